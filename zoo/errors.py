@@ -1,0 +1,89 @@
+"""Everything that zoo raises on purpose.
+
+::
+
+    ZooError                   something failed; exit code 1
+     ├── UsageError            the call itself is wrong; exit code 2
+     ├── CfgError              a network's text is wrong (says file:line)
+     ├── ShapeError            arrays or layers do not fit each other
+     ├── WeightsError          weights do not fit the network, or are missing
+     ├── ReaderError           a checkpoint is unreadable, hostile or unknown
+     ├── ImageError            a picture cannot be read or written
+     ├── PluginError           a plugin is missing, broken or ambiguous
+     └── MemoryLimitError      the work does not fit the memory allowed
+
+Every message is one sentence that says what is wrong, where, and what to do.
+The command line prints it without a traceback unless ``--debug`` is given.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CfgError",
+    "ImageError",
+    "MemoryLimitError",
+    "PluginError",
+    "ReaderError",
+    "ShapeError",
+    "UsageError",
+    "WeightsError",
+    "ZooError",
+]
+
+
+class ZooError(Exception):
+    """Base of all errors that zoo raises on purpose."""
+
+    exit_code = 1
+
+
+class UsageError(ZooError):
+    """A command or function was called with arguments that cannot be meant."""
+
+    exit_code = 2
+
+
+class CfgError(ZooError):
+    """A cfg text is wrong.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to do.
+    source : str, optional
+        File name, or another name of the text.
+    line : int, optional
+        Line number, from 1.
+    """
+
+    def __init__(
+        self, message: str, source: str | None = None, line: int | None = None
+    ) -> None:
+        self.source = source
+        self.line = line
+        where = ":".join(str(part) for part in (source, line) if part is not None)
+        super().__init__(f"{where}: {message}" if where else message)
+
+
+class ShapeError(ZooError):
+    """Arrays or layers do not fit each other."""
+
+
+class WeightsError(ZooError):
+    """Weights are missing or belong to another network."""
+
+
+class ReaderError(ZooError):
+    """A checkpoint file is truncated, damaged, hostile or of no known format."""
+
+
+class ImageError(ZooError):
+    """A picture cannot be read or written."""
+
+
+class PluginError(ZooError):
+    """A plugin is missing, broken, or two claim the same name."""
+
+
+class MemoryLimitError(ZooError):
+    """The work cannot be done in the memory allowed."""

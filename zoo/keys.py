@@ -1,0 +1,172 @@
+"""What a key of a cfg section is: declared once by a layer, used everywhere.
+
+The cfg parser checks values against these declarations, ``zoo layers show``
+prints them, and error messages quote them. Neither side knows the other.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+__all__ = ["REQUIRED", "Key", "KeyType"]
+
+KeyType = Literal["int", "float", "bool", "str", "ints", "floats", "strs"]
+
+
+class _Required:
+    """Type of the marker for a key that has no default."""
+
+    def __repr__(self) -> str:
+        return "required"
+
+
+REQUIRED: Final = _Required()
+
+_INT = re.compile(r"[+-]?\d+")
+_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Key:
+    """Declaration of one key of a cfg section.
+
+    Parameters
+    ----------
+    name : str
+        As written in a cfg file; case matters.
+    type : {"int", "float", "bool", "str", "ints", "floats", "strs"}
+        Lists are separated by commas; bool is written 0 or 1.
+    default : object
+        The value when the key is absent, or ``REQUIRED``.
+    meaning : str
+        One phrase for people; units and ranges belong here.
+    minimum, maximum : float, optional
+        Closed bounds of a number, or of each number of a list.
+    choices : sequence of str, optional
+        All values that a str may have.
+    aliases : tuple of str, optional
+        Other names of the same key.
+    attribute : str, optional
+        Name of the attribute of the layer that holds the value; the key's own
+        name unless that is a Python keyword.
+    unused : bool, optional
+        Darknet knows the key, zoo accepts it and does nothing with it.
+    """
+
+    name: str
+    type: KeyType
+    default: Any
+    meaning: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: Sequence[str] = ()
+    aliases: tuple[str, ...] = ()
+    attribute: str = ""
+    unused: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.attribute:
+            object.__setattr__(self, "attribute", self.name)
+
+    @property
+    def required(self) -> bool:
+        """Whether a section must give this key."""
+        return self.default is REQUIRED
+
+    def parse(self, text: str) -> Any:
+        """Turn the text of a value into the value, strictly.
+
+        Raises
+        ------
+        ValueError
+            With the reason as a phrase that can follow "key=value: ".
+        """
+        return self._convert(text, _strict_int, _strict_float)
+
+    def parse_lenient(self, text: str) -> Any:
+        """Turn text into a value as Darknet does: atoi, atof, no checks of range.
+
+        Raises
+        ------
+        ValueError
+            If the value is not one of ``choices``.
+        """
+        return self._convert(text, _atoi, _atof, check=False)
+
+    def check(self, value: Any) -> None:
+        """Raise ValueError when a value that is already converted is out of range."""
+        values = value if isinstance(value, tuple) else (value,)
+        if self.choices:
+            for item in values:
+                if item not in self.choices:
+                    raise ValueError(f"{item!r} is none of {', '.join(self.choices)}")
+        if self.type in ("int", "float", "ints", "floats"):
+            for item in values:
+                if self.minimum is not None and item < self.minimum:
+                    raise ValueError(f"{item} is below {self.minimum}")
+                if self.maximum is not None and item > self.maximum:
+                    raise ValueError(f"{item} is above {self.maximum}")
+
+    def _convert(
+        self,
+        text: str,
+        to_int: Callable[[str], int],
+        to_float: Callable[[str], float],
+        check: bool = True,
+    ) -> Any:
+        value: Any
+        match self.type:
+            case "int":
+                value = to_int(text)
+            case "float":
+                value = to_float(text)
+            case "bool":
+                number = to_int(text)
+                if check and number not in (0, 1):
+                    raise ValueError(f"{text!r} is neither 0 nor 1")
+                value = bool(number)
+            case "str":
+                value = text.strip()
+            case "ints":
+                value = tuple(to_int(part) for part in text.split(","))
+            case "floats":
+                value = tuple(to_float(part) for part in text.split(","))
+            case _:
+                value = tuple(part.strip() for part in text.split(","))
+        if check or self.choices:
+            self.check(value)
+        return value
+
+
+def _strict_int(text: str) -> int:
+    text = text.strip()
+    if not _INT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a whole number")
+    number = int(text[:40])
+    if len(text) > 20 or abs(number) > 2**31 - 1:
+        raise ValueError(f"{text[:24]!r} is too large for a whole number")
+    return number
+
+
+def _strict_float(text: str) -> float:
+    text = text.strip()
+    if not _FLOAT.fullmatch(text):
+        raise ValueError(f"{text!r} is not a number")
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text!r} is too large")
+    return number
+
+
+def _atoi(text: str) -> int:
+    match = _INT.match(text.strip())
+    return int(match[0][:20]) if match else 0
+
+
+def _atof(text: str) -> float:
+    match = _FLOAT.match(text.strip())
+    return float(match[0]) if match else 0.0

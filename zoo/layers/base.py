@@ -1,0 +1,237 @@
+"""What a layer is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ShapeError, WeightsError
+from zoo.keys import Key
+from zoo.plugins.base import Kernels
+from zoo.shapes import Shape
+
+__all__ = ["Array", "Layer", "Optimizer", "Window"]
+
+Array = NDArray[np.floating[Any]]
+
+
+class Window(NamedTuple):
+    """What one output pixel sees of a layer's input, along one axis.
+
+    ``size`` input pixels, from one output pixel to the next ``stride`` input
+    pixels further; ``scale`` output pixels are made from each input pixel.
+    """
+
+    size: float = 1
+    stride: int = 1
+    scale: int = 1
+
+
+class Optimizer(Protocol):
+    """What :meth:`Layer.update` needs of an optimizer."""
+
+    def step(self, name: str, parameter: Array, gradient: Array) -> None:
+        """Change a parameter in place. ``name`` is stable over a training run."""
+
+
+class Layer:
+    """One layer of a network: keys, shape rule, forward, backward, update.
+
+    Subclasses declare ``keys`` and override :meth:`output_shape` and
+    :meth:`forward`; a layer with weights overrides :meth:`parameter_shapes`, one
+    that can be trained :meth:`backward`. Arrays are float32 N x H x W x C.
+
+    Parameters
+    ----------
+    **values
+        Values of the declared keys, by attribute name; the others take their
+        defaults. Each becomes an attribute.
+
+    Attributes
+    ----------
+    parameters : dict of str to ndarray
+        What training changes. Empty arrays until :meth:`build`.
+    statistics : dict of str to ndarray
+        What is stored with the parameters but not learned by gradients
+        (rolling means of batch normalisation).
+    gradients : dict of str to ndarray
+        Made by :meth:`backward`, same keys and shapes as ``parameters``.
+    """
+
+    summary: ClassVar[str] = ""
+    """One line for ``zoo layers``."""
+    keys: ClassVar[tuple[Key, ...]] = ()
+    """The cfg keys that this layer understands."""
+
+    def __init__(self, **values: Any) -> None:
+        known = {key.attribute: key for key in self.keys}
+        for attribute in values:
+            if attribute not in known:
+                raise TypeError(f"{type(self).__name__} has no key {attribute!r}")
+        for attribute, key in known.items():
+            if attribute not in values and key.required:
+                raise TypeError(f"{type(self).__name__} needs the key {key.name!r}")
+            setattr(self, attribute, values.get(attribute, key.default))
+        self.parameters: dict[str, Array] = {}
+        self.statistics: dict[str, Array] = {}
+        self.gradients: dict[str, Array] = {}
+
+    # -- structure ---------------------------------------------------------
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        """Indices of the layers that feed this one, if it stands at ``index``.
+
+        -1 is the network's input. The default is the layer before.
+        """
+        return (index - 1,)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the output for inputs of the given shapes.
+
+        Raises
+        ------
+        ShapeError
+            If inputs of these shapes cannot be processed.
+        """
+        raise NotImplementedError
+
+    def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+        """Shapes of the learned parameters, by name, in the order of storage."""
+        return {}
+
+    def statistics_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+        """Shapes of the stored statistics, by name."""
+        return {}
+
+    def operations(self, *inputs: Shape) -> int:
+        """Floating-point operations for one image, a multiply-add counting two."""
+        return 0
+
+    def window(self) -> tuple[Window, Window]:
+        """What an output pixel sees of the input, along height and width."""
+        return Window(), Window()
+
+    # -- parameters --------------------------------------------------------
+
+    def build(self, *inputs: Shape) -> None:
+        """Allocate parameters (zeros) and statistics for inputs of these shapes."""
+        self.parameters = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in self.parameter_shapes(*inputs).items()
+        }
+        self.statistics = {
+            name: np.zeros(shape, np.float32)
+            for name, shape in self.statistics_shapes(*inputs).items()
+        }
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Fill the parameters with the values from which training starts."""
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Parameters and statistics together: what a weights file holds."""
+        return {**self.parameters, **self.statistics}
+
+    @property
+    def weights(self) -> Array:
+        """The parameter named "weights".
+
+        Raises
+        ------
+        WeightsError
+            If the layer has none.
+        """
+        return self._parameter("weights")
+
+    @property
+    def biases(self) -> Array:
+        """The parameter named "biases".
+
+        Raises
+        ------
+        WeightsError
+            If the layer has none.
+        """
+        return self._parameter("biases")
+
+    def _parameter(self, name: str) -> Array:
+        try:
+            return self.parameters[name]
+        except KeyError:
+            raise WeightsError(
+                f"a {type(self).__name__} layer has no {name}"
+            ) from None
+
+    # -- computation -------------------------------------------------------
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        """Compute the output.
+
+        Parameters
+        ----------
+        *inputs : ndarray, float32, N x H x W x C
+            One for each of :meth:`sources`; never written to.
+        kernels : Kernels
+            The back end that does the heavy work.
+        training : bool
+            Whether :meth:`backward` will follow: keep what it needs, use
+            statistics of the batch. False must not change the layer, so that
+            several threads may run one network.
+
+        Returns
+        -------
+        ndarray, float32, N x H x W x C
+            May be (a view of) an input.
+        """
+        raise NotImplementedError
+
+    def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        """Propagate gradients back through the last training ``forward``.
+
+        Parameters
+        ----------
+        delta : ndarray, the output's shape
+            Gradient of the cost with respect to the output; not written to.
+        kernels : Kernels
+            The back end that does the heavy work.
+
+        Returns
+        -------
+        tuple of ndarray
+            Gradient with respect to each input. ``self.gradients`` holds those
+            with respect to the parameters.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+    def update(self, optimizer: Optimizer, prefix: str = "") -> None:
+        """Let an optimizer change every parameter by its gradient, in place."""
+        for name, gradient in self.gradients.items():
+            optimizer.step(f"{prefix}{name}", self.parameters[name], gradient)
+
+
+def one_input(inputs: Sequence[Shape], layer: str) -> Shape:
+    """Return the only input's shape, or raise ShapeError."""
+    if len(inputs) != 1:
+        raise ShapeError(f"{layer} takes one input, not {len(inputs)}")
+    return inputs[0]
+
+
+def window_output(
+    length: int, size: int, stride: int, before: int, after: int, dilation: int = 1
+) -> int:
+    """Number of windows along one axis: floor((L + p - d(k-1) - 1) / s) + 1, or <= 0."""
+    return (length + before + after - dilation * (size - 1) - 1) // stride + 1
+
+
+def key_table(layer: type[Layer]) -> Mapping[str, Key]:
+    """The keys of a layer by every name they go by, aliases included."""
+    table = {}
+    for key in layer.keys:
+        for name in (key.name, *key.aliases):
+            table[name] = key
+    return table

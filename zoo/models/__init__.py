@@ -1,0 +1,1 @@
+"""Families of networks: each writes cfg text and recognises its checkpoints."""

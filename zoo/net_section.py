@@ -1,0 +1,147 @@
+"""The keys of [net]: what a network expects of a picture, and Darknet's own."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from zoo.errors import CfgError
+from zoo.keys import Key
+
+__all__ = ["NET_KEYS", "PixelFormat", "pixel_format"]
+
+_PICTURE = (
+    Key("height", "int", 0, "rows of the input; 0 takes any", minimum=0),
+    Key("width", "int", 0, "columns of the input; 0 takes any", minimum=0),
+    Key("channels", "int", 3, "channels of the input", minimum=1, maximum=65536),
+    Key("range", "float", 1.0, "value of white at the input: 1 or 255", minimum=1e-6),
+    Key(
+        "color",
+        "str",
+        "rgb",
+        "order of the channels; y is the luma, with the chroma resized by bicubic",
+        choices=("rgb", "bgr", "y", "any"),
+    ),
+    Key("mean", "floats", (0.0,), "subtracted from the input, per channel or one"),
+    Key("std", "floats", (1.0,), "divides what is left, per channel or one"),
+    Key("denormalize", "bool", False, "multiply the output by std and add mean"),
+)
+
+# Read by Darknet's [net]; used by training, or by nothing here.
+_TRAINING = (
+    Key("batch", "int", 1, "images per update", minimum=1),
+    Key("subdivisions", "int", 1, "parts a batch is worked off in", minimum=1),
+    Key("time_steps", "int", 1, "steps of recurrent layers", minimum=1),
+    Key("max_batches", "int", 0, "updates in all", minimum=0),
+    Key("learning_rate", "float", 0.001, "step size of the optimizer", minimum=0),
+    Key("learning_rate_min", "float", 1e-5, "floor of sgdr", minimum=0),
+    Key("momentum", "float", 0.9, "of sgd", minimum=0),
+    Key("decay", "float", 1e-4, "weight decay", minimum=0),
+    Key("adam", "bool", False, "Adam in place of sgd"),
+    Key("B1", "float", 0.9, "Adam's first decay", minimum=0, maximum=1),
+    Key("B2", "float", 0.999, "Adam's second decay", minimum=0, maximum=1),
+    Key("eps", "float", 1e-6, "Adam's epsilon", minimum=0),
+    Key(
+        "policy",
+        "str",
+        "constant",
+        "learning-rate schedule",
+        choices=(
+            "constant",
+            "step",
+            "steps",
+            "exp",
+            "poly",
+            "random",
+            "sigmoid",
+            "sgdr",
+        ),
+    ),
+    Key("burn_in", "int", 0, "updates of warm-up", minimum=0),
+    Key("power", "float", 4.0, "of poly and of the warm-up"),
+    Key("gamma", "float", 1.0, "of exp and sigmoid"),
+    Key("step", "int", 1, "updates between steps", minimum=1),
+    Key("scale", "float", 1.0, "factor of one step"),
+    Key("steps", "ints", (), "updates at which the rate changes"),
+    Key("scales", "floats", (), "factors at those updates"),
+    Key("seq_scales", "floats", (), "factors within a sequence"),
+    Key("sgdr_cycle", "int", 0, "length of the first cycle"),
+    Key("sgdr_mult", "int", 2, "growth of the cycles"),
+    Key("max_epochs", "int", 0, "passes over the data"),
+    Key("ema_alpha", "float", 0.0, "exponential moving average of weights"),
+)
+
+_UNUSED = tuple(
+    Key(name, "str", "", "Darknet's; without effect here", unused=True)
+    for name in (
+        "inputs max_crop min_crop flip blur gaussian_noise mixup cutmix mosaic "
+        "letter_box mosaic_bound contrastive contrastive_jit_flip contrastive_color "
+        "unsupervised label_smooth_eps resize_step attention adversarial_lr "
+        "max_chart_loss angle aspect saturation exposure hue show_receptive_field "
+        "track augment_speed sequential_subdivisions try_fix_nan "
+        "weights_reject_freq equidistant_point badlabels_rejection_percentage "
+        "num_sigmas_reject_badlabels use_cuda_graph loss_scale dynamic_minibatch "
+        "optimized_memory workspace_size_limit_MB notruth random max_ratio min_ratio "
+        "center clip seen"
+    ).split()
+)
+
+NET_KEYS = _PICTURE + _TRAINING + _UNUSED
+
+
+class PixelFormat(NamedTuple):
+    """How a picture must look at a network's input.
+
+    The input is (v / white * range - mean) / std, v being a pixel and white its
+    largest value; channels in the order ``color``.
+    """
+
+    channels: int
+    range: float
+    color: str
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    denormalize: bool
+
+
+def pixel_format(values: dict[str, Any], source: str, line: int) -> PixelFormat:
+    """Check the picture keys of [net] against each other.
+
+    Raises
+    ------
+    CfgError
+        If mean or std do not match channels, or a std is zero.
+    """
+    channels = values["channels"]
+    full = {}
+    for name in ("mean", "std"):
+        given = values[name]
+        if len(given) not in (1, channels):
+            raise CfgError(
+                f"[net] {name} has {len(given)} values for {channels} channels; "
+                f"give one, or one per channel",
+                source,
+                line,
+            )
+        full[name] = tuple(given) * (channels if len(given) == 1 else 1)
+    if any(value == 0 for value in full["std"]):
+        raise CfgError("[net] std must not be zero", source, line)
+    wanted = {"rgb": 3, "bgr": 3, "y": 1, "any": channels}[values["color"]]
+    color = values["color"]
+    if channels != wanted:
+        # rgb is only the default's name: other channel counts have no colour.
+        if color == "rgb":
+            color = "any"
+        else:
+            raise CfgError(
+                f"[net] color={color} needs channels={wanted}, not {channels}",
+                source,
+                line,
+            )
+    return PixelFormat(
+        channels,
+        values["range"],
+        color,
+        full["mean"],
+        full["std"],
+        values["denormalize"],
+    )

@@ -1,0 +1,381 @@
+"""A network: layers in order, with their links.
+
+Built from the sections of a cfg file and the layers that plugins register.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.errors import CfgError, ShapeError, WeightsError, ZooError
+from zoo.layers.base import Array, Layer, Optimizer
+from zoo.net_section import NET_KEYS, PixelFormat, pixel_format
+from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
+from zoo.plugins import Kernels, select
+from zoo.registry import registry
+from zoo.shapes import Shape
+
+__all__ = ["INPUT", "Network"]
+
+INPUT = -1
+"""Index of the network's input among the sources of a layer."""
+
+# Parameters are sized at these, where [net] leaves height and width open. Both
+# divide by every common stride; two of them show what depends on the size.
+_NOMINAL = (96, 192)
+
+
+class Network:
+    """Layers in order, with their links and parameters.
+
+    Parameters
+    ----------
+    sections : sequence of Section
+        Of a cfg file; the first is [net].
+    lenient : bool
+        Read values as Darknet does.
+
+    Attributes
+    ----------
+    source : str
+        Where the cfg came from, for messages.
+    settings : dict of str to object
+        The values of [net].
+    pixels : PixelFormat
+        What the network expects of a picture.
+    layers : list of Layer
+    kinds : list of str
+        The section name of each layer.
+    sources : list of tuple of int
+        Indices of the layers that feed each layer; -1 is the input.
+    trained : bool
+        Whether parameters were loaded, initialised or are not needed.
+
+    Raises
+    ------
+    CfgError
+        With file:line, if the text does not describe a network.
+    """
+
+    def __init__(self, sections: Sequence[Section], *, lenient: bool = False) -> None:
+        if not sections:
+            raise CfgError("the cfg has no sections; the first must be [net]")
+        head, *rest = sections
+        self.source = head.source
+        if head.kind not in ("net", "network"):
+            raise CfgError(
+                f"the first section must be [net], not [{head.kind}]",
+                head.source,
+                head.line,
+            )
+        if not rest:
+            raise CfgError("there is no layer after [net]", head.source, head.line)
+        self.sections = tuple(sections)
+        self.settings: dict[str, Any] = read_values(head, NET_KEYS, lenient=lenient)
+        self.pixels: PixelFormat = pixel_format(self.settings, head.source, head.line)
+        self.layers: list[Layer] = []
+        self.kinds: list[str] = []
+        self.sources: list[tuple[int, ...]] = []
+        for index, section in enumerate(rest):
+            layer = _make_layer(section, lenient)
+            self.layers.append(layer)
+            self.kinds.append(section.kind)
+            self.sources.append(_links(layer, index, section))
+        self._build()
+        self.trained = not any(layer.parameters for layer in self.layers)
+
+    @classmethod
+    def read(cls, path: str | Path, *, lenient: bool = False) -> Network:
+        """Build from a cfg file."""
+        return cls(read_cfg(path, lenient=lenient), lenient=lenient)
+
+    @classmethod
+    def parse(
+        cls, text: str, source: str = "<text>", *, lenient: bool = False
+    ) -> Network:
+        """Build from the text of a cfg file."""
+        return cls(parse_cfg(text, source, lenient=lenient), lenient=lenient)
+
+    # -- structure ---------------------------------------------------------
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the cfg says, whatever its comments and spacing."""
+        return fingerprint(self.sections)
+
+    @property
+    def tensors(self) -> dict[str, Array]:
+        """Every stored array, named ``index.kind.tensor`` (``5.convolutional.weights``)."""
+        return {
+            f"{index}.{self.canonical_kinds[index]}.{name}": tensor
+            for index, layer in enumerate(self.layers)
+            for name, tensor in layer.tensors.items()
+        }
+
+    @property
+    def canonical_kinds(self) -> list[str]:
+        """Section names with aliases resolved (``conv`` is ``convolutional``)."""
+        known = registry("zoo.layers")
+        names = {kind: known.names_of(kind)[0] for kind in set(self.kinds)}
+        return [names[kind] for kind in self.kinds]
+
+    @property
+    def parameter_count(self) -> int:
+        """Number of learned values."""
+        return sum(
+            parameter.size
+            for layer in self.layers
+            for parameter in layer.parameters.values()
+        )
+
+    @property
+    def scale(self) -> float:
+        """Output rows per input row; 2.0 for an x2 network."""
+        height, width = self.nominal_size
+        return self.shapes(height, width)[-1].height / height
+
+    @property
+    def nominal_size(self) -> tuple[int, int]:
+        """Height and width of [net], or a stand-in where they are open."""
+        return (
+            self.settings["height"] or _NOMINAL[0],
+            self.settings["width"] or _NOMINAL[0],
+        )
+
+    def shapes(self, height: int, width: int) -> list[Shape]:
+        """Output shape of every layer for an input of this size.
+
+        Raises
+        ------
+        ShapeError
+            Naming file:line and layer, if the network cannot take this size.
+        """
+        return [output for _, output in self.flow(height, width)]
+
+    def flow(
+        self, height: int, width: int
+    ) -> list[tuple[tuple[Shape, ...], Shape]]:
+        """Input shapes and output shape of every layer, for an input of this size.
+
+        Raises
+        ------
+        ShapeError
+            Naming file:line and layer, if the network cannot take this size.
+        """
+        entry = Shape(height, width, self.pixels.channels)
+        flow: list[tuple[tuple[Shape, ...], Shape]] = []
+        for index, layer in enumerate(self.layers):
+            inputs = tuple(
+                entry if source == INPUT else flow[source][1]
+                for source in self.sources[index]
+            )
+            try:
+                output = layer.output_shape(*inputs)
+            except ShapeError as error:
+                raise ShapeError(f"{self.where(index)}: {error}") from None
+            if min(output) < 1:
+                raise ShapeError(
+                    f"{self.where(index)}: nothing is left of an input of "
+                    f"{' and '.join(map(str, inputs))}; the picture is too small"
+                )
+            flow.append((inputs, output))
+        return flow
+
+    def where(self, index: int) -> str:
+        """``file:line: layer 5 [shortcut]``, for messages."""
+        line = self.sections[index + 1].line
+        return f"{self.source}:{line}: layer {index} [{self.kinds[index]}]"
+
+    def _build(self) -> None:
+        """Allocate parameters; refuse those whose size depends on an open size."""
+        height, width = self.nominal_size
+        is_open = not (self.settings["height"] and self.settings["width"])
+        try:
+            flow = self.flow(height, width)
+            other = (
+                self.flow(
+                    self.settings["height"] or _NOMINAL[1],
+                    self.settings["width"] or _NOMINAL[1],
+                )
+                if is_open
+                else flow
+            )
+        except ShapeError as error:
+            raise CfgError(str(error)) from None
+        for index, layer in enumerate(self.layers):
+            inputs, _ = flow[index]
+            if layer.parameter_shapes(*inputs) != layer.parameter_shapes(
+                *other[index][0]
+            ):
+                raise CfgError(
+                    f"{self.where(index)}: the size of its weights depends on the "
+                    f"picture; give height and width in [net]"
+                )
+            layer.build(*inputs)
+
+    # -- parameters --------------------------------------------------------
+
+    def initialize(self, seed: int = 0) -> Network:
+        """Fill every parameter with the values from which training starts."""
+        rng = np.random.default_rng(seed)
+        for layer in self.layers:
+            layer.initialize(rng)
+        self.trained = True
+        return self
+
+    # -- computation -------------------------------------------------------
+
+    def forward(
+        self,
+        x: Array,
+        *,
+        kernels: Kernels | None = None,
+        training: bool = False,
+    ) -> Array:
+        """Run layer by layer.
+
+        Parameters
+        ----------
+        x : ndarray, float32, N x H x W x C
+            As the first layer wants it: normalised, channels in order.
+        kernels : Kernels, optional
+            A back end; by default what :func:`zoo.plugins.select` finds.
+        training : bool
+            Whether :meth:`backward` follows.
+
+        Returns
+        -------
+        ndarray, float32, N x H' x W' x C'
+
+        Raises
+        ------
+        WeightsError
+            If the network has no weights yet.
+        ShapeError
+            If it cannot take an input of this shape.
+        """
+        self.require_weights()
+        kernels = kernels or select()
+        if x.ndim != 4 or x.shape[3] != self.pixels.channels:
+            raise ShapeError(
+                f"{self.source} takes N x H x W x {self.pixels.channels} arrays, "
+                f"not {' x '.join(map(str, x.shape))}"
+            )
+        self.shapes(x.shape[1], x.shape[2])
+        last_use = self.last_uses()
+        outputs: dict[int, Array] = {INPUT: x}
+        for index, layer in enumerate(self.layers):
+            sources = self.sources[index]
+            outputs[index] = layer.forward(
+                *(outputs[source] for source in sources),
+                kernels=kernels,
+                training=training,
+            )
+            for source in set(sources):
+                if last_use[source] == index:
+                    del outputs[source]
+            if index not in last_use and index < len(self.layers) - 1:
+                del outputs[index]  # nobody reads it
+        return outputs[len(self.layers) - 1]
+
+    def last_uses(self) -> dict[int, int]:
+        """For every layer that is read, the last layer that reads it."""
+        return {
+            source: index
+            for index, sources in enumerate(self.sources)
+            for source in sources
+        }
+
+    def backward(self, delta: Array, *, kernels: Kernels | None = None) -> Array:
+        """Propagate gradients back through the last training forward.
+
+        Parameters
+        ----------
+        delta : ndarray
+            Gradient of the cost with respect to the output.
+
+        Returns
+        -------
+        ndarray
+            Gradient with respect to the input.
+        """
+        kernels = kernels or select()
+        deltas: dict[int, Array] = {len(self.layers) - 1: delta}
+        for index in reversed(range(len(self.layers))):
+            if index not in deltas:
+                continue
+            gradients = self.layers[index].backward(
+                deltas.pop(index), kernels=kernels
+            )
+            for source, gradient in zip(self.sources[index], gradients, strict=True):
+                known = deltas.get(source)
+                deltas[source] = gradient if known is None else known + gradient
+        return deltas[INPUT]
+
+    def update(self, optimizer: Optimizer) -> None:
+        """Let an optimizer change every parameter by its gradient."""
+        for index, layer in enumerate(self.layers):
+            layer.update(optimizer, prefix=f"{index}.")
+
+    def require_weights(self) -> None:
+        """Raise WeightsError unless the parameters have values."""
+        if not self.trained:
+            raise WeightsError(
+                f"{self.source} has no weights yet; pass weights=FILE to zoo.load "
+                f"(--weights FILE), or initialize() it to train from scratch"
+            )
+
+
+def _make_layer(section: Section, lenient: bool) -> Layer:
+    """Make the layer that a section describes."""
+    known = registry("zoo.layers")
+    if section.kind not in known:
+        near = known.nearest(section.kind)
+        hint = f"; did you mean [{near}]?" if near else ""
+        raise CfgError(
+            f"there is no layer [{section.kind}]{hint} (`zoo layers` lists them all)",
+            section.source,
+            section.line,
+        )
+    layer_type = known.load(section.kind)
+    values = read_values(section, layer_type.keys, lenient=lenient)
+    try:
+        return layer_type(**values)
+    except (ZooError, ValueError) as error:
+        raise CfgError(
+            f"[{section.kind}] {error}", section.source, section.line
+        ) from None
+
+
+def _links(layer: Layer, index: int, section: Section) -> tuple[int, ...]:
+    """Indices of the layers that feed the layer at ``index``, checked."""
+    sources = layer.sources(index)
+    for source in sources:
+        if source >= index:
+            raise CfgError(
+                f"layer {index} [{section.kind}] reads layer {source}, which does not "
+                f"come before it; a network has no cycles",
+                section.source,
+                section.line,
+            )
+        if source < INPUT:
+            raise CfgError(
+                f"layer {index} [{section.kind}] reads layer {source}, which does not "
+                f"exist; layers count from 0",
+                section.source,
+                section.line,
+            )
+    return sources

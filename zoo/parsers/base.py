@@ -1,0 +1,66 @@
+"""What a reader of checkpoints is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Checkpoint", "Reader"]
+
+
+@dataclass
+class Checkpoint:
+    """What a checkpoint file holds, as arrays, in the file's own names and orders.
+
+    Attributes
+    ----------
+    format : str
+        Name of the reader, for people and ledgers.
+    tensors : mapping of str to ndarray
+        In the file's order. Quantised tensors come dequantised to float32.
+    metadata : mapping of str to object
+        What else a family may need: the graph's operations of a frozen
+        TensorFlow graph, scalars of a training state, a model's attributes.
+    """
+
+    format: str
+    tensors: Mapping[str, NDArray[Any]]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every tensor, by name."""
+        return {name: np.shape(tensor) for name, tensor in self.tensors.items()}
+
+
+class Reader(ABC):
+    """Reads one checkpoint format. Nothing in a file is ever executed."""
+
+    name: ClassVar[str]
+    """As registered under ``zoo.readers``."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Usual endings of the file name, with the dot; only a hint."""
+
+    @classmethod
+    @abstractmethod
+    def recognizes(cls, path: Path, head: bytes) -> bool:
+        """Whether the first bytes (up to 4096) of a file look like this format."""
+
+    @classmethod
+    @abstractmethod
+    def read(cls, path: Path) -> Checkpoint:
+        """Read a file.
+
+        Raises
+        ------
+        ReaderError
+            If it is truncated, damaged, or asks for anything but tensors; the
+            message says where. Memory stays within a small multiple of the
+            file's size, whatever the file claims.
+        """

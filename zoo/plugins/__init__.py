@@ -1,0 +1,51 @@
+"""Kernel back ends.
+
+``numpy`` is pure Python and the truth; ``native`` is C. One back end, one file
+or folder; :class:`Kernels` is the interface, :func:`select` finds one.
+"""
+
+from __future__ import annotations
+
+import os
+
+from zoo.errors import PluginError
+from zoo.plugins.base import (
+    ConvGeometry,
+    Kernels,
+    Padding,
+    PoolGeometry,
+)
+from zoo.registry import registry
+
+__all__ = ["ConvGeometry", "Kernels", "Padding", "PoolGeometry", "select"]
+
+_PREFERRED = ("native", "numpy")
+
+
+def select(name: str | None = None, threads: int | None = None) -> Kernels:
+    """Return a back end, ready to use.
+
+    Parameters
+    ----------
+    name : str, optional
+        As registered; else ``ZOO_BACKEND``; else ``native`` where it was
+        compiled and ``numpy`` where not.
+    threads : int, optional
+        See :class:`Kernels`.
+
+    Raises
+    ------
+    PluginError
+        If the back end asked for is missing or does not load. There is no
+        silent fallback from a back end that was named.
+    """
+    known = registry("zoo.kernels")
+    name = name or os.environ.get("ZOO_BACKEND") or None
+    if name is not None:
+        return known.load(name)(threads=threads)
+    for candidate in _PREFERRED[:-1]:
+        try:
+            return known.load(candidate)(threads=threads)
+        except PluginError:
+            continue
+    return known.load(_PREFERRED[-1])(threads=threads)

@@ -1,0 +1,169 @@
+"""What a back end is: the operations that cost time, on plain arrays.
+
+A back end is a subclass of :class:`Kernels`, registered under ``zoo.kernels``.
+It knows arrays and nothing of layers or networks. ``numpy`` implements every
+operation and is the truth; others inherit from it, override what they do
+faster, and agree with it to float32 rounding for every thread count.
+
+All images are N x H x W x C and C-contiguous, float32 unless said (the NumPy
+back end also takes float64, which the gradient checks use). Results are new
+arrays; inputs are never written to.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "Array",
+    "ConvGeometry",
+    "Kernels",
+    "PadMode",
+    "Padding",
+    "PoolGeometry",
+    "ShuffleOrder",
+]
+
+Array = NDArray[np.floating[Any]]
+PadMode = Literal["zero", "symmetric", "edge"]
+ShuffleOrder = Literal["crd", "dcr"]
+
+
+class Padding(NamedTuple):
+    """Rows and columns added around an image."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+
+class ConvGeometry(NamedTuple):
+    """How a convolution moves over the image; pairs are (vertical, horizontal)."""
+
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    padding: Padding = Padding()
+    pad_mode: PadMode = "zero"
+    groups: int = 1
+
+
+class PoolGeometry(NamedTuple):
+    """How a pooling window moves over the image; pairs are (vertical, horizontal)."""
+
+    size: tuple[int, int]
+    stride: tuple[int, int]
+    padding: Padding = Padding()
+
+
+class Kernels(ABC):
+    """Operations of one back end.
+
+    Parameters
+    ----------
+    threads : int, optional
+        How many threads to use; None means what ``ZOO_NUM_THREADS``,
+        ``OMP_NUM_THREADS``, the affinity mask and the cgroup allow.
+    """
+
+    name: ClassVar[str]
+    """As registered."""
+
+    def __init__(self, threads: int | None = None) -> None:
+        from zoo.plugins.threads import thread_count
+
+        self.threads = thread_count(threads)
+
+    @property
+    def instruction_set(self) -> str:
+        """What the kernels run on, for people: "NumPy (OpenBLAS)", "AVX2+FMA"."""
+        return "unknown"
+
+    # -- forward -----------------------------------------------------------
+
+    @abstractmethod
+    def conv2d(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        geometry: ConvGeometry,
+        activation: str = "linear",
+    ) -> Array:
+        """Cross-correlate.
+
+        Parameters
+        ----------
+        x : ndarray, N x H x W x C
+        weights : ndarray, kh x kw x (C / groups) x K
+        biases : ndarray, K, or None
+        geometry : ConvGeometry
+        activation : str
+            Applied to the result; any parameter-free name of ``zoo.activations``.
+
+        Returns
+        -------
+        ndarray, N x H' x W' x K
+            H' = floor((H + top + bottom - dilation (kh - 1) - 1) / stride) + 1.
+        """
+
+    @abstractmethod
+    def dense(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        activation: str = "linear",
+    ) -> Array:
+        """Multiply: N x inputs by (outputs x inputs) transposed, plus biases."""
+
+    @abstractmethod
+    def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        """Largest value in each window, over cells inside the image.
+
+        A window that holds a NaN gives NaN.
+        """
+
+    @abstractmethod
+    def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        """Mean of each window, over cells inside the image only."""
+
+    @abstractmethod
+    def depth_to_space(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        """Pixel shuffle: N x H x W x (C r^2) to N x rH x rW x C.
+
+        ``crd`` reads channel c r^2 + i r + j (PyTorch), ``dcr`` (i r + j) C + c
+        (TensorFlow), for row i and column j of the r x r cell.
+        """
+
+    @abstractmethod
+    def space_to_depth(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        """Undo :meth:`depth_to_space`."""
+
+    @abstractmethod
+    def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
+        """Apply an activation of ``zoo.activations``; ``slopes`` (C) for prelu."""
+
+    @abstractmethod
+    def add(
+        self,
+        a: Array,
+        b: Array,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        activation: str = "linear",
+    ) -> Array:
+        """activation(alpha a + beta b) for arrays of one shape."""
+
+    # -- compiled plans ----------------------------------------------------
+
+    def compile(self, program: Any) -> Any | None:
+        """Turn a whole network into one call, or None to run it layer by layer.
+
+        ``program`` is the engine's list of operations (``zoo.engine``).
+        """
+        return None
