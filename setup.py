@@ -14,9 +14,13 @@ except ImportError:
     extensions = []
 else:
     folder = "zoo/plugins/native"
+    generated = f"{folder}/_native.c"
     native = Extension(
         "zoo.plugins.native._native",
-        sources=[f"{folder}/_native.pyx", *sorted(glob(f"{folder}/*.c"))],
+        sources=[
+            f"{folder}/_native.pyx",
+            *sorted(set(glob(f"{folder}/*.c")) - {generated}),
+        ],
         depends=glob(f"{folder}/*.h"),
         optional=True,
     )
