@@ -5,7 +5,7 @@ Built from the sections of a cfg file and the layers that plugins register.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -165,9 +165,7 @@ class Network:
         """
         return [output for _, output in self.flow(height, width)]
 
-    def flow(
-        self, height: int, width: int
-    ) -> list[tuple[tuple[Shape, ...], Shape]]:
+    def flow(self, height: int, width: int) -> list[tuple[tuple[Shape, ...], Shape]]:
         """Input shapes and output shape of every layer, for an input of this size.
 
         Raises
@@ -244,6 +242,7 @@ class Network:
         *,
         kernels: Kernels | None = None,
         training: bool = False,
+        after_layer: Callable[[int], None] | None = None,
     ) -> Array:
         """Run layer by layer.
 
@@ -255,6 +254,8 @@ class Network:
             A back end; by default what :func:`zoo.plugins.select` finds.
         training : bool
             Whether :meth:`backward` follows.
+        after_layer : callable, optional
+            Called with the index of each layer when it is done.
 
         Returns
         -------
@@ -289,6 +290,8 @@ class Network:
                     del outputs[source]
             if index not in last_use and index < len(self.layers) - 1:
                 del outputs[index]  # nobody reads it
+            if after_layer is not None:
+                after_layer(index)
         return outputs[len(self.layers) - 1]
 
     def last_uses(self) -> dict[int, int]:
@@ -317,9 +320,7 @@ class Network:
         for index in reversed(range(len(self.layers))):
             if index not in deltas:
                 continue
-            gradients = self.layers[index].backward(
-                deltas.pop(index), kernels=kernels
-            )
+            gradients = self.layers[index].backward(deltas.pop(index), kernels=kernels)
             for source, gradient in zip(self.sources[index], gradients, strict=True):
                 known = deltas.get(source)
                 deltas[source] = gradient if known is None else known + gradient

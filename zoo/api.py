@@ -1,0 +1,156 @@
+"""The way in from Python: :func:`load` and the :class:`Model` it returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from zoo.catalog import find_cfg, find_weights
+from zoo.engine import Plan, Progress
+from zoo.layers.base import Layer
+from zoo.network import Network
+from zoo.pixels import prepare, restore
+from zoo.plugins import Kernels, select
+from zoo.state import load_weights
+
+if TYPE_CHECKING:
+    from zoo.summary import Summary
+
+__all__ = ["Model", "load"]
+
+_KEPT_PLANS = 4
+
+
+class Model:
+    """A network with a back end: call it with pictures.
+
+    Parameters
+    ----------
+    network : Network
+    kernels : Kernels
+
+    Examples
+    --------
+    >>> net = zoo.load("edsr_x2.cfg", weights="EDSR_x2.safetensors")
+    >>> large = net(image)  # H x W x 3, uint8 -> 2H x 2W x 3, uint8
+    >>> net[1].weights.shape
+    (3, 3, 3, 64)
+    """
+
+    def __init__(self, network: Network, kernels: Kernels) -> None:
+        self.network = network
+        self.kernels = kernels
+        self._plans: dict[tuple[int, int], Plan] = {}
+
+    def __call__(
+        self,
+        image: NDArray[Any],
+        *,
+        white: float | None = None,
+        as_float: bool = False,
+        progress: Progress | None = None,
+    ) -> NDArray[Any]:
+        """Run the network on a picture or a batch of pictures.
+
+        Parameters
+        ----------
+        image : ndarray, H x W, H x W x C or N x H x W x C
+            RGB or gray; uint8, uint16 or floats. Gray pictures go through a
+            colour network as three equal channels and come back as their mean.
+        white : float, optional
+            The pixel value of white; 255, 65535 and 1.0 by default for the
+            three kinds of pixels.
+        as_float : bool
+            Return float32 in the units of the pixels, not rounded or clipped.
+        progress : callable, optional
+            Called with the part of the work done, from 0 to 1.
+
+        Returns
+        -------
+        ndarray
+            Of the input's type and number of axes. Integers are rounded and
+            clipped; floats are neither.
+
+        Raises
+        ------
+        ShapeError
+            If the array is no picture, or one that the network cannot take.
+        WeightsError
+            If the network has no weights.
+        """
+        x, picture = prepare(image, self.network.pixels, white)
+        y = self.plan(x.shape[1], x.shape[2])(x, progress)
+        return restore(y, self.network.pixels, picture, as_float=as_float)
+
+    def plan(self, height: int, width: int) -> Plan:
+        """The plan for pictures of one size; the last few are kept."""
+        plan = self._plans.pop((height, width), None)
+        if plan is None:
+            plan = Plan(self.network, height, width, self.kernels)
+        self._plans[height, width] = plan
+        if len(self._plans) > _KEPT_PLANS:
+            del self._plans[next(iter(self._plans))]
+        return plan
+
+    def summary(self, height: int | None = None, width: int | None = None) -> Summary:
+        """Table of the layers; print it. Sizes default to [net]'s."""
+        from zoo.summary import summarize
+
+        nominal_height, nominal_width = self.network.nominal_size
+        return summarize(self.network, height or nominal_height, width or nominal_width)
+
+    @property
+    def scale(self) -> float:
+        """Output rows per input row; 2.0 for an x2 network."""
+        return self.network.scale
+
+    def __len__(self) -> int:
+        return len(self.network)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.network[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.network)
+
+
+def load(
+    cfg: str | Path,
+    weights: str | Path | None = None,
+    *,
+    backend: str | None = None,
+    threads: int | None = None,
+    lenient: bool = False,
+) -> Model:
+    """Load a network.
+
+    Parameters
+    ----------
+    cfg : str or Path
+        A cfg file, or the name of a network that ships (``zoo list``).
+    weights : str or Path, optional
+        A .safetensors or Darknet .weights file; by default the one beside the
+        cfg that has its stem, or the weights that ship. Without any the network
+        can be looked at and trained, not run.
+    backend : str, optional
+        "native", "numpy" or another that is installed; see
+        :func:`zoo.plugins.select`.
+    threads : int, optional
+        See :class:`zoo.plugins.Kernels`.
+    lenient : bool
+        Read the cfg as Darknet does.
+
+    Raises
+    ------
+    CfgError, WeightsError, ReaderError, PluginError
+        Each with one sentence that says what is wrong and where.
+    """
+    path = find_cfg(cfg)
+    network = Network.read(path, lenient=lenient)
+    found = Path(weights) if weights is not None else find_weights(path)
+    if found is not None:
+        load_weights(network, found)
+    return Model(network, select(backend, threads))
