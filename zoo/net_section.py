@@ -72,17 +72,54 @@ _TRAINING = (
 
 _UNUSED = tuple(
     Key(name, "str", "", "Darknet's; without effect here", unused=True)
-    for name in (
-        "inputs max_crop min_crop flip blur gaussian_noise mixup cutmix mosaic "
-        "letter_box mosaic_bound contrastive contrastive_jit_flip contrastive_color "
-        "unsupervised label_smooth_eps resize_step attention adversarial_lr "
-        "max_chart_loss angle aspect saturation exposure hue show_receptive_field "
-        "track augment_speed sequential_subdivisions try_fix_nan "
-        "weights_reject_freq equidistant_point badlabels_rejection_percentage "
-        "num_sigmas_reject_badlabels use_cuda_graph loss_scale dynamic_minibatch "
-        "optimized_memory workspace_size_limit_MB notruth random max_ratio min_ratio "
-        "center clip seen"
-    ).split()
+    for name in [
+        "inputs",
+        "max_crop",
+        "min_crop",
+        "flip",
+        "blur",
+        "gaussian_noise",
+        "mixup",
+        "cutmix",
+        "mosaic",
+        "letter_box",
+        "mosaic_bound",
+        "contrastive",
+        "contrastive_jit_flip",
+        "contrastive_color",
+        "unsupervised",
+        "label_smooth_eps",
+        "resize_step",
+        "attention",
+        "adversarial_lr",
+        "max_chart_loss",
+        "angle",
+        "aspect",
+        "saturation",
+        "exposure",
+        "hue",
+        "show_receptive_field",
+        "track",
+        "augment_speed",
+        "sequential_subdivisions",
+        "try_fix_nan",
+        "weights_reject_freq",
+        "equidistant_point",
+        "badlabels_rejection_percentage",
+        "num_sigmas_reject_badlabels",
+        "use_cuda_graph",
+        "loss_scale",
+        "dynamic_minibatch",
+        "optimized_memory",
+        "workspace_size_limit_MB",
+        "notruth",
+        "random",
+        "max_ratio",
+        "min_ratio",
+        "center",
+        "clip",
+        "seen",
+    ]
 )
 
 NET_KEYS = _PICTURE + _TRAINING + _UNUSED

@@ -20,7 +20,7 @@ import difflib
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
@@ -180,7 +180,7 @@ class Registry:
         return matches[0] if matches else None
 
 
-@lru_cache(maxsize=None)
+@cache
 def registry(group: str) -> Registry:
     """Return the registry of a group such as ``"zoo.layers"``.
 
