@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import ShapeError, WeightsError
 from zoo.keys import Key
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Operation
 from zoo.shapes import Shape
 
 __all__ = ["Array", "Layer", "Optimizer", "Window"]
@@ -106,6 +107,13 @@ class Layer:
         """Shapes of the stored statistics, by name."""
         return {}
 
+    def lower(self, *inputs: Shape) -> Operation | None:
+        """What a compiled plan does in place of :meth:`forward`.
+
+        None, the default, lets the plan call forward itself.
+        """
+        return None
+
     def operations(self, *inputs: Shape) -> int:
         """Floating-point operations for one image, a multiply-add counting two."""
         return 0
@@ -161,9 +169,7 @@ class Layer:
         try:
             return self.parameters[name]
         except KeyError:
-            raise WeightsError(
-                f"a {type(self).__name__} layer has no {name}"
-            ) from None
+            raise WeightsError(f"a {type(self).__name__} layer has no {name}") from None
 
     # -- computation -------------------------------------------------------
 

@@ -1,0 +1,200 @@
+"""Which rows of which value are computed when, and how many are kept.
+
+A program is worked off in bands of rows, from the top of the picture to the
+bottom. For each band of the output, every operation computes just the rows that
+are needed and not yet there. A value keeps, in a ring, the rows that somebody
+will still read; nothing is computed twice. What is computed for a pixel does
+not depend on the bands, so any choice of them gives the same picture.
+
+Operations that must see a whole image (``streams`` is False) make everything
+that they read, and their output, whole.
+
+Very wide pictures are worked off in strips of columns as well, one after the
+other; there the columns at the inner edges that both strips need are computed
+twice, which again changes no value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from zoo.plugins.program import Axis, Program
+
+__all__ = ["Schedule", "Task", "plan_bands"]
+
+Alignment = Callable[[int], int]
+"""Rows that an operation (by position in the program) computes at a time."""
+
+
+class Task(NamedTuple):
+    """Rows [start, stop) of the output of the step at ``position``."""
+
+    position: int
+    start: int
+    stop: int
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The tasks in order, and what each value keeps.
+
+    Attributes
+    ----------
+    tasks : tuple of Task
+    rows : dict of int to int
+        For each value but the input, how many rows its ring holds.
+    """
+
+    tasks: tuple[Task, ...]
+    rows: dict[int, int]
+
+
+def plan_bands(program: Program, band: int, align: Alignment | None = None) -> Schedule:
+    """Work out a schedule.
+
+    Parameters
+    ----------
+    program : Program
+    band : int
+        Rows of the output computed at a time; the output's height computes each
+        value whole.
+    align : callable, optional
+        Gives, for the position of a step, a number of rows: each task of that
+        step starts at a multiple of it (the tiles of a Winograd convolution).
+    """
+    planner = _Planner(program, band, align)
+    total = program.shapes[program.output].height
+    for start in range(0, total, max(1, band)):
+        planner.add_band(min(start + band, total))
+    return Schedule(tuple(planner.tasks), planner.kept)
+
+
+class _Read(NamedTuple):
+    """One input of one step; ``rows`` is None where the step needs all of it."""
+
+    position: int
+    value: int
+    rows: Axis | None
+
+
+class _Planner:
+    """Simulates the run: what is done, what is still needed, what is kept."""
+
+    def __init__(self, program: Program, band: int, align: Alignment | None) -> None:
+        self.program = program
+        self.band = band
+        self.steps = program.steps
+        self.heights = [shape.height for shape in program.shapes]
+        self.units = [
+            align(position) if align is not None else 1
+            for position in range(len(self.steps))
+        ]
+        self.reads = [
+            [
+                _Read(
+                    position,
+                    value,
+                    step.operation.axes(index)[0] if step.operation.streams else None,
+                )
+                for index, value in enumerate(step.inputs)
+            ]
+            for position, step in enumerate(self.steps)
+        ]
+        self.readers: dict[int, list[_Read]] = {}
+        for reads in self.reads:
+            for read in reads:
+                self.readers.setdefault(read.value, []).append(read)
+        self.done = {0: self.heights[0]} | {step.output: 0 for step in self.steps}
+        self.kept = {step.output: 0 for step in self.steps}
+        self.tasks: list[Task] = []
+
+    def add_band(self, end: int) -> None:
+        """Schedule what the output's first ``end`` rows need.
+
+        Round after round, every step advances by at most one band, so that at
+        the start too, when early steps must run far ahead, values are read soon
+        after they are made and rings stay small.
+        """
+        needed = self._needed(end)
+        while self.done[self.program.output] < end:
+            for position, step in enumerate(self.steps):
+                begun = self.done[step.output]
+                stop = self._reachable(position, needed[step.output])
+                if stop <= begun:
+                    continue
+                self.tasks.append(Task(position, begun, stop))
+                self.done[step.output] = stop
+                kept = stop - self._first_needed(step.output)
+                self.kept[step.output] = max(self.kept[step.output], kept)
+
+    def _reachable(self, position: int, wanted: int) -> int:
+        """Up to which row a step can go now: its inputs' rows, one band, its unit."""
+        step = self.steps[position]
+        height, unit = self.heights[step.output], self.units[position]
+        begun = self.done[step.output]
+        if not step.operation.streams:
+            whole = all(
+                self.done[value] == self.heights[value] for value in step.inputs
+            )
+            return height if whole and wanted > begun else begun
+        advance = -(-self._band_of(step.output) // unit) * unit
+        stop = min(wanted, begun + advance)
+        for read in self.reads[position]:
+            stop = self._supported(read, stop)
+        return stop if stop >= height else max(begun, stop // unit * unit)
+
+    def _band_of(self, value: int) -> int:
+        """The band in rows of a value that is smaller or larger than the output."""
+        total = self.heights[self.program.output]
+        return max(1, self.band * self.heights[value] // total)
+
+    def _supported(self, read: _Read, stop: int) -> int:
+        """The largest row up to ``stop`` for which an input has all it takes."""
+        available, height = self.done[read.value], self.heights[read.value]
+        axis = read.rows
+        if axis is None or available == height or stop <= 0:
+            return stop
+        span = (axis.size - 1) * axis.dilation
+        windows = (available - 1 - span + axis.before) // axis.stride + 1
+        stop = min(stop, max(0, windows) * axis.scale)
+        while stop > 0 and axis.needs(0, stop, height)[1] > available:
+            stop -= 1  # only where borders mirror
+        return stop
+
+    def _needed(self, end: int) -> dict[int, int]:
+        """For every value, how many of its first rows the first ``end`` need."""
+        needed = dict.fromkeys(self.done, 0)
+        needed[self.program.output] = end
+        for position in reversed(range(len(self.steps))):
+            value = self.steps[position].output
+            rows = needed[value]
+            if rows == 0:
+                continue
+            unit = self.units[position]
+            rows = min(-(-rows // unit) * unit, self.heights[value])
+            if not self.steps[position].operation.streams:
+                rows = self.heights[value]
+            needed[value] = rows
+            for read in self.reads[position]:
+                height = self.heights[read.value]
+                # From row 0: where borders mirror, a row reaches below itself.
+                reach = read.rows.needs(0, rows, height)[1] if read.rows else height
+                needed[read.value] = max(needed[read.value], reach)
+        return needed
+
+    def _first_needed(self, value: int) -> int:
+        """The first row of a value that some step has yet to read."""
+        first = self.done[value]
+        for read in self.readers.get(value, ()):
+            output = self.steps[read.position].output
+            begun, height = self.done[output], self.heights[output]
+            if begun < height:
+                low = (
+                    read.rows.needs(begun, height, self.heights[value])[0]
+                    if read.rows
+                    else 0
+                )
+                first = min(first, low)
+        return first

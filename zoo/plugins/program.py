@@ -1,0 +1,284 @@
+"""What a compiled plan is made of: a network as operations on arrays.
+
+Layers say which operation stands for them (:meth:`zoo.layers.Layer.lower`);
+``zoo.engine`` joins these to a :class:`Program`, fuses them, and works out which
+rows are computed when. A back end that can, turns the result into one call
+(:meth:`zoo.plugins.Kernels.compile`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import numpy as np
+
+from zoo.plugins.base import (
+    Array,
+    ConvGeometry,
+    Padding,
+    PadMode,
+    PoolGeometry,
+    ShuffleOrder,
+)
+from zoo.shapes import Shape
+
+__all__ = [
+    "Activate",
+    "Add",
+    "Axis",
+    "Concat",
+    "Conv",
+    "Epilogue",
+    "Identity",
+    "Opaque",
+    "Operation",
+    "Pad",
+    "Pool",
+    "Program",
+    "Repeat",
+    "Shuffle",
+    "Step",
+]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Which input positions one output position needs, along rows or columns.
+
+    Output position o needs, for each tap t below ``size``, the input position
+    (o // scale) * stride - before + t * dilation, brought back into the image
+    as ``mode`` says (``zero``: needs nothing if outside).
+    """
+
+    size: int = 1
+    stride: int = 1
+    before: int = 0
+    dilation: int = 1
+    scale: int = 1
+    mode: PadMode = "zero"
+
+    def needs(self, start: int, stop: int, length: int) -> tuple[int, int]:
+        """Smallest input range that holds all that outputs [start, stop) need.
+
+        ``length`` is the input's. The range may be empty: (0, 0).
+        """
+        if stop <= start:
+            return 0, 0
+        span = (self.size - 1) * self.dilation
+        low = (start // self.scale) * self.stride - self.before
+        high = ((stop - 1) // self.scale) * self.stride - self.before + span + 1
+        if self.mode == "zero" or (low >= 0 and high <= length):
+            low, high = max(low, 0), min(high, length)
+            return (low, high) if low < high else (0, 0)
+        positions = np.arange(low, high)
+        if self.mode == "edge":
+            inside = np.clip(positions, 0, length - 1)
+        else:  # symmetric: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
+            folded = positions % (2 * length)
+            inside = np.where(folded < length, folded, 2 * length - 1 - folded)
+        return int(inside.min()), int(inside.max()) + 1
+
+
+SAME = Axis()
+
+
+class Operation:
+    """One operation of a program."""
+
+    kind: ClassVar[str]
+    streams: ClassVar[bool] = True
+    """Whether output rows can be made from some of the input's rows."""
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        """Which rows and columns of input number ``index`` an output needs."""
+        return SAME, SAME
+
+
+@dataclass(frozen=True)
+class Identity(Operation):
+    """Output equals input; fusion removes it."""
+
+    kind = "identity"
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What happens to each value between the sum and the store.
+
+    v = activation(v); then, with a residual r (the operation's second input),
+    v = last(alpha v + beta r).
+    """
+
+    activation: str = "linear"
+    slopes: Array | None = None
+    residual: bool = False
+    alpha: float = 1.0
+    beta: float = 1.0
+    last: str = "linear"
+
+
+@dataclass(frozen=True)
+class Conv(Operation):
+    """Cross-correlation, bias, epilogue; then perhaps a pixel shuffle.
+
+    ``weights`` are kh x kw x (C / groups) x K, ``biases`` K or None.
+    """
+
+    kind = "conv"
+    weights: Array
+    biases: Array | None
+    geometry: ConvGeometry
+    epilogue: Epilogue = Epilogue()
+    shuffle: int = 1
+    order: ShuffleOrder = "crd"
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        if index > 0:  # the residual
+            return SAME, SAME
+        pads = (self.geometry.padding.top, self.geometry.padding.left)
+        rows, columns = (
+            Axis(
+                size=self.weights.shape[axis],
+                stride=self.geometry.stride[axis],
+                before=pads[axis],
+                dilation=self.geometry.dilation[axis],
+                scale=self.shuffle,
+                mode=self.geometry.pad_mode,
+            )
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class Pool(Operation):
+    """Largest value or mean in each window."""
+
+    kind = "pool"
+    mode: Literal["max", "average"]
+    geometry: PoolGeometry
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        pads = (self.geometry.padding.top, self.geometry.padding.left)
+        rows, columns = (
+            Axis(self.geometry.size[axis], self.geometry.stride[axis], pads[axis])
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class Shuffle(Operation):
+    """Depth to space."""
+
+    kind = "shuffle"
+    scale: int
+    order: ShuffleOrder
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Repeat(Operation):
+    """Nearest-neighbour enlargement; values are multiplied by ``factor``."""
+
+    kind = "repeat"
+    scale: int
+    factor: float = 1.0
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Pad(Operation):
+    """Rows and columns added around the image."""
+
+    kind = "pad"
+    padding: Padding
+    mode: PadMode
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return (
+            Axis(before=self.padding.top, mode=self.mode),
+            Axis(before=self.padding.left, mode=self.mode),
+        )
+
+
+@dataclass(frozen=True)
+class Activate(Operation):
+    """An activation on its own; ``slopes`` (C) for prelu."""
+
+    kind = "activate"
+    name: str
+    slopes: Array | None = None
+
+
+@dataclass(frozen=True)
+class Add(Operation):
+    """activation(alpha a + beta b) of two inputs of one shape."""
+
+    kind = "add"
+    alpha: float = 1.0
+    beta: float = 1.0
+    activation: str = "linear"
+
+
+@dataclass(frozen=True)
+class Concat(Operation):
+    """Channels of all inputs, one after the other.
+
+    ``slices`` holds first and last + 1 channel of each input.
+    """
+
+    kind = "concat"
+    slices: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Opaque(Operation):
+    """A layer that only its own forward can compute, on whole arrays."""
+
+    kind = "opaque"
+    streams = False
+    forward: Callable[..., Array]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation, the values it reads and makes, and the layers it stands for."""
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    output: int
+    layers: tuple[int, ...]
+
+
+@dataclass
+class Program:
+    """Operations in order.
+
+    Attributes
+    ----------
+    shapes : list of Shape
+        Of the values; value 0 is the input.
+    steps : list of Step
+        In an order in which every value is made before it is read.
+    output : int
+        The value that is the network's output.
+    """
+
+    shapes: list[Shape]
+    steps: list[Step] = field(default_factory=list)
+    output: int = 0
+
+    def consumers(self) -> dict[int, list[int]]:
+        """For every value, the positions of the steps that read it."""
+        found: dict[int, list[int]] = {}
+        for position, step in enumerate(self.steps):
+            for value in step.inputs:
+                found.setdefault(value, []).append(position)
+        return found
