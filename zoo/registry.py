@@ -18,33 +18,73 @@ from __future__ import annotations
 
 import difflib
 import os
+import re
 import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib import import_module
+from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
 from zoo.errors import PluginError
 
-__all__ = ["GROUPS", "Registry", "refresh", "registry"]
+__all__ = [
+    "GROUPS",
+    "OWN_DISTRIBUTION",
+    "Registry",
+    "distribution_of",
+    "refresh",
+    "registry",
+    "version_of",
+]
 
 GROUPS = ("zoo.layers", "zoo.kernels", "zoo.models", "zoo.readers", "zoo.metrics")
 
-_OWN_DISTRIBUTION = "cfgzoo"
+OWN_DISTRIBUTION = "cfgzoo"
+"""The distribution that declares the built-in plugins: zoo itself."""
+
+
+_CONTRACTS = {
+    "zoo.layers": "zoo.layers.base:Layer",
+    "zoo.kernels": "zoo.plugins.base:Kernels",
+    "zoo.models": "zoo.models.base:Family",
+    "zoo.readers": "zoo.parsers.base:Reader",
+}
+"""The class whose subclasses a registry takes; metrics are plain functions."""
+
+
+@cache
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    # Each look at these parses the whole METADATA file again.
+    metadata = distribution.metadata
+    return metadata["Name"] or "unknown", metadata["Version"] or "unknown"
 
 
 def distribution_of(entry: EntryPoint) -> str:
     """Name of the distribution that declares an entry point, or "unknown"."""
-    return entry.dist.metadata["Name"] if entry.dist is not None else "unknown"
+    return _name_and_version(entry.dist)[0] if entry.dist is not None else "unknown"
+
+
+def version_of(entry: EntryPoint) -> str:
+    """Version of the distribution that declares an entry point, or "unknown"."""
+    return _name_and_version(entry.dist)[1] if entry.dist is not None else "unknown"
+
+
+def _normalized(name: str) -> str:
+    """A distribution's name as pip compares it: case, ``-``, ``_``, ``.`` alike."""
+    return re.sub(r"[-_.]+", "-", name.strip()).lower()
 
 
 def _is_disabled(entry: EntryPoint) -> bool:
     """Whether ``ZOO_DISABLE_PLUGINS`` (1, or distribution names) hides the entry."""
     value = os.environ.get("ZOO_DISABLE_PLUGINS", "").strip()
-    if not value or distribution_of(entry) == _OWN_DISTRIBUTION:
+    if not value or distribution_of(entry) == OWN_DISTRIBUTION:
         return False
-    names = {name.strip() for name in value.split(",")}
-    return bool(names & {"1", "all", distribution_of(entry), entry.name})
+    names = {_normalized(name) for name in value.split(",")}
+    return bool(
+        names
+        & {"1", "all", _normalized(distribution_of(entry)), _normalized(entry.name)}
+    )
 
 
 class Registry:
@@ -112,6 +152,14 @@ class Registry:
             )
         return found[0]
 
+    def entries(self) -> list[EntryPoint]:
+        """All entry points, sorted by name; a name claimed twice comes twice."""
+        return [entry for name in self for entry in self._entries[name]]
+
+    def entries_of(self, name: str) -> list[EntryPoint]:
+        """The entry points of one name: one, or more that dispute it."""
+        return list(self._entries.get(name, ()))
+
     def conflicts(self) -> list[tuple[str, list[str]]]:
         """Names that more than one distribution claims, with the distributions."""
         return [
@@ -126,20 +174,39 @@ class Registry:
         Raises
         ------
         PluginError
-            If it is unknown, claimed twice, or its import fails; the message
-            names the distribution that installed it.
+            If it is unknown, claimed twice, its import fails, or it is not what
+            the registry takes; the message names the distribution that
+            installed it.
         """
         if name not in self._loaded:
             entry = self.entry(name)
+            owner = distribution_of(entry)
             try:
-                self._loaded[name] = entry.load()
-            except Exception as error:
+                plugin = entry.load()
+            except (Exception, SystemExit) as error:
+                reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise PluginError(
-                    f"{self.kind} {name!r} of {distribution_of(entry)} cannot be loaded "
-                    f"({type(error).__name__}: {error}); "
-                    f"repair or uninstall {distribution_of(entry)}"
+                    f"{self.kind} {name!r} of {owner} cannot be loaded ({reason}); "
+                    f"repair or uninstall {owner}"
                 ) from error
+            wanted = self._broken_contract(plugin)
+            if wanted is not None:
+                raise PluginError(
+                    f"{self.kind} {name!r} of {owner} is no {wanted} "
+                    f"({entry.value}); repair or uninstall {owner}"
+                )
+            self._loaded[name] = plugin
         return self._loaded[name]
+
+    def _broken_contract(self, plugin: Any) -> str | None:
+        """What a plugin should be and is not; None if all is well."""
+        if self.group not in _CONTRACTS:
+            return None if callable(plugin) else "function"
+        module, _, attribute = _CONTRACTS[self.group].partition(":")
+        base = getattr(import_module(module), attribute)
+        if isinstance(plugin, type) and issubclass(plugin, base):
+            return None
+        return f"subclass of {module}.{attribute}"
 
     def load_all(self) -> dict[str, Any]:
         """Load every plugin; one that fails costs a warning, not the call."""

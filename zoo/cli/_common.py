@@ -1,0 +1,45 @@
+"""What several commands share: options, sizes, JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import click
+
+__all__ = ["SIZE", "json_option", "print_json"]
+
+_LARGEST_SIDE = 1_000_000
+
+
+class _Size(click.ParamType):
+    """WIDTHxHEIGHT in pixels, as (height, width)."""
+
+    name = "WxH"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"\s*(\d{1,7})\s*[xX]\s*(\d{1,7})\s*", value)
+        if not match:
+            self.fail(f"{value!r} is no size; write WIDTHxHEIGHT, as in 640x480")
+        width, height = int(match[1]), int(match[2])
+        if not (1 <= width <= _LARGEST_SIDE and 1 <= height <= _LARGEST_SIDE):
+            self.fail(f"{value!r}: a side has 1 to {_LARGEST_SIDE} pixels")
+        return height, width
+
+
+SIZE = _Size()
+"""Type of an option like ``--size 640x480``; gives (height, width)."""
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON instead of a table."
+)
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON on stdout."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,0 +1,176 @@
+"""``zoo info``: what is installed here and what would run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import click
+
+from zoo.cli._common import json_option, print_json
+
+__all__ = ["command"]
+
+_REQUIRED = ("numpy", "opencv-python-headless", "click", "tqdm", "safetensors")
+_REQUIRED += ("pyyaml",)
+_OPTIONAL = {
+    "scikit-image": "metrics",
+    "nibabel": "mri",
+    "h5py": "keras",
+    "torch": "torch",
+}
+_VARIABLES = (
+    "ZOO_BACKEND",
+    "ZOO_DEBUG",
+    "ZOO_DISABLE_PLUGINS",
+    "ZOO_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "NO_COLOR",
+)
+
+
+@click.command(short_help="Show versions, back ends, threads and formats.")
+@json_option
+def command(as_json: bool) -> None:
+    """Show versions, the back ends and which one would run, threads and formats."""
+    facts = _facts()
+    if as_json:
+        print_json(facts)
+        return
+    for line in _lines(facts):
+        click.echo(line)
+
+
+def _facts() -> dict[str, Any]:
+    from zoo._version import __version__
+
+    return {
+        "zoo": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "folder": os.path.dirname(sys.modules["zoo"].__file__ or ""),
+        "packages": {name: _version(name) for name in _REQUIRED},
+        "optional_packages": {
+            name: {"version": _version(name), "extra": extra}
+            for name, extra in _OPTIONAL.items()
+        },
+        "backends": _backends(),
+        "runs": _chosen(),
+        "environment": {
+            name: os.environ[name] for name in _VARIABLES if name in os.environ
+        },
+        "networks": _networks(),
+        "checkpoint_formats": _readers(),
+    }
+
+
+def _version(distribution: str) -> str | None:
+    # Either of these gives the module cv2.
+    names = {"opencv-python-headless": ("opencv-contrib-python-headless",)}
+    for name in (distribution, *names.get(distribution, ())):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return None
+
+
+def _backends() -> list[dict[str, Any]]:
+    """Every back end: what it runs on, or why it does not."""
+    from zoo.errors import PluginError
+    from zoo.registry import distribution_of, registry
+
+    known = registry("zoo.kernels")
+    rows = []
+    for name in known:
+        row: dict[str, Any] = {"name": name, "instruction_set": None, "missing": None}
+        try:
+            row["distribution"] = distribution_of(known.entry(name))
+            row["instruction_set"] = known.load(name)().instruction_set
+        except PluginError as error:
+            row["missing"] = str(error)
+        rows.append(row)
+    return rows
+
+
+def _chosen() -> dict[str, Any]:
+    """What `zoo run` would use, as the environment is."""
+    from zoo.errors import ZooError
+    from zoo.plugins import select
+
+    try:
+        kernels = select()
+    except ZooError as error:
+        return {"backend": None, "threads": None, "error": str(error)}
+    return {"backend": kernels.name, "threads": kernels.threads, "error": None}
+
+
+def _networks() -> dict[str, int]:
+    from zoo.catalog import networks
+
+    entries = networks()
+    trained = sum(entry.weights is not None for entry in entries)
+    return {"installed": len(entries), "with_weights": trained}
+
+
+def _readers() -> list[dict[str, Any]]:
+    """Formats of checkpoints that `zoo convert` reads."""
+    from zoo.errors import PluginError
+    from zoo.registry import registry
+
+    known = registry("zoo.readers")
+    rows = []
+    for name in known.canonical():
+        try:
+            reader = known.load(name)
+        except PluginError as error:
+            rows.append({"name": name, "suffixes": [], "missing": str(error)})
+        else:
+            suffixes = list(reader.suffixes)
+            rows.append({"name": name, "suffixes": suffixes, "missing": None})
+    return rows
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    rows = [
+        ("zoo", f"{facts['zoo']} in {facts['folder']}"),
+        ("Python", f"{facts['python']} on {facts['system']}"),
+    ]
+    rows += [
+        (name, found or "missing; reinstall cfgzoo")
+        for name, found in facts["packages"].items()
+    ]
+    rows += [
+        (
+            name,
+            row["version"] or f"not installed (pip install 'cfgzoo[{row['extra']}]')",
+        )
+        for name, row in facts["optional_packages"].items()
+    ]
+    rows += [
+        (f"back end {row['name']}", row["instruction_set"] or row["missing"])
+        for row in facts["backends"]
+    ]
+    runs = facts["runs"]
+    rows.append(
+        (
+            "what runs",
+            runs["error"] or f"{runs['backend']}, threads: {runs['threads']}",
+        )
+    )
+    rows += [
+        (f"format {row['name']}", row["missing"] or " ".join(row["suffixes"]))
+        for row in facts["checkpoint_formats"]
+    ]
+    known = facts["networks"]
+    trained = known["with_weights"]
+    rows.append(("networks", f"{known['installed']}, {trained} with trained weights"))
+    rows += [(name, value) for name, value in facts["environment"].items()]
+    width = max(len(label) for label, _ in rows)
+    return [f"{label.ljust(width)}  {text}".rstrip() for label, text in rows]

@@ -1,0 +1,266 @@
+"""What a network is made of and what it costs: :func:`summarize`.
+
+``zoo show``, ``zoo list`` and ``Model.summary`` print from here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from zoo.errors import UsageError
+from zoo.layers.base import Window
+from zoo.network import INPUT, Network
+from zoo.shapes import Shape
+from zoo.tables import count, mebibytes, table
+
+__all__ = ["LayerSummary", "Summary", "receptive_field", "summarize"]
+
+_FLOAT_BYTES = 4
+_UNBOUNDED = math.inf
+
+
+@dataclass(frozen=True)
+class LayerSummary:
+    """One row of a :class:`Summary`.
+
+    Attributes
+    ----------
+    index : int
+    kind : str
+        Canonical name of the layer.
+    sources : tuple of int
+        The layers that feed this one; -1 is the picture.
+    shape : tuple of int
+        Height, width and channels of the output.
+    parameters : int
+        Number of learned values.
+    operations : int
+        Floating-point operations, a multiply-add counting two.
+    receptive_field : tuple of int or None
+        Rows and columns of the picture that one output pixel depends on, at
+        most; None where it depends on all of them.
+    memory : int
+        Bytes of all activations that are alive while this layer runs.
+    """
+
+    index: int
+    kind: str
+    sources: tuple[int, ...]
+    shape: tuple[int, int, int]
+    parameters: int
+    operations: int
+    receptive_field: tuple[int | None, int | None]
+    memory: int
+
+
+@dataclass(frozen=True)
+class Summary:
+    """A network, layer by layer, for one size of picture; ``print`` it.
+
+    Attributes
+    ----------
+    source : str
+        Where the cfg came from.
+    input : tuple of int
+        Height, width and channels of the picture.
+    scale : float
+        Output rows per input row.
+    layers : tuple of LayerSummary
+    parameters : int
+        Number of learned values, biases included.
+    weights : int
+        How many of them are weights: without biases, scales and slopes.
+    operations : int
+        Floating-point operations, a multiply-add counting two.
+    receptive_field : tuple of int or None
+        Of the last layer, see :class:`LayerSummary`.
+    memory : int
+        Bytes of activations alive at the same time, at most, in float32 and
+        layer by layer.
+    fingerprint : str
+        Hash of what the cfg says.
+    """
+
+    source: str
+    input: tuple[int, int, int]
+    scale: float
+    layers: tuple[LayerSummary, ...]
+    parameters: int
+    weights: int
+    operations: int
+    receptive_field: tuple[int | None, int | None]
+    memory: int
+    fingerprint: str
+
+    @property
+    def operations_per_megapixel(self) -> float:
+        """Floating-point operations per million pixels of the input."""
+        height, width, _ = self.input
+        return self.operations / (height * width) * 1e6
+
+    def as_dict(self) -> dict[str, Any]:
+        """The same as numbers, strings, lists and dicts, for JSON."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        header = ("", "layer", "from", "output", "parameters", "GFLOP", "sees", "MiB")
+        rows = [
+            (
+                str(layer.index),
+                layer.kind,
+                _sources_text(layer),
+                "x".join(map(str, layer.shape)),
+                count(layer.parameters) if layer.parameters else "",
+                f"{layer.operations / 1e9:.3f}" if layer.operations else "",
+                _field_text(layer.receptive_field),
+                mebibytes(layer.memory),
+            )
+            for layer in self.layers
+        ]
+        height, width, channels = self.input
+        total = (
+            f"{self.source}: input {height}x{width}x{channels} "
+            f"(rows x columns x channels), output "
+            f"{'x'.join(map(str, self.layers[-1].shape))}, scale {self.scale:g}\n"
+            f"parameters {count(self.parameters)} "
+            f"(weights alone {count(self.weights)}), "
+            f"{self.operations / 1e9:,.1f} GFLOP "
+            f"({self.operations_per_megapixel / 1e9:,.0f} per megapixel of input)\n"
+            f"one output pixel sees {_field_text(self.receptive_field)} input pixels; "
+            f"activations need {mebibytes(self.memory)} MiB at most, "
+            f"parameters {mebibytes(_FLOAT_BYTES * self.parameters)}"
+        )
+        return f"{table(header, rows, align='rllrrrrr')}\n\n{total}"
+
+
+def summarize(network: Network, height: int, width: int) -> Summary:
+    """Describe a network for pictures of one size.
+
+    Parameters
+    ----------
+    network : Network
+        With or without weights.
+    height, width : int
+        Of the picture, in pixels.
+
+    Raises
+    ------
+    UsageError
+        If a size is below 1.
+    ShapeError
+        If the network cannot take pictures of this size.
+    """
+    if height < 1 or width < 1:
+        raise UsageError(f"a picture of {width}x{height} pixels has no pixels")
+    flow = network.flow(height, width)
+    memory = _live_memory(network, [shape for _, shape in flow], height, width)
+    layers = tuple(
+        LayerSummary(
+            index=index,
+            kind=kind,
+            sources=network.sources[index],
+            shape=tuple(shape),
+            parameters=sum(array.size for array in layer.parameters.values()),
+            operations=layer.operations(*inputs),
+            receptive_field=receptive_field(network, index),
+            memory=memory[index],
+        )
+        for index, (kind, layer, (inputs, shape)) in enumerate(
+            zip(network.canonical_kinds, network.layers, flow, strict=True)
+        )
+    )
+    return Summary(
+        source=network.source,
+        input=(height, width, network.pixels.channels),
+        scale=network.scale,
+        layers=layers,
+        parameters=network.parameter_count,
+        weights=sum(
+            layer.parameters["weights"].size
+            for layer in network.layers
+            if "weights" in layer.parameters
+        ),
+        operations=sum(layer.operations for layer in layers),
+        receptive_field=layers[-1].receptive_field,
+        memory=max(memory),
+        fingerprint=network.fingerprint,
+    )
+
+
+def receptive_field(
+    network: Network, index: int | None = None
+) -> tuple[int | None, int | None]:
+    """Rows and columns of the picture that one output pixel depends on, at most.
+
+    Going back from one pixel of the layer, n neighbouring outputs of a layer with
+    window k, stride s and scale r need at most ceil((n - 1) s / r) + k neighbours
+    of its input, whatever the phase. A layer that several read must deliver what
+    the widest of them needs.
+
+    Parameters
+    ----------
+    network : Network
+    index : int, optional
+        Of the layer; the last one by default.
+
+    Returns
+    -------
+    tuple of int or None
+        Rows and columns; None where a pixel depends on the whole picture.
+    """
+    last = len(network) - 1 if index is None else index
+    rows, columns = (
+        _extent(network, last, [layer.window()[axis] for layer in network.layers])
+        for axis in (0, 1)
+    )
+    return rows, columns
+
+
+def _extent(network: Network, last: int, windows: Sequence[Window]) -> int | None:
+    """:func:`receptive_field` along one axis."""
+    needed: dict[int, float] = {last: 1}
+    for index in range(last, INPUT, -1):
+        if index not in needed:
+            continue
+        outputs, window = needed.pop(index), windows[index]
+        if math.isinf(outputs) or math.isinf(window.size):
+            inputs = _UNBOUNDED
+        else:
+            steps = (int(outputs) - 1) * window.stride
+            inputs = -(-steps // window.scale) + math.ceil(window.size)
+        for source in network.sources[index]:
+            needed[source] = max(needed.get(source, 0), inputs)
+    extent = needed.get(INPUT, 0)
+    return None if math.isinf(extent) else int(extent)
+
+
+def _live_memory(
+    network: Network, shapes: Sequence[Shape], height: int, width: int
+) -> list[int]:
+    """Bytes of the activations that exist while each layer runs, the input too."""
+    last_use = network.last_uses()
+    alive = {INPUT: height * width * network.pixels.channels}
+    memory = []
+    for index, shape in enumerate(shapes):
+        alive[index] = shape.size
+        memory.append(_FLOAT_BYTES * sum(alive.values()))
+        for source in set(network.sources[index]):
+            if last_use[source] == index:
+                del alive[source]
+        if index not in last_use:
+            del alive[index]  # nobody reads it
+    return memory
+
+
+def _sources_text(layer: LayerSummary) -> str:
+    """Sources other than the layer before, for people."""
+    if layer.sources == (layer.index - 1,):
+        return ""
+    return ", ".join("input" if i == INPUT else str(i) for i in layer.sources)
+
+
+def _field_text(field: tuple[int | None, int | None]) -> str:
+    return "x".join("all" if extent is None else str(extent) for extent in field)
