@@ -197,7 +197,7 @@ class DarknetStream:
                 f"{count - self.remaining} too few"
             )
         values = np.empty(count, "<f4")
-        if self._file.readinto(values.data.cast("B")) < values.nbytes:  # type: ignore[attr-defined]
+        if self._file.readinto(values.view(np.uint8)) < values.nbytes:  # type: ignore[attr-defined]
             raise ReaderError(f"{self.source!r} became shorter while it was read")
         self.position += count
         return values.astype(np.float32, copy=False)
