@@ -1,0 +1,96 @@
+"""Costs against finite differences and PyTorch."""
+
+import numpy as np
+import pytest
+
+from zoo.errors import ShapeError, UsageError
+from zoo.train.costs import COSTS, SECRET, cost_named
+
+PLAIN = [name for name in COSTS if name not in ("softmax", "logistic")]
+
+
+def _pair(name, seed=0):
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(3, 5))
+    t = rng.normal(size=(3, 5))
+    if name == "hellinger":
+        y, t = np.abs(y) + 0.1, np.abs(t)
+    if name in ("hinge", "wgan"):
+        t = np.sign(t)
+    if name in ("masked", "seg"):
+        t[0, :2] = SECRET if name == "masked" else 0
+    return y, t
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_gradient_is_the_derivative(name):
+    y, t = _pair(name)
+    cost = cost_named(name)
+    _, gradient = cost(y, t)
+    step = 1e-6
+    for index in np.ndindex(y.shape):
+        up, down = y.copy(), y.copy()
+        up[index] += step
+        down[index] -= step
+        slope = (cost(up, t)[0] - cost(down, t)[0]) / (2 * step)
+        assert gradient[index] == pytest.approx(slope, abs=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("mse", "mse_loss"),
+        ("mae", "l1_loss"),
+        ("smooth", "smooth_l1_loss"),
+    ],
+)
+def test_equals_torch(name, theirs):
+    torch = pytest.importorskip("torch")
+    y, t = _pair(name, 1)
+    leaf = torch.tensor(y, requires_grad=True)
+    loss = getattr(torch.nn.functional, theirs)(leaf, torch.tensor(t))
+    loss.backward()
+    value, gradient = cost_named(name)(y, t)
+    assert value == pytest.approx(loss.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, leaf.grad.numpy(), rtol=1e-12)
+
+
+def test_softmax_gradient_is_with_respect_to_the_logits():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(2)
+    logits = rng.normal(size=(4, 6))
+    classes = rng.integers(6, size=4)
+    leaf = torch.tensor(logits, requires_grad=True)
+    loss = torch.nn.functional.cross_entropy(leaf, torch.tensor(classes))
+    loss.backward()
+    y = torch.softmax(leaf, 1).detach().numpy()
+    value, gradient = cost_named("softmax")(y, np.eye(6)[classes])
+    assert value == pytest.approx(loss.item(), rel=1e-12)
+    np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-12)
+
+
+def test_logistic_gradient_is_with_respect_to_the_logits():
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(3)
+    logits = rng.normal(size=(4, 6))
+    t = rng.integers(2, size=(4, 6)).astype(float)
+    leaf = torch.tensor(logits, requires_grad=True)
+    loss = torch.nn.functional.binary_cross_entropy_with_logits(leaf, torch.tensor(t))
+    loss.backward()
+    value, gradient = cost_named("logistic")(torch.sigmoid(leaf).detach().numpy(), t)
+    assert value == pytest.approx(loss.item(), rel=1e-9)
+    np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-12)
+
+
+def test_float32_stays_float32_and_logcosh_does_not_overflow():
+    y = np.full((2, 2), 1e4, np.float32)
+    loss, gradient = cost_named("logcosh")(y, np.zeros_like(y))
+    assert np.isfinite(loss)
+    assert gradient.dtype == np.float32
+
+
+def test_bad_calls():
+    with pytest.raises(UsageError, match="mse"):
+        cost_named("mean")
+    with pytest.raises(ShapeError):
+        cost_named("mse")(np.zeros(3), np.zeros(4))

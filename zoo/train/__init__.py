@@ -1,0 +1,1 @@
+"""Training: costs, optimizers, learning rates, data, the loop."""

@@ -1,0 +1,140 @@
+"""Learning-rate schedules: Darknet's, and the halving of EDSR.
+
+A schedule is a function of the update's number (from 0) that returns the rate.
+"""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Callable, Sequence
+
+from zoo.errors import UsageError
+
+__all__ = ["Schedule", "schedule_named"]
+
+Schedule = Callable[[int], float]
+
+
+def constant(rate: float) -> Schedule:
+    """Always the same."""
+    return lambda update: rate
+
+
+def step(rate: float, step: int, scale: float) -> Schedule:
+    """``rate scale^floor(i / step)``; EDSR's is scale 0.5 every 200 000."""
+    return lambda update: rate * scale ** (update // step)
+
+
+def steps(rate: float, steps: Sequence[int], scales: Sequence[float]) -> Schedule:
+    """The product of the scales of all steps that were reached."""
+    if len(steps) != len(scales):
+        raise UsageError(
+            f"steps has {len(steps)} numbers and scales {len(scales)}; "
+            f"they must be as many"
+        )
+    pairs = sorted(zip(steps, scales, strict=True))
+    starts = [at for at, _ in pairs]
+    products = [1.0]
+    for _, scale in pairs:
+        products.append(products[-1] * scale)
+    return lambda update: rate * products[bisect.bisect_right(starts, update)]
+
+
+def exponential(rate: float, gamma: float) -> Schedule:
+    """``rate gamma^i``."""
+    return lambda update: rate * gamma**update
+
+
+def polynomial(rate: float, updates: int, power: float) -> Schedule:
+    """``rate (1 - i / updates)^power``."""
+    _need(updates, "poly")
+    return lambda update: rate * max(0.0, 1 - update / updates) ** power
+
+
+def sigmoid(rate: float, gamma: float, step: int) -> Schedule:
+    """``rate / (1 + e^(gamma (i - step)))``."""
+
+    def at(update: int) -> float:
+        return rate / (1 + math.exp(min(700.0, gamma * (update - step))))
+
+    return at
+
+
+def sgdr(rate: float, cycle: int, growth: int = 2, lowest: float = 0.0) -> Schedule:
+    """Cosine from ``rate`` to ``lowest``, again and again (Loshchilov, Hutter 2017).
+
+    The first cycle lasts ``cycle`` updates, each next one ``growth`` times more.
+    """
+    _need(cycle, "sgdr")
+
+    def at(update: int) -> float:
+        length, since = cycle, update
+        while since >= length:
+            since -= length
+            length *= max(1, growth)
+        return lowest + 0.5 * (rate - lowest) * (1 + math.cos(math.pi * since / length))
+
+    return at
+
+
+def warmed_up(schedule: Schedule, updates: int, power: float) -> Schedule:
+    """Darknet's burn_in: for the first updates, the rate times (i / updates)^power."""
+    if updates <= 0:
+        return schedule
+    return lambda update: (
+        schedule(0) * ((update + 1) / updates) ** power
+        if update < updates
+        else schedule(update)
+    )
+
+
+def schedule_named(
+    policy: str,
+    rate: float,
+    *,
+    updates: int = 0,
+    step_length: int = 1,
+    scale: float = 1.0,
+    steps_at: Sequence[int] = (),
+    scales: Sequence[float] = (),
+    gamma: float = 1.0,
+    power: float = 4.0,
+    cycle: int = 0,
+    growth: int = 2,
+    lowest: float = 0.0,
+    burn_in: int = 0,
+) -> Schedule:
+    """Make the schedule that the policy of ``[net]`` names.
+
+    Raises
+    ------
+    UsageError
+        If the policy is unknown or lacks what it needs.
+    """
+    match policy:
+        case "constant":
+            chosen = constant(rate)
+        case "step":
+            chosen = step(rate, step_length, scale)
+        case "steps":
+            chosen = steps(rate, steps_at, scales)
+        case "exp":
+            chosen = exponential(rate, gamma)
+        case "poly":
+            chosen = polynomial(rate, updates, power)
+        case "sigmoid":
+            chosen = sigmoid(rate, gamma, step_length)
+        case "sgdr" | "cosine":
+            chosen = sgdr(rate, cycle or updates, growth, lowest)
+        case _:
+            raise UsageError(
+                f"there is no learning-rate policy {policy!r}; there are constant, "
+                f"step, steps, exp, poly, sigmoid, sgdr"
+            )
+    return warmed_up(chosen, burn_in, power)
+
+
+def _need(updates: int, policy: str) -> None:
+    if updates <= 0:
+        raise UsageError(f"policy {policy} needs max_batches, the number of updates")
