@@ -1,0 +1,615 @@
+"""A machine for pickle streams that can execute nothing.
+
+A pickle is a program for a small stack machine. Python's own machine imports
+modules and calls what it finds in them, which is why loading a pickle runs
+whatever its author wished. This one imports nothing and calls nothing of the
+file's choice: a name stays a :class:`Global`, a call of an unknown name becomes
+an inert :class:`Opaque` that only remembers what was asked, and the few names
+that mean data are looked up in a table of functions written here.
+
+All opcodes of protocols 0 to 5 are understood, except for the extension
+registry and out-of-band buffers, which a file on disk cannot mean.
+
+Time and memory are bounded: every instruction is charged to a budget that the
+caller sets from the size of the file, lengths are checked before anything is
+allocated, and dictionary keys are limited to what hashes in constant time.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from zoo.errors import ReaderError
+
+__all__ = ["Constructor", "Global", "Opaque", "PickleMachine", "is_plain_key", "quoted"]
+
+Constructor = Callable[..., Any]
+
+_MAX_TEXT_NUMBER = 64
+_MAX_LINE = 1 << 16
+_MAX_LONG = 1 << 10
+_OPCODE_COST = 16
+
+# Names that no checkpoint needs and most attacks use. Nothing would be run for
+# other names either; these are refused so that their owner hears of it.
+_HOSTILE_MODULES: Final = frozenset(
+    (
+        "os",
+        "posix",
+        "nt",
+        "subprocess",
+        "commands",
+        "sys",
+        "shutil",
+        "socket",
+        "runpy",
+        "importlib",
+        "imp",
+        "pty",
+        "ctypes",
+        "code",
+        "codeop",
+        "pdb",
+        "bdb",
+        "timeit",
+        "webbrowser",
+        "marshal",
+        "pickle",
+        "_pickle",
+        "cPickle",
+        "types",
+        "operator",
+        "_operator",
+        "functools",
+        "asyncio",
+        "threading",
+        "multiprocessing",
+        "http",
+        "urllib",
+        "requests",
+        "pip",
+        "platform",
+        "tempfile",
+        "signal",
+    )
+)
+_PLAIN_BUILTINS: Final = frozenset(
+    (
+        "bool",
+        "bytearray",
+        "bytes",
+        "complex",
+        "dict",
+        "float",
+        "frozenset",
+        "int",
+        "list",
+        "long",
+        "object",
+        "range",
+        "set",
+        "slice",
+        "str",
+        "tuple",
+        "type",
+        "unicode",
+        "xrange",
+    )
+)
+
+
+def quoted(text: str) -> str:
+    """Quote a name out of a file for a message: printable, and of limited length."""
+    return repr(text if len(text) <= 80 else text[:77] + "...")
+
+
+def is_plain_key(key: Any) -> bool:
+    """Whether a value can be a dictionary's key in constant time.
+
+    Deep tuples hash in exponential time when they share their parts, and whole
+    numbers beyond 61 bits can be chosen to collide; no checkpoint has either.
+    """
+    if isinstance(key, tuple):
+        return len(key) <= 8 and all(
+            not isinstance(item, tuple) and is_plain_key(item) for item in key
+        )
+    if isinstance(key, int):
+        return abs(key) < 1 << 48
+    return key is None or isinstance(key, (str, bytes, Global, Opaque))
+
+
+@dataclass(frozen=True)
+class Global:
+    """A name of a module's member, never looked up."""
+
+    module: str
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.module}.{self.name}"
+
+
+class Opaque:
+    """An object of a class that is not known here: what was asked, not done.
+
+    Attributes
+    ----------
+    function : Global
+        The class or function that the file wants called.
+    arguments : tuple
+        What it wants it called with.
+    state : object
+        What it wants the object's attributes to be, or None.
+    """
+
+    __slots__ = ("arguments", "function", "state")
+
+    def __init__(self, function: Global, arguments: tuple[Any, ...]) -> None:
+        self.function = function
+        self.arguments = arguments
+        self.state: Any = None
+
+    def build(self, state: Any) -> None:
+        """Remember the state that the file gives the object."""
+        self.state = state
+
+
+_MARK: Final = object()
+
+
+class PickleMachine:
+    """Runs one pickle of a buffer.
+
+    Parameters
+    ----------
+    data : bytes
+        The buffer.
+    source : str
+        What to call the buffer in messages.
+    constructors : mapping of str to callable
+        What calls of dotted names give; unknown ones give :class:`Opaque`.
+        They raise ValueError or TypeError for arguments that they cannot mean.
+    persistent : callable, optional
+        Turns a persistent id into a value; without it such ids are an error.
+    start : int
+        Where the pickle begins.
+    budget : int, optional
+        Bytes, roughly, that values may take; 64 MiB and four times the buffer
+        unless given. Each opcode costs 16 of them at least, so it bounds time too.
+
+    Attributes
+    ----------
+    position : int
+        Where the next opcode is; after :meth:`run`, the byte after the pickle.
+    """
+
+    def __init__(
+        self,
+        data: bytes,
+        *,
+        source: str,
+        constructors: Mapping[str, Constructor],
+        persistent: Callable[[Any], Any] | None = None,
+        start: int = 0,
+        budget: int | None = None,
+    ) -> None:
+        self._data = data
+        self._source = source
+        self._constructors = constructors
+        self._persistent = persistent
+        self._budget = (64 << 20) + 4 * len(data) if budget is None else budget
+        self._stack: list[Any] = []
+        self._memo: dict[int, Any] = {}
+        self._at = start
+        self.position = start
+
+    def run(self) -> Any:
+        """Execute up to STOP and return the value that is left.
+
+        Raises
+        ------
+        ReaderError
+            If the stream is malformed or asks for too much; names the offset.
+        """
+        data, table = self._data, self._OPCODES
+        while True:
+            self._at = self.position
+            if self._at >= len(data):
+                raise self.error("the pickle ends without its STOP opcode")
+            opcode = data[self._at]
+            self.position += 1
+            if opcode == 0x2E:  # STOP
+                value = self._pop()
+                if self._stack:
+                    raise self.error("values are left on the stack at STOP")
+                return value
+            handler = table.get(opcode)
+            if handler is None:
+                raise self.error(f"0x{opcode:02x} is no pickle opcode known here")
+            self._charge(_OPCODE_COST)
+            handler(self)
+
+    def error(self, reason: str) -> ReaderError:
+        """Make an error that names the file and the opcode's offset."""
+        return ReaderError(
+            f"{self._source}: {reason} (at byte {self._at} of the pickle)"
+        )
+
+    # -- bytes ---------------------------------------------------------------
+
+    def _charge(self, size: int) -> None:
+        self._budget -= size
+        if self._budget < 0:
+            raise self.error("the pickle builds far more than its size accounts for")
+
+    def _bytes(self, size: int) -> bytes:
+        end = self.position + size
+        if end > len(self._data):
+            raise self.error(f"{size} bytes are announced and the pickle ends before")
+        self._charge(size)
+        chunk = self._data[self.position : end]
+        self.position = end
+        return chunk
+
+    def _uint(self, width: int) -> int:
+        return int.from_bytes(self._bytes(width), "little")
+
+    def _line(self) -> bytes:
+        limit = self.position + _MAX_LINE
+        end = self._data.find(b"\n", self.position, limit)
+        if end < 0:
+            raise self.error("a line of text has no end")
+        line = self._bytes(end - self.position)
+        self.position += 1
+        return line
+
+    def _text(self, chunk: bytes) -> str:
+        try:
+            return chunk.decode("utf-8", "surrogatepass")
+        except UnicodeDecodeError:
+            raise self.error("a text is not UTF-8") from None
+
+    def _number(self, line: bytes) -> int:
+        if not 0 < len(line) <= _MAX_TEXT_NUMBER:
+            raise self.error("a number in text form is empty or too long")
+        try:
+            return int(line)
+        except ValueError:
+            raise self.error("a number in text form is none") from None
+
+    # -- stack ---------------------------------------------------------------
+
+    def _push(self, value: Any) -> None:
+        self._stack.append(value)
+
+    def _pop(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise self.error("the stack has no value left")
+        return self._stack.pop()
+
+    def _top(self) -> Any:
+        if not self._stack or self._stack[-1] is _MARK:
+            raise self.error("the stack has no value left")
+        return self._stack[-1]
+
+    def _pop_to_mark(self) -> list[Any]:
+        stack = self._stack
+        index = len(stack) - 1
+        while index >= 0 and stack[index] is not _MARK:
+            index -= 1
+        if index < 0:
+            raise self.error("there is no mark on the stack")
+        values = stack[index + 1 :]
+        del stack[index:]
+        self._charge(8 * len(values))
+        return values
+
+    # -- opcodes: framing and constants --------------------------------------
+
+    def _proto(self) -> None:
+        version = self._uint(1)
+        if version > 5:
+            raise self.error(f"pickle protocol {version} is not known (0 to 5 are)")
+
+    def _frame(self) -> None:
+        size = self._uint(8)
+        if size > len(self._data) - self.position:
+            raise self.error(f"a frame of {size} bytes exceeds the pickle")
+
+    def _text_int(self) -> None:
+        line = self._line()
+        self._push(
+            {b"00": False, b"01": True}.get(line)
+            if line in (b"00", b"01")
+            else self._number(line)
+        )
+
+    def _text_long(self) -> None:
+        self._push(self._number(self._line().removesuffix(b"L")))
+
+    def _text_float(self) -> None:
+        line = self._line()
+        if len(line) > _MAX_TEXT_NUMBER:
+            raise self.error("a number in text form is too long")
+        try:
+            self._push(float(line))
+        except ValueError:
+            raise self.error("a number in text form is none") from None
+
+    def _binint(self) -> None:
+        self._push(int.from_bytes(self._bytes(4), "little", signed=True))
+
+    def _long(self, width: int) -> None:
+        size = self._uint(width)
+        if size > _MAX_LONG:
+            raise self.error(f"a whole number of {size} bytes is too long")
+        self._push(int.from_bytes(self._bytes(size), "little", signed=True))
+
+    def _binfloat(self) -> None:
+        self._push(struct.unpack(">d", self._bytes(8))[0])
+
+    def _string(self, chunk: bytes) -> None:
+        # Python 2 wrote text and bytes alike; what is UTF-8 is taken for text.
+        try:
+            self._push(chunk.decode("utf-8"))
+        except UnicodeDecodeError:
+            self._push(chunk)
+
+    def _text_string(self) -> None:
+        line = self._line().strip()
+        if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
+            raise self.error("a string lacks its quotes")
+        try:
+            text = line[1:-1].decode("ascii").encode().decode("unicode_escape")
+            self._string(text.encode("latin-1"))
+        except UnicodeError:
+            raise self.error("a string has a wrong escape or character") from None
+
+    def _text_unicode(self) -> None:
+        try:
+            self._push(self._line().decode("raw_unicode_escape"))
+        except UnicodeDecodeError:
+            raise self.error("a text has a wrong escape") from None
+
+    def _unicode(self, width: int) -> None:
+        self._push(self._text(self._bytes(self._uint(width))))
+
+    def _bytearray(self) -> None:
+        self._push(bytearray(self._bytes(self._uint(8))))
+
+    # -- opcodes: containers -------------------------------------------------
+
+    def _empty(self, make: Callable[[], Any], cost: int) -> None:
+        self._charge(cost)
+        self._push(make())
+
+    def _tuple(self, count: int) -> None:
+        values = [self._pop() for _ in range(count)]
+        self._charge(40)
+        self._push(tuple(reversed(values)))
+
+    def _key(self, key: Any) -> Any:
+        if not is_plain_key(key):
+            raise self.error(f"this {type(key).__name__} cannot be a key here")
+        return key
+
+    def _extend(self, values: list[Any]) -> None:
+        target = self._top()
+        if isinstance(target, list):
+            target.extend(values)
+        elif isinstance(target, set):
+            target.update(self._key(value) for value in values)
+            self._charge(64 * len(values))
+        elif not isinstance(target, Opaque):
+            raise self.error(f"values are added to a {type(target).__name__}")
+
+    def _set_items(self, values: list[Any]) -> None:
+        target = self._top()
+        if len(values) % 2:
+            raise self.error("a key has no value")
+        if isinstance(target, dict):
+            self._charge(48 * len(values))
+            for key, value in zip(values[::2], values[1::2], strict=True):
+                target[self._key(key)] = value
+        elif not isinstance(target, Opaque):
+            raise self.error(f"items are set in a {type(target).__name__}")
+
+    def _make_dict(self) -> None:
+        values = self._pop_to_mark()
+        self._empty(dict, 64)
+        self._set_items(values)
+
+    def _make_frozenset(self) -> None:
+        values = self._pop_to_mark()
+        self._charge(216 + 64 * len(values))
+        self._push(frozenset(self._key(value) for value in values))
+
+    def _append(self) -> None:
+        value = self._pop()
+        self._extend([value])
+
+    def _setitem(self) -> None:
+        value, key = self._pop(), self._pop()
+        self._set_items([key, value])
+
+    def _appends(self) -> None:
+        self._extend(self._pop_to_mark())
+
+    def _setitems(self) -> None:
+        self._set_items(self._pop_to_mark())
+
+    def _drop(self) -> None:
+        if not self._stack:
+            raise self.error("the stack has no value left")
+        self._stack.pop()
+
+    # -- opcodes: memo -------------------------------------------------------
+
+    def _put(self, index: int) -> None:
+        if not 0 <= index < 1 << 32:
+            raise self.error(f"the memo has no place {index}")
+        self._charge(64)
+        self._memo[index] = self._top()
+
+    def _get(self, index: int) -> None:
+        if index not in self._memo:
+            raise self.error(f"memo place {index} is read before it is written")
+        self._push(self._memo[index])
+
+    # -- opcodes: names and calls --------------------------------------------
+
+    def _name(self, module: str, name: str) -> Global:
+        root = module.partition(".")[0]
+        builtin = module in ("builtins", "__builtin__", "exceptions")
+        if root in _HOSTILE_MODULES or (builtin and name not in _PLAIN_BUILTINS):
+            raise self.error(
+                f"the file wants to use {quoted(f'{module}.{name}')}, which only "
+                f"code needs and no weights do; it is refused, and nothing was run: "
+                f"do not open it with torch.load"
+            )
+        self._charge(256)
+        return Global(module, name)
+
+    def _global(self) -> None:
+        module, name = self._text(self._line()), self._text(self._line())
+        self._push(self._name(module, name))
+
+    def _stack_global(self) -> None:
+        name, module = self._pop(), self._pop()
+        if not (isinstance(name, str) and isinstance(module, str)):
+            raise self.error("the name of a class is not a text")
+        self._push(self._name(module, name))
+
+    def _call(self, function: Any, arguments: Any, keywords: Any = None) -> Any:
+        if not isinstance(function, Global):
+            raise self.error(f"a {type(function).__name__} is called")
+        if not isinstance(arguments, tuple):
+            raise self.error(f"{quoted(str(function))} is called without a tuple")
+        constructor = self._constructors.get(str(function))
+        self._charge(128)
+        if constructor is None or keywords:
+            return Opaque(function, arguments)
+        # Arguments may come from the memo, again and again, and be copied.
+        for argument in arguments:
+            if isinstance(argument, (list, tuple, dict)):
+                self._charge(128 * len(argument))
+            elif isinstance(argument, (str, bytes, bytearray)):
+                self._charge(len(argument))
+        try:
+            return constructor(*arguments)
+        except (ValueError, TypeError, IndexError) as error:
+            reason = str(error).partition("\n")[0][:160]
+            raise self.error(
+                f"{quoted(str(function))} has arguments that make no sense: {reason}"
+            ) from None
+
+    def _reduce(self) -> None:
+        arguments, function = self._pop(), self._pop()
+        self._push(self._call(function, arguments))
+
+    def _newobj_ex(self) -> None:
+        keywords, arguments, function = self._pop(), self._pop(), self._pop()
+        self._push(self._call(function, arguments, keywords))
+
+    def _inst(self) -> None:
+        self._global()
+        function = self._pop()
+        self._push(self._call(function, tuple(self._pop_to_mark())))
+
+    def _obj(self) -> None:
+        values = self._pop_to_mark()
+        if not values:
+            raise self.error("an object has no class")
+        self._push(self._call(values[0], tuple(values[1:])))
+
+    def _build(self) -> None:
+        state, target = self._pop(), self._top()
+        build = getattr(type(target), "build", None)
+        if build is not None:
+            try:
+                build(target, state)
+            except (ValueError, TypeError, IndexError) as error:
+                raise self.error(f"the state of an object: {error}") from None
+        elif not isinstance(target, dict):
+            # A dict's attributes (torch's _metadata of versions) are let go.
+            raise self.error(f"a {type(target).__name__} is given attributes")
+
+    def _persistent_id(self, pid: Any) -> None:
+        if self._persistent is None:
+            raise self.error("there is a persistent id and no container around")
+        try:
+            self._push(self._persistent(pid))
+        except (ValueError, TypeError) as error:
+            raise self.error(str(error)) from None
+
+    _OPCODES: ClassVar[Mapping[int, Callable[[PickleMachine], None]]] = {
+        0x80: _proto,
+        0x95: _frame,
+        # constants
+        ord("N"): lambda m: m._push(None),
+        0x88: lambda m: m._push(True),
+        0x89: lambda m: m._push(False),
+        ord("I"): _text_int,
+        ord("L"): _text_long,
+        ord("F"): _text_float,
+        ord("J"): _binint,
+        ord("K"): lambda m: m._push(m._uint(1)),
+        ord("M"): lambda m: m._push(m._uint(2)),
+        0x8A: lambda m: m._long(1),
+        0x8B: lambda m: m._long(4),
+        ord("G"): _binfloat,
+        ord("S"): _text_string,
+        ord("T"): lambda m: m._string(m._bytes(m._uint(4))),
+        ord("U"): lambda m: m._string(m._bytes(m._uint(1))),
+        ord("V"): _text_unicode,
+        0x8C: lambda m: m._unicode(1),
+        ord("X"): lambda m: m._unicode(4),
+        0x8D: lambda m: m._unicode(8),
+        ord("C"): lambda m: m._push(m._bytes(m._uint(1))),
+        ord("B"): lambda m: m._push(m._bytes(m._uint(4))),
+        0x8E: lambda m: m._push(m._bytes(m._uint(8))),
+        0x96: _bytearray,
+        # containers
+        ord("]"): lambda m: m._empty(list, 56),
+        ord("}"): lambda m: m._empty(dict, 64),
+        ord(")"): lambda m: m._push(()),
+        0x8F: lambda m: m._empty(set, 216),
+        ord("("): lambda m: m._push(_MARK),
+        ord("t"): lambda m: m._push(tuple(m._pop_to_mark())),
+        0x85: lambda m: m._tuple(1),
+        0x86: lambda m: m._tuple(2),
+        0x87: lambda m: m._tuple(3),
+        ord("l"): lambda m: m._push(m._pop_to_mark()),
+        ord("d"): _make_dict,
+        0x91: _make_frozenset,
+        ord("a"): _append,
+        ord("e"): _appends,
+        0x90: _appends,
+        ord("s"): _setitem,
+        ord("u"): _setitems,
+        ord("0"): _drop,
+        ord("1"): lambda m: m._pop_to_mark().clear(),
+        ord("2"): lambda m: m._push(m._top()),
+        # memo
+        ord("p"): lambda m: m._put(m._number(m._line())),
+        ord("q"): lambda m: m._put(m._uint(1)),
+        ord("r"): lambda m: m._put(m._uint(4)),
+        0x94: lambda m: m._put(len(m._memo)),
+        ord("g"): lambda m: m._get(m._number(m._line())),
+        ord("h"): lambda m: m._get(m._uint(1)),
+        ord("j"): lambda m: m._get(m._uint(4)),
+        # names and calls
+        ord("c"): _global,
+        0x93: _stack_global,
+        ord("R"): _reduce,
+        0x81: _reduce,
+        0x92: _newobj_ex,
+        ord("i"): _inst,
+        ord("o"): _obj,
+        ord("b"): _build,
+        ord("P"): lambda m: m._persistent_id(m._text(m._line())),
+        ord("Q"): lambda m: m._persistent_id(m._pop()),
+    }
