@@ -1,0 +1,81 @@
+# make demo   make an environment, install, super-resolve a photograph
+# make test   make an environment, install, run all tests but the slow ones
+# make help   the rest
+#
+# Nothing is written outside this folder: the environment is .venv, results of
+# the demo are in demo/.
+
+PYTHON ?= python3
+VENV ?= .venv
+JOBS ?= 2
+# The tests compare with PyTorch and skip where it is absent. `make test TORCH=`
+# leaves it out; an exact version, because it may come as a build for CPUs.
+TORCH ?= torch==2.13.0
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+NATIVE := $(wildcard zoo/plugins/native/*.[ch] zoo/plugins/native/*.pyx)
+BUILD := setup.cfg setup.py pyproject.toml $(filter-out %/_native.c,$(NATIVE))
+
+.PHONY: help demo test test-slow lint format docs clean
+
+help:
+	@echo "make demo       install into $(VENV), super-resolve a photograph into demo/"
+	@echo "make test       install into $(VENV), run the tests (ARGS='-k edsr' selects)"
+	@echo "make test-slow  run the tests that take long"
+	@echo "make lint       check style and types"
+	@echo "make format     format the code"
+	@echo "make docs       write docs/layers.md anew"
+	@echo "make clean      remove $(VENV), demo/ and everything that was built"
+
+demo: $(VENV)/.zoo-demo
+	$(BIN)/python examples/demo.py
+
+test: $(VENV)/.zoo-test
+	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+test-slow: $(VENV)/.zoo-test
+	$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+
+lint: $(VENV)/.zoo-lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.zoo-lint
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.zoo-demo
+	$(BIN)/zoo layers --markdown > docs/layers.md.new
+	mv docs/layers.md.new docs/layers.md
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info
+	rm -f zoo/plugins/native/_native.c zoo/plugins/native/*.so
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
+
+# -- the environment ---------------------------------------------------------
+
+$(VENV)/.zoo-python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+	    { echo "zoo needs Python 3.10 or newer; try make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	touch $@
+
+$(VENV)/.zoo-demo: $(VENV)/.zoo-python $(BUILD)
+	$(PIP) --editable '.[metrics]'
+	touch $@
+
+$(VENV)/.zoo-test: $(VENV)/.zoo-python $(BUILD)
+	-test -z "$(TORCH)" || $(PIP) $(TORCH)
+	$(PIP) --editable '.[test,metrics,mri,keras]'
+	-$(PIP) --no-deps --force-reinstall "opencv-contrib-python-headless==$$( \
+	    $(BIN)/python -c 'from importlib.metadata import version; \
+	    print(version("opencv-python-headless"))')"
+	touch $@
+
+$(VENV)/.zoo-lint: $(VENV)/.zoo-python $(BUILD)
+	$(PIP) --editable '.[lint]'
+	touch $@

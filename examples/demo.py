@@ -1,0 +1,199 @@
+"""Super-resolve a real photograph with the commands that a user would type.
+
+A part of a photograph (the astronaut Eileen Collins, NASA, public domain, from
+scikit-image) is made half as large; `zoo run` makes it large again; the result
+is compared with the original and with bicubic interpolation. Everything is
+written to demo/.
+
+The network is, of these, the first that is there:
+
+1. one with trained weights that ships with zoo,
+2. the published EDSR (32 blocks, 256 filters), converted by `zoo convert` from
+   the file that `--checkpoint` names,
+3. none: then the demo says how to get one, and shows `zoo run` with a cfg that
+   needs no weights.
+
+Run it with `make demo`, or with `python examples/demo.py` where zoo and
+scikit-image are installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage import data
+
+from zoo.catalog import networks
+from zoo.metrics.psnr import psnr
+from zoo.network import Network
+from zoo.resize import imresize
+
+Image = NDArray[np.uint8]
+
+ROOT = Path(__file__).resolve().parents[1]
+CHECKPOINT = ROOT / ".." / "shared" / "data" / "weights" / "EDSR_x2.pb"
+SCALE = 2
+
+# Rows and columns of the face in the photograph, and of an eye within that part.
+PART = (slice(0, 256), slice(96, 352))
+DETAIL = (slice(96, 160), slice(96, 160))
+
+BICUBIC_CFG = """\
+# Bicubic interpolation as a network: it has no weights to learn.
+[net]
+channels=3
+
+[upsample]
+stride=2
+mode=bicubic
+"""
+
+
+class Choice(NamedTuple):
+    """A network to show, and how the pictures it was trained on were made small."""
+
+    cfg: Path
+    title: str
+    is_antialiased: bool
+
+
+def main() -> None:
+    """Run the demo."""
+    parser = argparse.ArgumentParser(description="Super-resolve a photograph.")
+    parser.add_argument("--checkpoint", type=Path, default=CHECKPOINT)
+    parser.add_argument("--folder", type=Path, default=ROOT / "demo")
+    options = parser.parse_args()
+    folder: Path = options.folder
+    folder.mkdir(exist_ok=True)
+
+    choice = choose_network(options.checkpoint, folder)
+    original: Image = data.astronaut()[PART]
+    small = shrink(original, choice.is_antialiased)
+    small_file, large_file = folder / "small.png", folder / "large.png"
+    write(small_file, small)
+    write(folder / "original.png", original)
+
+    start = time.perf_counter()
+    zoo("run", choice.cfg, small_file, "-o", large_file, "--force")
+    seconds = time.perf_counter() - start
+
+    large = cv2.imread(str(large_file))[..., ::-1]
+    bicubic = cv2.resize(small, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
+    panels = {"bicubic": bicubic, choice.title: large, "original": original}
+    write(folder / "before_after.png", side_by_side(panels))
+
+    height, width = small.shape[:2]
+    print()
+    print(f"network   {choice.title} ({choice.cfg})")
+    print(f"picture   {width}x{height} made {large.shape[1]}x{large.shape[0]}")
+    print(f"time      {seconds:.1f} s for the whole command")
+    print(f"back end  {back_end()}")
+    print(
+        f"PSNR      {quality(large, original):.2f} dB, "
+        f"bicubic {quality(bicubic, original):.2f} dB (RGB, without {SCALE} pixels of "
+        f"border)"
+    )
+    print(f"result    {large_file}")
+    print(f"compare   {folder / 'before_after.png'}")
+
+
+def choose_network(checkpoint: Path, folder: Path) -> Choice:
+    """Find the best network that is at hand; convert the checkpoint if need be."""
+    for entry in networks():
+        if entry.weights is not None and Network.read(entry.cfg).scale == SCALE:
+            return Choice(entry.cfg, entry.name, is_antialiased=True)
+    if checkpoint.is_file():
+        cfg = folder / f"{checkpoint.stem}.cfg"
+        zoo("convert", checkpoint, "-o", cfg, "--force")
+        # Its authors made pictures small with OpenCV's resize, which does not
+        # smooth first; a network only undoes what it has seen.
+        return Choice(cfg, "EDSR x2, converted", is_antialiased=False)
+    print(
+        f"No trained weights ship with this version, and there is no {checkpoint}.\n"
+        f"Take a published checkpoint that `zoo convert` reads (README.md names some) "
+        f"and run\n"
+        f"    zoo convert EDSR_x2.pb\n"
+        f"    zoo run EDSR_x2.cfg photo.png\n"
+        f"Here is what needs no weights: bicubic interpolation written as a network."
+    )
+    cfg = folder / "bicubic_x2.cfg"
+    cfg.write_text(BICUBIC_CFG)
+    return Choice(cfg, "bicubic as a network", is_antialiased=False)
+
+
+def zoo(*arguments: Any) -> None:
+    """Run a command of zoo and show it."""
+    words = [str(argument) for argument in arguments]
+    print(f"$ zoo {shlex.join(words)}", flush=True)
+    subprocess.run([sys.executable, "-m", "zoo", *words], check=True)
+
+
+def back_end() -> str:
+    """What `zoo run` ran on."""
+    output = subprocess.run(
+        [sys.executable, "-m", "zoo", "info", "--json"],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    facts = json.loads(output)
+    runs = facts["runs"]
+    by_name = {row["name"]: row["instruction_set"] for row in facts["backends"]}
+    return f"{runs['backend']} ({by_name[runs['backend']]}), threads: {runs['threads']}"
+
+
+def shrink(image: Image, is_antialiased: bool) -> Image:
+    """Make a picture half as large by bicubic interpolation.
+
+    Anti-aliased means as MATLAB's imresize does, with which the benchmarks of
+    super-resolution are made.
+    """
+    if is_antialiased:
+        return imresize(image, 1 / SCALE)
+    return cv2.resize(
+        image, None, fx=1 / SCALE, fy=1 / SCALE, interpolation=cv2.INTER_CUBIC
+    )
+
+
+def side_by_side(panels: dict[str, Image]) -> Image:
+    """A picture of all panels with their names, and a detail of each below."""
+    columns = []
+    for title, panel in panels.items():
+        height, width = panel.shape[:2]
+        label = np.full((28, width, 3), 255, np.uint8)
+        cv2.putText(
+            label, title, (6, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.55, 0, 1, cv2.LINE_AA
+        )
+        detail = cv2.resize(
+            panel[DETAIL], (width, height), interpolation=cv2.INTER_NEAREST
+        )
+        gap = np.full((4, width, 3), 255, np.uint8)
+        columns += [np.vstack([label, panel, gap, detail])]
+        columns += [np.full((len(columns[-1]), 4, 3), 255, np.uint8)]
+    return np.hstack(columns[:-1])
+
+
+def quality(image: Image, reference: Image) -> float:
+    """PSNR in dB over all channels, without the border."""
+    inner = slice(SCALE, -SCALE)
+    return psnr(image[inner, inner], reference[inner, inner])
+
+
+def write(path: Path, image: Image) -> None:
+    """Write an RGB picture."""
+    if not cv2.imwrite(str(path), np.ascontiguousarray(image[..., ::-1])):
+        sys.exit(f"cannot write {path}")
+
+
+if __name__ == "__main__":
+    main()
