@@ -1,0 +1,114 @@
+"""Rows and columns added around the image."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.keys import Key
+from zoo.layers.base import Array, Layer, one_input
+from zoo.plugins.base import Kernels, Padding, PadMode
+from zoo.shapes import Shape
+
+__all__ = ["Pad"]
+
+_LARGEST = 4096
+
+
+def _side(name: str) -> Key:
+    return Key(
+        name,
+        "int",
+        -1,
+        f"pixels added at the {name}; -1 takes size",
+        minimum=-1,
+        maximum=_LARGEST,
+    )
+
+
+class Pad(Layer):
+    """The image with a border.
+
+    The border is made of zeros (``zero``), the nearest edge pixels (``edge``:
+    a a | a b c | c c), or the image reflected at its edge, the edge pixel included
+    (``symmetric``: b a | a b c | c b). The gradient of an image pixel is the sum of
+    delta over all pixels that were copied from it.
+    """
+
+    summary = "a border of zeros, of edge pixels or of the reflected image"
+    keys = (
+        Key("size", "int", 0, "pixels added at each side", minimum=0, maximum=_LARGEST),
+        _side("top"),
+        _side("bottom"),
+        _side("left"),
+        _side("right"),
+        Key(
+            "mode",
+            "str",
+            "zero",
+            "what the border holds",
+            choices=("zero", "symmetric", "edge"),
+            aliases=("pad_mode",),
+        ),
+    )
+
+    size: int
+    top: int
+    bottom: int
+    left: int
+    right: int
+    mode: PadMode
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self._shape: tuple[int, ...] = ()
+
+    @property
+    def padding(self) -> Padding:
+        """Pixels added at each side."""
+        return Padding(
+            *(
+                self.size if side < 0 else side
+                for side in (self.top, self.bottom, self.left, self.right)
+            )
+        )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        height, width, channels = one_input(inputs, "a pad")
+        top, bottom, left, right = self.padding
+        return Shape(top + height + bottom, left + width + right, channels)
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        x = inputs[0]
+        if training:
+            self._shape = x.shape
+        top, bottom, left, right = self.padding
+        borders = ((0, 0), (top, bottom), (left, right), (0, 0))
+        if self.mode == "zero":
+            return np.pad(x, borders)
+        return np.pad(x, borders, mode=self.mode)
+
+    def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        if not self._shape:
+            raise RuntimeError("backward needs a forward with training=True")
+        _, height, width, _ = self._shape
+        top, bottom, left, right = self.padding
+        folded = self._fold(delta, 1, height, top, bottom)
+        return (self._fold(folded, 2, width, left, right),)
+
+    def _fold(
+        self, delta: Array, axis: int, length: int, before: int, after: int
+    ) -> Array:
+        """Add the border's gradient, along one axis, to where its pixels came from."""
+        outer = np.moveaxis(delta, axis, 0)
+        inner = outer[before : before + length].copy()
+        if self.mode != "zero":
+            border = [*range(before), *range(before + length, len(outer))]
+            origins: NDArray[np.intp] = np.pad(
+                np.arange(length), (before, after), mode=self.mode
+            )
+            for place in border:
+                inner[origins[place]] += outer[place]
+        return np.ascontiguousarray(np.moveaxis(inner, 0, axis))

@@ -1,0 +1,104 @@
+"""Concatenation of earlier layers along their channels."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from zoo.errors import ShapeError
+from zoo.keys import REQUIRED, Key
+from zoo.layers.base import Array, Layer
+from zoo.plugins.base import Kernels
+from zoo.shapes import Shape
+
+__all__ = ["Route"]
+
+
+class Route(Layer):
+    """Channels of several layers, one after the other.
+
+    With ``groups`` g and ``group_id`` i, each layer gives only the i-th of g equal
+    parts of its channels. The gradient of each layer is its part of delta, zero for
+    channels that were left out.
+    """
+
+    summary = "the channels of earlier layers, one after the other"
+    keys = (
+        Key(
+            "layers",
+            "ints",
+            REQUIRED,
+            "layers to join; negative counts back from this layer",
+        ),
+        Key("groups", "int", 1, "equal parts that channels are cut into", minimum=1),
+        Key("group_id", "int", 0, "which part to take, from 0", minimum=0),
+        Key("onlyforward", "bool", False, "Darknet's", unused=True),
+        Key("stream", "int", -1, "Darknet's", unused=True),
+        Key("wait_stream", "int", -1, "Darknet's", unused=True),
+    )
+
+    layers: tuple[int, ...]
+    groups: int
+    group_id: int
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        if self.group_id >= self.groups:
+            raise ValueError(
+                f"group_id={self.group_id} does not exist among {self.groups} groups; "
+                f"it counts from 0"
+            )
+        self._shapes: tuple[tuple[int, ...], ...] = ()
+
+    def sources(self, index: int) -> tuple[int, ...]:
+        # Relative references may reach -1, the network's input.
+        return tuple(layer if layer >= 0 else index + layer for layer in self.layers)
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) != len(self.layers):
+            raise ShapeError(
+                f"a route of {len(self.layers)} layers takes as many inputs, "
+                f"not {len(inputs)}"
+            )
+        first = inputs[0]
+        for shape in inputs:
+            if shape[:2] != first[:2]:
+                raise ShapeError(
+                    f"a route cannot join {first} and {shape}: height and width "
+                    f"must be equal"
+                )
+            if shape.channels % self.groups:
+                raise ShapeError(
+                    f"the {shape.channels} channels of {shape} cannot be cut into "
+                    f"{self.groups} groups"
+                )
+        channels = sum(shape.channels for shape in inputs) // self.groups
+        return Shape(first.height, first.width, channels)
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        if training:
+            self._shapes = tuple(x.shape for x in inputs)
+        parts = [x[..., self._part(x.shape[3])] for x in inputs]
+        if len(parts) == 1:
+            return np.ascontiguousarray(parts[0])
+        return np.concatenate(parts, axis=3)
+
+    def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        if not self._shapes:
+            raise RuntimeError("backward needs a forward with training=True")
+        gradients = []
+        start = 0
+        for shape in self._shapes:
+            part = self._part(shape[3])
+            width = part.stop - part.start
+            gradient = np.zeros(shape, delta.dtype)
+            gradient[..., part] = delta[..., start : start + width]
+            gradients.append(gradient)
+            start += width
+        return tuple(gradients)
+
+    def _part(self, channels: int) -> slice:
+        """The channels of an input that are taken."""
+        width = channels // self.groups
+        return slice(self.group_id * width, (self.group_id + 1) * width)
