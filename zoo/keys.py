@@ -6,6 +6,7 @@ prints them, and error messages quote them. Neither side knows the other.
 
 from __future__ import annotations
 
+import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
@@ -26,8 +27,9 @@ class _Required:
 
 REQUIRED: Final = _Required()
 
-_INT = re.compile(r"[+-]?\d+")
-_FLOAT = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_INT = re.compile(r"[+-]?\d+", re.ASCII)
+_FLOAT = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_LARGEST_INT = 2**31 - 1
 
 
 @dataclass(frozen=True)
@@ -88,14 +90,20 @@ class Key:
         return self._convert(text, _strict_int, _strict_float)
 
     def parse_lenient(self, text: str) -> Any:
-        """Turn text into a value as Darknet does: atoi, atof, no checks of range.
+        """Turn text into a value as Darknet does.
+
+        Numbers end where atoi and atof stop, "abc" is 0, a list ends at "#", and
+        every number but 0 is true. Ranges still hold: Darknet fails beyond them
+        too, only later.
 
         Raises
         ------
         ValueError
-            If the value is not one of ``choices``.
+            If the value is out of range or not one of ``choices``.
         """
-        return self._convert(text, _atoi, _atof, check=False)
+        if self.type in ("ints", "floats"):
+            text = text.partition("#")[0]
+        return self._convert(text, _atoi, _atof, lenient=True)
 
     def check(self, value: Any) -> None:
         """Raise ValueError when a value that is already converted is out of range."""
@@ -103,7 +111,12 @@ class Key:
         if self.choices:
             for item in values:
                 if item not in self.choices:
-                    raise ValueError(f"{item!r} is none of {', '.join(self.choices)}")
+                    near = difflib.get_close_matches(str(item)[:60], self.choices, 1)
+                    hint = f"did you mean {near[0]}? " if near else ""
+                    raise ValueError(
+                        f"{str(item)[:40]!r} is unknown; {hint}"
+                        f"There are {', '.join(self.choices)}"
+                    )
         if self.type in ("int", "float", "ints", "floats"):
             for item in values:
                 if self.minimum is not None and item < self.minimum:
@@ -116,7 +129,7 @@ class Key:
         text: str,
         to_int: Callable[[str], int],
         to_float: Callable[[str], float],
-        check: bool = True,
+        lenient: bool = False,
     ) -> Any:
         value: Any
         match self.type:
@@ -126,7 +139,7 @@ class Key:
                 value = to_float(text)
             case "bool":
                 number = to_int(text)
-                if check and number not in (0, 1):
+                if number not in (0, 1) and not lenient:
                     raise ValueError(f"{text!r} is neither 0 nor 1")
                 value = bool(number)
             case "str":
@@ -137,36 +150,43 @@ class Key:
                 value = tuple(to_float(part) for part in text.split(","))
             case _:
                 value = tuple(part.strip() for part in text.split(","))
-        if check or self.choices:
-            self.check(value)
+        self.check(value)
         return value
 
 
 def _strict_int(text: str) -> int:
     text = text.strip()
     if not _INT.fullmatch(text):
-        raise ValueError(f"{text!r} is not a whole number")
-    number = int(text[:40])
-    if len(text) > 20 or abs(number) > 2**31 - 1:
-        raise ValueError(f"{text[:24]!r} is too large for a whole number")
-    return number
+        raise ValueError(f"{text[:40]!r} is not a whole number")
+    return _bounded(text)
 
 
 def _strict_float(text: str) -> float:
     text = text.strip()
     if not _FLOAT.fullmatch(text):
-        raise ValueError(f"{text!r} is not a number")
-    number = float(text)
-    if not math.isfinite(number):
-        raise ValueError(f"{text!r} is too large")
-    return number
+        raise ValueError(f"{text[:40]!r} is not a number")
+    return _finite(text)
 
 
 def _atoi(text: str) -> int:
     match = _INT.match(text.strip())
-    return int(match[0][:20]) if match else 0
+    return _bounded(match[0]) if match else 0
 
 
 def _atof(text: str) -> float:
     match = _FLOAT.match(text.strip())
-    return float(match[0]) if match else 0.0
+    return _finite(match[0]) if match else 0.0
+
+
+def _bounded(digits: str) -> int:
+    # Python itself refuses to convert thousands of digits.
+    if len(digits) > 20 or abs(int(digits)) > _LARGEST_INT:
+        raise ValueError(f"{digits[:24]!r} is too large for a whole number")
+    return int(digits)
+
+
+def _finite(digits: str) -> float:
+    number = float(digits)
+    if not math.isfinite(number):
+        raise ValueError(f"{digits[:24]!r} is too large")
+    return number

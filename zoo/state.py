@@ -20,8 +20,7 @@ from __future__ import annotations
 
 import warnings
 import zlib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -32,6 +31,7 @@ from zoo._version import __version__
 from zoo.darknet_state import read_darknet, write_darknet
 from zoo.errors import ReaderError, UsageError, WeightsError
 from zoo.layers.base import Array
+from zoo.ledger import Ledger, Placed, assign, require_finite
 from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
@@ -39,61 +39,7 @@ from zoo.parsers.weights import DarknetReader
 __all__ = ["Ledger", "Placed", "assign", "load_weights", "save_weights"]
 
 FORMAT = "1"
-_MOST_LINES = 10
 _HEAD_BYTES = 4096
-
-
-@dataclass(frozen=True)
-class Placed:
-    """One tensor of a network and where its values came from.
-
-    Attributes
-    ----------
-    tensor : str
-        Name in the network, ``index.kind.name``.
-    origin : str
-        Name in the file, or the floats of it.
-    shape : tuple of int
-    """
-
-    tensor: str
-    origin: str
-    shape: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Ledger:
-    """Account of a loading: what went where, and what stayed as it was.
-
-    Attributes
-    ----------
-    source : str
-        The file.
-    placed : tuple of Placed
-    untouched : tuple of str
-        Tensors of the network that a partial loading left alone.
-    metadata : mapping of str to object
-        What else the file says.
-    """
-
-    source: str
-    placed: tuple[Placed, ...]
-    untouched: tuple[str, ...]
-    metadata: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.placed)
-
-    def __iter__(self) -> Iterator[Placed]:
-        return iter(self.placed)
-
-    def __str__(self) -> str:
-        lines = [
-            f"{entry.tensor} {_shape(entry.shape)} <- {entry.origin}"
-            for entry in self.placed
-        ]
-        lines += [f"{name} untouched" for name in self.untouched]
-        return "\n".join(lines)
 
 
 # -- loading ---------------------------------------------------------------
@@ -199,103 +145,6 @@ def _load_safetensors(network: Network, path: Path, partial: bool) -> Ledger:
     return ledger
 
 
-def assign(
-    network: Network,
-    state: Mapping[str, NDArray[Any]],
-    source: str = "the weights",
-    *,
-    partial: bool = False,
-    origins: Mapping[str, str] | None = None,
-    metadata: Mapping[str, Any] | None = None,
-) -> Ledger:
-    """Put named arrays into a network: all of them, or none if one does not fit.
-
-    Parameters
-    ----------
-    network : Network
-    state : mapping of str to ndarray
-        By the names and in the orders of ``network.tensors``.
-    source : str
-        Where they come from, for messages.
-    partial : bool
-        Whether tensors of the network may be missing.
-    origins : mapping of str to str, optional
-        For the ledger: where each came from; its own name by default.
-    metadata : mapping of str to object, optional
-        For the ledger.
-
-    Raises
-    ------
-    WeightsError
-        If tensors are missing, left over, misshapen, no numbers, or not finite.
-    """
-    tensors = network.tensors
-    problems: list[tuple[int, str]] = []
-    for name, tensor in tensors.items():
-        if name not in state:
-            if not partial:
-                problems.append(
-                    (_index(name), f"{name} {_shape(tensor.shape)} is missing")
-                )
-        elif state[name].shape != tensor.shape:
-            shapes = f"{_shape(tensor.shape)}, not {_shape(state[name].shape)}"
-            problems.append((_index(name), f"{name} must be {shapes}"))
-        elif state[name].dtype.kind not in "fiub":
-            problems.append((_index(name), f"{name} is {state[name].dtype}"))
-    for name in state:
-        if name not in tensors:
-            shape = _shape(state[name].shape)
-            problems.append((_index(name), f"{name[:80]} {shape} is left over"))
-    if problems:
-        raise WeightsError(_misfit(source, network, problems))
-    _require_finite(state, source)
-    for name in tensors.keys() & state.keys():
-        tensors[name][...] = state[name]
-    untouched = tuple(name for name in tensors if name not in state)
-    if not untouched:
-        network.trained = True
-    return Ledger(
-        source,
-        tuple(
-            Placed(name, (origins or {}).get(name, name), tensor.shape)
-            for name, tensor in tensors.items()
-            if name in state
-        ),
-        untouched,
-        metadata or {},
-    )
-
-
-def _misfit(source: str, network: Network, problems: list[tuple[int, str]]) -> str:
-    """The message that lists what does not fit, by layer."""
-    problems.sort(key=lambda problem: problem[0])
-    lines = [f"  {text}" for _, text in problems[:_MOST_LINES]]
-    if len(problems) > _MOST_LINES:
-        lines.append(f"  and {len(problems) - _MOST_LINES} more")
-    return (
-        f"{source} does not fit {network.source}; nothing was loaded, "
-        f"{len(problems)} tensors differ:\n" + "\n".join(lines)
-    )
-
-
-def _index(name: str) -> int:
-    """Number of the layer that a tensor's name begins with; strangers come last."""
-    index = name.partition(".")[0]
-    is_number = index.isascii() and index.isdecimal() and len(index) < 10
-    return int(index) if is_number else 2**31
-
-
-def _require_finite(state: Mapping[str, NDArray[Any]], source: str) -> None:
-    """Refuse NaN and infinity, which spread over the whole picture."""
-    for name, tensor in state.items():
-        if not np.isfinite(tensor).all():
-            bad = int(np.count_nonzero(~np.isfinite(tensor)))
-            raise WeightsError(
-                f"{source}: {bad} of the {tensor.size} values of {name} are NaN or "
-                f"infinite; such weights are of no use, and nothing was loaded or saved"
-            )
-
-
 # -- saving ----------------------------------------------------------------
 
 
@@ -344,7 +193,7 @@ def save_weights(
                 f"{str(path)!r}: Darknet's format holds float32 only; "
                 f"name the file .safetensors for {dtype}"
             )
-        _require_finite(network.tensors, network.source)
+        require_finite(network.tensors, network.source)
         write_darknet(network, path)
         return
     if path.suffix not in SafetensorsReader.suffixes:
@@ -352,7 +201,7 @@ def save_weights(
             f"{str(path)!r}: weights are written as .safetensors or .weights; "
             f"give the file one of these endings"
         )
-    _require_finite(network.tensors, network.source)
+    require_finite(network.tensors, network.source)
     tensors = _rounded(network, dtype)
     metadata = {str(key): str(value) for key, value in (extra or {}).items()}
     metadata |= {
@@ -399,8 +248,3 @@ def _checksum(tensors: Mapping[str, NDArray[Any]]) -> str:
         values = np.ascontiguousarray(tensors[name], "<f4")
         checksum = zlib.crc32(values.data, checksum)
     return f"{checksum:08x}"
-
-
-def _shape(shape: tuple[int, ...]) -> str:
-    """A shape for people: 3x3x64x64."""
-    return "x".join(map(str, shape)) or "scalar"

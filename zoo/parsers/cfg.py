@@ -25,17 +25,15 @@ Nothing here knows which sections or keys exist; layers declare their keys as
 from __future__ import annotations
 
 import difflib
-import hashlib
-import json
 import re
-import warnings
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from zoo.errors import CfgError
-from zoo.keys import Key
+from zoo.parsers._cfg_sections import Entry, Section, fingerprint, short, warn
+from zoo.parsers._cfg_values import read_values
 
 __all__ = [
     "Entry",
@@ -55,61 +53,6 @@ _KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _TRAILING_COMMENT = re.compile(r"(^|\s)#.*")
 _VARIABLE = re.compile(r"\$(\w*)", re.ASCII)
 _BLANKS = str.maketrans("", "", " \t\r\n")
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One "key=value" line.
-
-    Attributes
-    ----------
-    key, value : str
-        Without surrounding blanks; ``$name`` in the value is already replaced.
-    line : int
-        Line number, from 1; 0 if it came from no text.
-    text : str, optional
-        The value as written, where that differs.
-    """
-
-    key: str
-    value: str
-    line: int = 0
-    text: str | None = None
-
-
-@dataclass(frozen=True)
-class Section:
-    """One "[kind]" with its entries.
-
-    Attributes
-    ----------
-    kind : str
-        The name between the brackets.
-    line : int
-        Line number of the brackets, from 1.
-    entries : tuple of Entry
-        In the order of the text, repeated keys included.
-    source : str
-        File name, or another name of the text.
-    variables : frozenset of str
-        Keys that other sections refer to as ``$name``; only [net] has some.
-        Such a key needs no declaration.
-    """
-
-    kind: str
-    line: int = 0
-    entries: tuple[Entry, ...] = ()
-    source: str = "<text>"
-    variables: frozenset[str] = frozenset()
-
-    def error(self, message: str, key: str | None = None) -> CfgError:
-        """Make a CfgError that names the section, and the line of a key if given."""
-        line = self.line
-        for entry in self.entries:
-            if entry.key == key:
-                line = entry.line
-                break
-        return CfgError(f"[{self.kind}] {message}", self.source, line)
 
 
 SectionLike = Section | tuple[str, Mapping[str, Any] | Sequence[tuple[str, Any]]]
@@ -203,14 +146,14 @@ def parse_cfg(
             name, value = found
             if value is not None and not sections:
                 raise _LineError(
-                    f"{name}={_short(value)} stands before the first section; "
+                    f"{name}={short(value)} stands before the first section; "
                     f"begin with [net]",
                     is_fatal=not lenient,
                 )
         except _LineError as error:
             if error.is_fatal:
                 raise CfgError(str(error), source, number) from None
-            _warn(f"{source}:{number}: {error}; the line is ignored")
+            warn(f"{source}:{number}: {error}; the line is ignored")
             continue
         if value is not None:
             entries.append(Entry(name, value, number))
@@ -243,18 +186,18 @@ def _strict_line(raw: str) -> tuple[str, str | None] | None:
     if line[0] == "[":
         name = line[1:-1].strip()
         if line[-1] != "]" or not _SECTION.fullmatch(name):
-            raise _LineError(f"{_short(line)!r} is no section; write [name]")
+            raise _LineError(f"{short(line)!r} is no section; write [name]")
         return name, None
     key, equals, value = line.partition("=")
     key, value = key.rstrip(), value.lstrip()
     if not equals:
         raise _LineError(
-            f"{_short(line)!r} is neither [section], key=value nor # comment"
+            f"{short(line)!r} is neither [section], key=value nor # comment"
         )
     if not _KEY.fullmatch(key):
-        raise _LineError(f"{_short(key)!r} is not the name of a key")
+        raise _LineError(f"{short(key)!r} is not the name of a key")
     if not value:
-        raise _LineError(f"{_short(key)}= has no value; give one or remove the line")
+        raise _LineError(f"{short(key)}= has no value; give one or remove the line")
     return key, value
 
 
@@ -265,11 +208,11 @@ def _lenient_line(raw: str) -> tuple[str, str | None] | None:
         return None
     if line[0] == "[":
         if line[-1] != "]" or len(line) < 3:
-            raise _LineError(f"{_short(line)!r} is no section; write [name]")
+            raise _LineError(f"{short(line)!r} is no section; write [name]")
         return line[1:-1], None
     key, equals, value = line.partition("=")
     if not equals or not key or not value:
-        raise _LineError(f"{_short(line)!r} is no key=value", is_fatal=False)
+        raise _LineError(f"{short(line)!r} is no key=value", is_fatal=False)
     return key, value
 
 
@@ -289,7 +232,7 @@ def _substitute(sections: list[Section], lenient: bool) -> list[Section]:
                 used.add(name)
                 return values[name]
             if lenient:
-                _warn(f"{section.source}:{entry.line}: {match[0]} is not defined")
+                warn(f"{section.source}:{entry.line}: {match[0]} is not defined")
                 return match[0]
             if section is head:
                 raise CfgError(
@@ -322,105 +265,6 @@ def _substitute(sections: list[Section], lenient: bool) -> list[Section]:
     ]
     resolved[0] = replace(resolved[0], variables=frozenset(used))
     return resolved
-
-
-# -- reading values --------------------------------------------------------
-
-
-def read_values(
-    section: Section, keys: Sequence[Key], *, lenient: bool = False
-) -> dict[str, Any]:
-    """Turn the entries of a section into values of declared keys.
-
-    Parameters
-    ----------
-    section : Section
-    keys : sequence of Key
-        What the section understands.
-    lenient : bool
-        Read as Darknet does.
-
-    Returns
-    -------
-    dict of str to object
-        The value of every declared key by its attribute name, defaults included.
-
-    Raises
-    ------
-    CfgError
-        With the line and the key, if an entry is unknown, repeated or wrong, or
-        a required one is missing.
-    """
-    table = {name: key for key in keys for name in (key.name, *key.aliases)}
-    values = {key.attribute: key.default for key in keys}
-    given: dict[str, Entry] = {}
-    for entry in section.entries:
-        key = table.get(entry.key)
-        if key is None:
-            if entry.key in section.variables:
-                continue
-            if not lenient:
-                raise _unknown_key(section, entry, table)
-            _warn(
-                f"{section.source}:{entry.line}: [{section.kind}] does not use the key "
-                f"{_short(entry.key)!r}"
-            )
-            continue
-        earlier = given.setdefault(key.attribute, entry)
-        if earlier is not entry:
-            message = _repeated(earlier, entry)
-            if not lenient:
-                raise CfgError(
-                    f"[{section.kind}] {message}; remove one",
-                    section.source,
-                    entry.line,
-                )
-            _warn(f"{section.source}:{entry.line}: {message}; the first one counts")
-            continue
-        try:
-            values[key.attribute] = (
-                key.parse_lenient(entry.value) if lenient else key.parse(entry.value)
-            )
-        except ValueError as error:
-            raise CfgError(
-                f"[{section.kind}] {entry.key}={_short(entry.value)}: {error} "
-                f"({entry.key}: {key.meaning})",
-                section.source,
-                entry.line,
-            ) from None
-    for key in keys:
-        if key.required and key.attribute not in given:
-            raise section.error(f"needs the key {key.name!r} ({key.meaning})")
-    return values
-
-
-def _unknown_key(section: Section, entry: Entry, table: Mapping[str, Key]) -> CfgError:
-    """The error for a key that nobody declared, with the nearest one that is."""
-    near = difflib.get_close_matches(entry.key, table, 1)
-    folded = {name.lower(): name for name in table}.get(entry.key.lower())
-    if near or folded:
-        hint = f"; did you mean {folded or near[0]!r}?"
-    elif not table:
-        hint = "; it has none at all"
-    elif len(table) <= 12:
-        hint = f"; it has {', '.join(table)}"
-    else:
-        hint = ""
-    return CfgError(
-        f"[{section.kind}] has no key {_short(entry.key)!r}{hint}",
-        section.source,
-        entry.line,
-    )
-
-
-def _repeated(earlier: Entry, entry: Entry) -> str:
-    """What to say of two entries for one key."""
-    if earlier.key == entry.key:
-        return f"{entry.key} is already given in line {earlier.line}"
-    return (
-        f"{entry.key} is another name of {earlier.key}, "
-        f"which line {earlier.line} already gives"
-    )
 
 
 # -- writing ---------------------------------------------------------------
@@ -469,7 +313,7 @@ def write_cfg(sections: Iterable[SectionLike], comments: Sequence[str] = ()) -> 
             except _LineError:
                 readable = False
             if not readable:
-                raise ValueError(f"{_short(line)!r} cannot be written in a cfg file")
+                raise ValueError(f"{short(line)!r} cannot be written in a cfg file")
         blocks.append("".join(f"{line}\n" for line in lines))
     return "\n".join(blocks)
 
@@ -485,31 +329,3 @@ def _format(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.15g}" if float(f"{value:.15g}") == value else repr(value)
     return str(value)
-
-
-def fingerprint(sections: Iterable[Section]) -> str:
-    """Hash what sections say, whatever their comments, spacing and order of keys.
-
-    Returns
-    -------
-    str
-        SHA-256 in hexadecimal: kinds in order, the entries of each sorted by key,
-        values without blanks, the first of repeated keys only.
-    """
-    content = []
-    for section in sections:
-        entries: dict[str, str] = {}
-        for entry in section.entries:
-            entries.setdefault(entry.key, "".join(entry.value.split()))
-        content.append([section.kind, sorted(entries.items())])
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
-
-
-def _short(text: str) -> str:
-    """Enough of a text to recognise it in a message."""
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _warn(message: str) -> None:
-    """Say what lenient reading passes over; file:line is in the message."""
-    warnings.warn(message, UserWarning, stacklevel=3)
