@@ -16,7 +16,7 @@ from numpy.typing import DTypeLike, NDArray
 from zoo.errors import ShapeError
 from zoo.net_section import PixelFormat
 
-__all__ = ["Picture", "prepare", "restore", "white_of"]
+__all__ = ["Picture", "prepare", "restore", "target", "white_of"]
 
 
 class Picture(NamedTuple):
@@ -154,3 +154,30 @@ def restore(
         return np.ascontiguousarray(y, dtype=picture.dtype)
     limits = np.iinfo(picture.dtype)
     return np.clip(np.rint(y), limits.min, limits.max).astype(picture.dtype)
+
+
+def target(
+    image: NDArray[Any], pixels: PixelFormat, white: float | None = None
+) -> NDArray[np.float32]:
+    """Turn pictures that a network should make into what its last layer should give.
+
+    The inverse of :func:`restore`: with ``denormalize`` the mean is subtracted and
+    std divided, without it the values are only brought to the network's range.
+
+    Parameters
+    ----------
+    image : ndarray, N x H x W x C
+        R, G, B in this order.
+    pixels : PixelFormat
+    white : float, optional
+        The pixel value of white; by default that of the type.
+
+    Returns
+    -------
+    ndarray, float32, N x H x W x C
+    """
+    plain = pixels
+    if not pixels.denormalize:
+        zeros, ones = (0.0,) * pixels.channels, (1.0,) * pixels.channels
+        plain = pixels._replace(mean=zeros, std=ones)
+    return prepare(image, plain, white)[0]

@@ -1,0 +1,178 @@
+"""Training pictures: pairs of low- and high-resolution patches.
+
+Low resolution is made from high resolution by MATLAB's bicubic, as in the
+published recipes (EDSR, section 4.1), once per picture; patches are cut at
+random, flipped and turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import UsageError
+from zoo.resize import imresize
+
+__all__ = ["Pair", "PatchSampler", "load_pairs", "picture_files"]
+
+Pixels = NDArray[np.uint8]
+
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture twice: H x W x 3 and rH x rW x 3, uint8, RGB."""
+
+    name: str
+    low: Pixels
+    high: Pixels
+
+
+def picture_files(folders: Sequence[str | Path]) -> list[Path]:
+    """All pictures in folders and what is below them, sorted.
+
+    Raises
+    ------
+    UsageError
+        If a folder does not exist, or none holds a picture.
+    """
+    files: list[Path] = []
+    for folder in map(Path, folders):
+        if folder.is_file():
+            files.append(folder)
+        elif folder.is_dir():
+            files += sorted(
+                path
+                for path in folder.rglob("*")
+                if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+            )
+        else:
+            raise UsageError(f"there is no folder {str(folder)!r} of pictures")
+    if not files:
+        raise UsageError(f"there is no picture in {', '.join(map(str, folders))}")
+    return files
+
+
+def load_pairs(
+    files: Sequence[Path],
+    scale: int,
+    read: Callable[[Path], Pixels],
+    patch: int = 1,
+    report: Callable[[str], None] | None = None,
+) -> list[Pair]:
+    """Read pictures, crop them to multiples of the scale, and make them small.
+
+    Parameters
+    ----------
+    files : sequence of Path
+    scale : int
+    read : callable
+        Gives a file's pixels, H x W x 3 uint8 RGB.
+    patch : int
+        Side of the low-resolution patches; smaller pictures are left out.
+    report : callable, optional
+        Told of pictures that are left out, in one sentence each.
+
+    Raises
+    ------
+    UsageError
+        If no picture is large enough.
+    """
+    pairs = []
+    for path in files:
+        high = read(path)
+        height, width = (side - side % scale for side in high.shape[:2])
+        if min(height, width) < patch * scale:
+            if report is not None:
+                report(f"{path}: smaller than a patch of {patch * scale}; left out")
+            continue
+        high = np.ascontiguousarray(high[:height, :width])
+        low = imresize(high, size=(height // scale, width // scale))
+        pairs.append(Pair(path.name, low, high))
+    if not pairs:
+        raise UsageError(
+            f"every picture is smaller than a patch of {patch * scale} x "
+            f"{patch * scale}; choose a smaller one"
+        )
+    return pairs
+
+
+class PatchSampler:
+    """Draws batches of patches; exactly repeatable from its state.
+
+    Each picture is drawn in proportion to its number of pixels, so that every
+    patch of the collection is about equally likely.
+
+    Parameters
+    ----------
+    pairs : sequence of Pair
+    scale : int
+    patch : int
+        Side of a low-resolution patch, in pixels.
+    batch : int
+        Patches drawn at a time.
+    seed : int
+    augment : bool
+        Flip and turn by multiples of 90 degrees.
+    """
+
+    def __init__(
+        self,
+        pairs: Sequence[Pair],
+        *,
+        scale: int,
+        patch: int,
+        batch: int,
+        seed: int = 0,
+        augment: bool = True,
+    ) -> None:
+        self.pairs = list(pairs)
+        self.scale, self.patch, self.batch = scale, patch, batch
+        self.augment = augment
+        self.rng = np.random.default_rng(seed)
+        pixels = np.array([pair.low.size for pair in self.pairs], dtype=np.float64)
+        self._bounds = np.cumsum(pixels) / pixels.sum()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """State of the random numbers, plain values for JSON."""
+        return dict(self.rng.bit_generator.state)
+
+    @state.setter
+    def state(self, value: dict[str, Any]) -> None:
+        self.rng.bit_generator.state = value
+
+    def draw(self) -> tuple[Pixels, Pixels]:
+        """Return low- and high-resolution patches, N x P x P x 3 and N x rP x rP x 3."""
+        side, large = self.patch, self.patch * self.scale
+        low = np.empty((self.batch, side, side, 3), np.uint8)
+        high = np.empty((self.batch, large, large, 3), np.uint8)
+        for n in range(self.batch):
+            which = np.searchsorted(self._bounds, self.rng.random(), side="right")
+            pair = self.pairs[min(int(which), len(self.pairs) - 1)]
+            y = int(self.rng.integers(pair.low.shape[0] - side + 1))
+            x = int(self.rng.integers(pair.low.shape[1] - side + 1))
+            turn = int(self.rng.integers(8)) if self.augment else 0
+            top, left = y * self.scale, x * self.scale
+            low[n] = _turned(pair.low[y : y + side, x : x + side], turn)
+            high[n] = _turned(pair.high[top : top + large, left : left + large], turn)
+        return low, high
+
+    def __iter__(self) -> Iterator[tuple[Pixels, Pixels]]:
+        while True:
+            yield self.draw()
+
+
+def _turned(image: Pixels, turn: int) -> Pixels:
+    """One of the eight symmetries of the square."""
+    if turn & 4:
+        image = image.transpose(1, 0, 2)
+    if turn & 2:
+        image = image[::-1]
+    return image[:, ::-1] if turn & 1 else image

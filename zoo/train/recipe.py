@@ -1,0 +1,164 @@
+"""How a network is trained: written in ``[net]`` or on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from zoo.errors import UsageError
+from zoo.train.optimizers import Optimizer, optimizer_named
+from zoo.train.rates import Schedule, schedule_named
+
+__all__ = ["Recipe"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what training computes, apart from the pictures.
+
+    Attributes
+    ----------
+    updates : int
+        Steps of the optimizer in all.
+    batch, patch : int
+        Patches per update; side of a low-resolution patch in pixels.
+    cost, optimizer, policy : str
+        Names of :mod:`zoo.train.costs`, ``optimizers`` and ``rates``.
+    clip_gradient : float
+        Gradients of a larger norm are scaled down to it; 0 for never.
+    average : float
+        Share of the new weights in the exponential moving average that is
+        validated and kept (1e-3: over about 1000 updates); 0 for none.
+    seed : int
+        Of the first weights and of the patches.
+    """
+
+    updates: int = 20000
+    batch: int = 16
+    patch: int = 48
+    cost: str = "mae"
+    optimizer: str = "adam"
+    learning_rate: float = 1e-4
+    decay: float = 0.0
+    momentum: float = 0.9
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+    policy: str = "constant"
+    steps: tuple[int, ...] = ()
+    scales: tuple[float, ...] = ()
+    step: int = 1
+    scale: float = 1.0
+    gamma: float = 1.0
+    power: float = 4.0
+    cycle: int = 0
+    growth: int = 2
+    lowest: float = 0.0
+    burn_in: int = 0
+    clip_gradient: float = 0.0
+    average: float = 0.0
+    seed: int = 0
+
+    @classmethod
+    def from_settings(cls, settings: dict[str, Any], given: set[str]) -> Recipe:
+        """Read the keys of ``[net]`` that a cfg gives; defaults for the others.
+
+        Parameters
+        ----------
+        settings : dict
+            Values of ``[net]``.
+        given : set of str
+            The keys that the cfg really has.
+        """
+        values = {
+            field: settings[key] for key, field in _FIELDS.items() if key in given
+        }
+        if settings.get("adam"):
+            values["optimizer"] = "adam"
+        return cls(**values)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """Undo :meth:`to_dict`."""
+        lists = {name: tuple(values[name]) for name in ("steps", "scales")}
+        return cls(**{**values, **lists})
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def changed(self, **values: Any) -> Recipe:
+        """Return a copy with the values that are not None."""
+        return replace(self, **{k: v for k, v in values.items() if v is not None})
+
+    def check(self) -> None:
+        """Raise UsageError for numbers that cannot be meant."""
+        for name in ("updates", "batch", "patch"):
+            if getattr(self, name) < 1:
+                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
+        if not self.learning_rate > 0:
+            raise UsageError(
+                f"the learning rate is {self.learning_rate}; it must be above 0"
+            )
+        if not 0 <= self.average < 1:
+            raise UsageError(f"average is {self.average}; it must lie in [0, 1)")
+        self.make_schedule()
+        self.make_optimizer()
+
+    def make_schedule(self) -> Schedule:
+        """The learning rate at each update."""
+        return schedule_named(
+            self.policy,
+            self.learning_rate,
+            updates=self.updates,
+            step_length=self.step,
+            scale=self.scale,
+            steps_at=self.steps,
+            scales=self.scales,
+            gamma=self.gamma,
+            power=self.power,
+            cycle=self.cycle,
+            growth=self.growth,
+            lowest=self.lowest,
+            burn_in=self.burn_in,
+        )
+
+    def make_optimizer(self) -> Optimizer:
+        """A new optimizer."""
+        options: dict[str, Any] = {
+            "learning_rate": self.learning_rate,
+            "decay": self.decay,
+        }
+        if self.optimizer in ("momentum", "nesterov"):
+            options["momentum"] = self.momentum
+        if self.optimizer in ("adam", "adamw", "adamax"):
+            options.update(beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon)
+        return optimizer_named(self.optimizer, **options)
+
+
+_FIELDS = {
+    "max_batches": "updates",
+    "batch": "batch",
+    "patch": "patch",
+    "cost": "cost",
+    "optimizer": "optimizer",
+    "learning_rate": "learning_rate",
+    "decay": "decay",
+    "momentum": "momentum",
+    "B1": "beta1",
+    "B2": "beta2",
+    "eps": "epsilon",
+    "policy": "policy",
+    "steps": "steps",
+    "scales": "scales",
+    "step": "step",
+    "scale": "scale",
+    "gamma": "gamma",
+    "power": "power",
+    "sgdr_cycle": "cycle",
+    "sgdr_mult": "growth",
+    "learning_rate_min": "lowest",
+    "burn_in": "burn_in",
+    "clip_gradient": "clip_gradient",
+    "ema_alpha": "average",
+}
