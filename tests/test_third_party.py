@@ -1,0 +1,292 @@
+"""A distribution of somebody else: used, broken, doubled, disabled.
+
+examples/acme_zoo is put on the path as an installer would leave it, package and
+.dist-info beside each other; one slow test really installs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLE = ROOT / "examples" / "acme_zoo"
+CFG = """\
+[net]
+channels=3
+
+[upsample]
+stride=2
+
+[convolutional]
+filters=3
+size=3
+pad=1
+activation=linear
+
+[acme/blur]
+times=2
+"""
+
+Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+def entry_points() -> dict[str, dict[str, str]]:
+    """The entry points that the example declares, by group."""
+    groups: dict[str, dict[str, str]] = {}
+    names: dict[str, str] = {}
+    for line in (EXAMPLE / "pyproject.toml").read_text().splitlines():
+        if head := re.fullmatch(r'\[project\.entry-points\."(.+)"\]', line):
+            names = groups.setdefault(head[1], {})
+        elif line.startswith("["):
+            names = {}
+        elif point := re.fullmatch(r'"(.+)" = "(.+:.+)"', line):
+            names[point[1]] = point[2]
+    return groups
+
+
+def declare(site: Path, distribution: str, groups: dict[str, dict[str, str]]) -> None:
+    """Write the .dist-info of a distribution."""
+    folder = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
+    folder.mkdir()
+    (folder / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
+    )
+    text = "".join(
+        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())
+        for group, names in groups.items()
+    )
+    (folder / "entry_points.txt").write_text(text)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH in which the example is installed."""
+    site = tmp_path / "site"
+    site.mkdir()
+    shutil.copytree(
+        EXAMPLE / "acme_zoo",
+        site / "acme_zoo",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    groups = entry_points()
+    assert set(groups) == {"zoo.layers", "zoo.kernels", "zoo.models"}
+    declare(site, "acme-zoo", groups)
+    return site
+
+
+@pytest.fixture
+def photo(tmp_path: Path) -> Path:
+    path = tmp_path / "photo.png"
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 7, 3), np.uint8)
+    assert cv2.imwrite(str(path), pixels)
+    return path
+
+
+def break_package(site: Path) -> None:
+    (site / "acme_zoo" / "__init__.py").write_text("import a_module_that_left\n")
+
+
+def test_listings_show_it(zoo_command: Zoo, site: Path) -> None:
+    layers = zoo_command("layers", path=site)
+    assert layers.returncode == 0
+    assert re.search(r"^acme/blur +binomial blur.* acme-zoo$", layers.stdout, re.M)
+    assert layers.stderr == ""
+    plugins = zoo_command("plugins", "--json", path=site)
+    assert plugins.returncode == 0
+    rows = [r for r in json.loads(plugins.stdout) if r["distribution"] == "acme-zoo"]
+    assert {(row["registry"], row["name"]) for row in rows} == {
+        ("zoo.layers", "acme/blur"),
+        ("zoo.kernels", "acme/timed"),
+        ("zoo.models", "acme/soften"),
+    }
+    assert all(row["version"] == "1.0" and row["problem"] is None for row in rows)
+
+
+def test_keys_of_its_layer(zoo_command: Zoo, site: Path) -> None:
+    result = zoo_command("layers", "show", "acme/blur", path=site)
+    assert result.returncode == 0
+    assert re.search(
+        r"^times +int +1 +1 to 1000 +how often to blur$", result.stdout, re.M
+    )
+
+
+def test_its_network_is_listed_and_shown(zoo_command: Zoo, site: Path) -> None:
+    listing = zoo_command("list", "acme*", "--json", path=site)
+    (row,) = json.loads(listing.stdout)
+    assert row["name"] == "acme_zoo/soften_x2"
+    assert (row["family"], row["distribution"]) == ("acme/soften", "acme-zoo")
+    assert row["scale"] == 2
+    shown = zoo_command("show", "acme_zoo/soften_x2", "--json", path=site)
+    summary = json.loads(shown.stdout)
+    assert [layer["kind"] for layer in summary["layers"]] == ["upsample", "acme/blur"]
+    assert summary["receptive_field"] == [2, 2]
+
+
+def test_its_family_writes_a_cfg_that_runs(
+    zoo_command: Zoo, site: Path, photo: Path, tmp_path: Path
+) -> None:
+    made = zoo_command("new", "acme/soften", "--scale", "3", "-o", "my.cfg", path=site)
+    assert made.returncode == 0, made.stderr
+    ran = zoo_command("run", "my.cfg", photo, "-o", "large.png", path=site)
+    assert ran.returncode == 0, ran.stderr
+    large = cv2.imread(str(tmp_path / "large.png"))
+    expected = np.repeat(np.repeat(cv2.imread(str(photo)), 3, 0), 3, 1).astype(float)
+    for axis in (0, 1):
+        pad = [(0, 0)] * 3
+        pad[axis] = (1, 1)
+        wide = np.moveaxis(np.pad(expected, pad, mode="edge"), axis, 0)
+        expected = np.moveaxis((wide[:-2] + 2 * wide[1:-1] + wide[2:]) / 4, 0, axis)
+    assert np.abs(large - expected).max() <= 0.5 + 1e-3
+
+
+@pytest.mark.parametrize("backend", ["acme/timed", "numpy"])
+def test_its_layer_and_its_kernels_run_from_a_cfg(
+    zoo_command: Zoo, site: Path, photo: Path, tmp_path: Path, backend: str
+) -> None:
+    (tmp_path / "own.cfg").write_text(CFG)
+    script = (
+        "import zoo; from zoo.state import save_weights; "
+        "save_weights(zoo.Network.read('own.cfg').initialize(1), 'own.safetensors')"
+    )
+    subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+    )
+    result = zoo_command(
+        "run", "own.cfg", photo, "-o", "out.png", "--backend", backend, path=site
+    )
+    assert result.returncode == 0, result.stderr
+    assert cv2.imread(str(tmp_path / "out.png")).shape == (18, 14, 3)
+    assert ("conv2d (3, 3, 3, 3): " in result.stderr) == (backend == "acme/timed")
+
+
+def test_broken_it_costs_a_warning_for_those_who_do_not_use_it(
+    zoo_command: Zoo, site: Path
+) -> None:
+    break_package(site)
+    for command in ("layers", "plugins"):
+        result = zoo_command(command, path=site)
+        assert result.returncode == 0
+        warnings = [
+            line for line in result.stderr.splitlines() if line.startswith("zoo: warn")
+        ]
+        assert warnings, result.stderr
+        assert all("acme-zoo" in line for line in warnings)
+        assert any("a_module_that_left" in line for line in warnings)
+        assert "Traceback" not in result.stderr
+        assert "convolutional" in result.stdout
+    assert zoo_command("plugins", "--check", path=site).returncode == 1
+    info = zoo_command("info", path=site)
+    assert info.returncode == 0
+    assert re.search("^back end acme/timed .*acme-zoo", info.stdout, re.M)
+
+
+def test_broken_it_is_an_error_for_those_who_use_it(
+    zoo_command: Zoo, site: Path, photo: Path, tmp_path: Path
+) -> None:
+    break_package(site)
+    (tmp_path / "own.cfg").write_text(CFG)
+    for arguments in (
+        ("show", "own.cfg"),
+        ("layers", "show", "acme/blur"),
+        ("run", "own.cfg", photo, "-o", "out.png"),
+        ("new", "acme/soften"),
+    ):
+        result = zoo_command(*arguments, path=site)
+        assert result.returncode not in (0, 130), arguments
+        assert "acme-zoo cannot be loaded" in result.stderr
+        assert "a_module_that_left" in result.stderr
+        assert "Traceback" not in result.stderr
+    assert not (tmp_path / "out.png").exists()
+
+
+def test_two_claims_to_a_name_are_an_error_that_names_both(
+    zoo_command: Zoo, site: Path, tmp_path: Path
+) -> None:
+    other = {"zoo.layers": {"acme/blur": "acme_zoo.blur:Blur"}}
+    declare(site, "copycat", other)
+    (tmp_path / "own.cfg").write_text(CFG)
+    used = zoo_command("show", "own.cfg", path=site)
+    assert used.returncode == 1
+    assert "acme-zoo and copycat" in used.stderr
+    listed = zoo_command("layers", path=site)
+    assert listed.returncode == 0
+    assert "acme-zoo and copycat" in listed.stderr
+    rows = json.loads(zoo_command("plugins", "--json", path=site).stdout)
+    disputed = [row for row in rows if row["name"] == "acme/blur"]
+    assert {row["distribution"] for row in disputed} == {"acme-zoo", "copycat"}
+    # The way out that the message names.
+    chosen = zoo_command(
+        "show", "own.cfg", path=site, env={"ZOO_DISABLE_PLUGINS": "copycat"}
+    )
+    assert chosen.returncode == 0, chosen.stderr
+
+
+def test_a_claim_to_a_name_of_ours_is_an_error_too(
+    zoo_command: Zoo, site: Path, tmp_path: Path
+) -> None:
+    declare(site, "impostor", {"zoo.layers": {"upsample": "acme_zoo.blur:Blur"}})
+    (tmp_path / "own.cfg").write_text(CFG)
+    result = zoo_command("show", "own.cfg", path=site)
+    assert result.returncode == 1
+    assert "cfgzoo and impostor" in result.stderr
+
+
+@pytest.mark.parametrize("value", ["1", "acme-zoo", "Acme_Zoo"])
+def test_disabled_it_is_not_there(
+    zoo_command: Zoo, site: Path, tmp_path: Path, value: str
+) -> None:
+    break_package(site)
+    (tmp_path / "own.cfg").write_text(CFG)
+    hidden = {"ZOO_DISABLE_PLUGINS": value}
+    result = zoo_command("plugins", path=site, env=hidden)
+    assert result.returncode == 0
+    assert result.stderr == ""
+    assert "acme" not in result.stdout
+    used = zoo_command("show", "own.cfg", path=site, env=hidden)
+    assert used.returncode == 1
+    assert "own.cfg:13: there is no layer [acme/blur]" in used.stderr
+
+
+def test_its_own_tests_pass(site: Path, tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        + [str(EXAMPLE / "tests"), "--rootdir", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(site), "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert result.returncode == 0, result.stdout
+    assert "2 passed" in result.stdout
+
+
+@pytest.mark.slow
+def test_pip_installs_it(zoo_command: Zoo, tmp_path: Path) -> None:
+    source = tmp_path / "source"
+    shutil.copytree(EXAMPLE, source)
+    target = tmp_path / "target"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps"]
+        + ["--no-index", "--no-build-isolation", "--target", str(target), str(source)],
+        check=True,
+    )
+    layers = zoo_command("layers", "show", "acme/blur", path=target)
+    assert layers.returncode == 0
+    assert "from acme-zoo" in layers.stdout
+    listing = zoo_command("list", "acme", "--json", path=target)
+    assert json.loads(listing.stdout)[0]["name"] == "acme_zoo/soften_x2"
