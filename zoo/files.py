@@ -41,11 +41,11 @@ def atomic_path(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
     ZooError
         If the folder cannot be written to, does not exist, or the disk is full.
     """
-    # Renaming onto a link would replace the link instead of the file behind it.
-    target = Path(os.path.realpath(path))
-    if target.is_dir():
-        raise ZooError(f"{str(path)!r} is a folder; give the name of a file")
     try:
+        # Renaming onto a link would replace the link, not the file behind it.
+        target = Path(os.path.realpath(path))
+        if target.is_dir():
+            raise ZooError(f"{str(path)!r} is a folder; give the name of a file")
         handle, name = tempfile.mkstemp(
             prefix=f".{target.stem[:100]}.",
             suffix=target.suffix[:50],

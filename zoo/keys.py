@@ -112,10 +112,10 @@ class Key:
             for item in values:
                 if item not in self.choices:
                     near = difflib.get_close_matches(str(item)[:60], self.choices, 1)
-                    hint = f"did you mean {near[0]}? " if near else ""
+                    hint = f"; did you mean {near[0]}?" if near else ""
                     raise ValueError(
-                        f"{str(item)[:40]!r} is unknown; {hint}"
-                        f"There are {', '.join(self.choices)}"
+                        f"{str(item)[:40]!r} is not one of "
+                        f"{', '.join(self.choices)}{hint}"
                     )
         if self.type in ("int", "float", "ints", "floats"):
             for item in values:
