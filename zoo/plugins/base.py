@@ -125,12 +125,15 @@ class Kernels(ABC):
     def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
         """Largest value in each window, over cells inside the image.
 
-        A window that holds a NaN gives NaN.
+        A window that holds a NaN gives NaN, one outside the image -infinity.
         """
 
     @abstractmethod
     def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
-        """Mean of each window, over cells inside the image only."""
+        """Mean of each window, over cells inside the image only.
+
+        A window outside the image gives NaN.
+        """
 
     @abstractmethod
     def depth_to_space(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
@@ -158,6 +161,79 @@ class Kernels(ABC):
         activation: str = "linear",
     ) -> Array:
         """activation(alpha a + beta b) for arrays of one shape."""
+
+    # -- backward ----------------------------------------------------------
+
+    @abstractmethod
+    def conv2d_backward(
+        self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
+    ) -> tuple[Array, Array, Array]:
+        """Gradients of :meth:`conv2d` without activation.
+
+        Parameters
+        ----------
+        x, weights, geometry
+            As given to :meth:`conv2d`.
+        delta : ndarray, N x H' x W' x K
+            Gradient with respect to its result, before the activation.
+
+        Returns
+        -------
+        tuple of ndarray
+            Gradients with respect to x, weights and biases, in their shapes.
+            Cells that ``pad_mode`` repeats at the border collect the gradient of
+            all their copies.
+        """
+
+    @abstractmethod
+    def dense_backward(
+        self, x: Array, weights: Array, delta: Array
+    ) -> tuple[Array, Array, Array]:
+        """Gradients of :meth:`dense` without activation, by x, weights and biases.
+
+        ``delta`` is N x outputs.
+        """
+
+    @abstractmethod
+    def max_pool_backward(
+        self, x: Array, delta: Array, geometry: PoolGeometry
+    ) -> Array:
+        """Gradient of :meth:`max_pool` with respect to x.
+
+        The gradient of a window goes to its largest cell, on a tie to the first
+        in row-major order; a NaN counts as largest. Gradients add up where windows
+        overlap. ``delta`` has the shape of the result.
+        """
+
+    @abstractmethod
+    def average_pool_backward(
+        self, shape: tuple[int, ...], delta: Array, geometry: PoolGeometry
+    ) -> Array:
+        """Gradient of :meth:`average_pool` with respect to an x of this shape.
+
+        ``shape`` is (N, H, W, C); ``delta`` has the shape of the result.
+        """
+
+    @abstractmethod
+    def activation_backward(
+        self,
+        x: Array,
+        y: Array,
+        delta: Array,
+        name: str,
+        slopes: Array | None = None,
+    ) -> tuple[Array, Array | None]:
+        """Gradients of :meth:`activate` with respect to x and to the slopes.
+
+        Parameters
+        ----------
+        x, y, delta : ndarray, ... x C
+            Its argument, its result, and the gradient with respect to that.
+        name : str
+            As registered in ``zoo.activations``.
+        slopes : ndarray, C, optional
+            Only for prelu; without them the second result is None.
+        """
 
     # -- compiled plans ----------------------------------------------------
 
