@@ -1,0 +1,316 @@
+"""Convolution, with everything that Darknet and super-resolution ask of it."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from zoo.activations import PARAMETER_FREE
+from zoo.errors import ShapeError
+from zoo.keys import Key
+from zoo.layers.base import Array, Layer, Window, one_input, window_output
+from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
+from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
+from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
+from zoo.shapes import Shape
+
+__all__ = ["Convolutional"]
+
+_MAXIMUM_WEIGHTS = 2**31
+
+_UNSUPPORTED = unsupported(
+    *(
+        "binary xnor bin_output antialiasing assisted_excitation share_index cbn sway "
+        "rotate stretch stretch_sway grad_centr reverse coordconv dot"
+    ).split()
+)
+
+
+class _Forward(NamedTuple):
+    """What backward needs of a training forward."""
+
+    x: Array
+    geometry: ConvGeometry
+    normalized: Saved | None
+    linear: Array
+    output: Array
+
+
+class Convolutional(Layer):
+    """y = f(b + W * x), where * is a cross-correlation.
+
+    With weights W of kh x kw x C/g x K, g groups, stride s and dilation d,
+
+        y[i, j, k] = f(b[k] + sum over u, v, c of
+                       W[u, v, c, k] x[s i + d u - top, s j + d v - left, c0 + c])
+
+    where c0 is the first input channel of the group of filter k. Output size per
+    axis: floor((L + before + after - d (size - 1) - 1) / s) + 1. Gradients, with
+    D = delta f': b: the sum of D; W: x correlated with D; x: the full convolution
+    of D with the flipped W.
+
+    **Padding** is ``padding`` on each side or, with ``pad=1``, size/2 rounded
+    down; both are multiplied by the dilation, as Darknet does, so that an odd
+    size with ``pad=1`` keeps the image's size. ``same=1`` is TensorFlow's SAME
+    instead: ceil(L / s) outputs, the odd pixel at the bottom and right. What is
+    padded says ``pad_mode``: zeros, the mirrored border (abc|cba) or its last pixel.
+
+    **Batch normalization** (``batch_normalize=1``) stands between W * x and f;
+    ``biases`` is its beta, ``scales`` its gamma. Inference folds it into W and b.
+    See :class:`zoo.layers.batchnorm.Normalization`.
+    """
+
+    summary = "convolution, with bias or batch normalization, and activation"
+    keys = (
+        Key("filters", "int", 1, "channels of the output", minimum=1),
+        Key("size", "int", 1, "height and width of the kernel", minimum=1),
+        Key("stride", "int", 1, "input pixels per output pixel", minimum=1),
+        Key("stride_x", "int", 0, "stride along the width; 0: stride", minimum=0),
+        Key("stride_y", "int", 0, "stride along the height; 0: stride", minimum=0),
+        Key("pad", "bool", False, "1: padding is size/2, whatever padding says"),
+        Key(
+            "padding",
+            "int",
+            0,
+            "pixels added on each side, times dilation (as in Darknet)",
+            minimum=0,
+        ),
+        Key(
+            "same",
+            "bool",
+            False,
+            "1: TensorFlow's SAME padding, odd pixel at the bottom and right",
+        ),
+        Key(
+            "pad_mode",
+            "str",
+            "zero",
+            "what is added: zeros, the mirrored border, or the border's last pixel",
+            choices=("zero", "symmetric", "edge"),
+        ),
+        Key(
+            "groups",
+            "int",
+            1,
+            "parts of the channels that do not mix; filters must divide by it",
+            minimum=1,
+        ),
+        Key("dilation", "int", 1, "input pixels from tap to tap", minimum=1),
+        Key(
+            "activation",
+            "str",
+            "logistic",
+            "applied to the result",
+            choices=PARAMETER_FREE,
+        ),
+        Key("bias", "bool", True, "0: no biases (nor beta of the normalization)"),
+        Key("batch_normalize", "bool", False, "1: batch normalization"),
+        *NORMALIZATION_KEYS,
+        Key(
+            "flipped",
+            "bool",
+            False,
+            "1: a .weights file holds the weight matrix transposed",
+        ),
+        Key("angle", "float", 15.0, "Darknet's, for rotate", unused=True),
+        Key("stream", "int", -1, "Darknet's, for GPUs", unused=True),
+        Key("wait_stream", "int", -1, "Darknet's, for GPUs", unused=True),
+        *_UNSUPPORTED,
+        *COMMON_KEYS,
+    )
+
+    filters: int
+    size: int
+    stride: int
+    stride_x: int
+    stride_y: int
+    pad: bool
+    padding: int
+    same: bool
+    pad_mode: PadMode
+    groups: int
+    dilation: int
+    activation: str
+    bias: bool
+    batch_normalize: bool
+    bn_eps: float
+    bn_dialect: str
+    flipped: bool
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        refuse(self, _UNSUPPORTED)
+        if self.same and (self.pad or self.padding):
+            raise ValueError("has same=1 beside pad or padding; use one of them")
+        for name in ("filters", "size", "stride", "groups", "dilation"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
+        if self.padding < 0:
+            raise ValueError(f"padding={self.padding} must not be negative")
+        if self.filters % self.groups:
+            raise ValueError(
+                f"filters={self.filters} does not divide by groups={self.groups}"
+            )
+        self.normalization = Normalization(self.bn_eps, self.bn_dialect)
+        self._saved: _Forward | None = None
+
+    # -- structure ---------------------------------------------------------
+
+    @property
+    def strides(self) -> tuple[int, int]:
+        """Stride along height and width."""
+        return (
+            self.stride_y if self.stride_y > 0 else self.stride,
+            self.stride_x if self.stride_x > 0 else self.stride,
+        )
+
+    @property
+    def _step(self) -> int:
+        """The dilation; a 1x1 kernel has none."""
+        return self.dilation if self.size > 1 else 1
+
+    def geometry(self, shape: Shape) -> ConvGeometry:
+        """How the kernel moves over an input of a shape."""
+        sides: list[int] = []
+        for length, stride in zip(shape[:2], self.strides, strict=True):
+            if self.same:
+                span = self._step * (self.size - 1) + 1
+                total = max(
+                    (math.ceil(length / stride) - 1) * stride + span - length, 0
+                )
+                sides += (total // 2, total - total // 2)
+            else:
+                one = (self.size // 2 if self.pad else self.padding) * self._step
+                sides += (one, one)
+        return ConvGeometry(
+            self.strides,
+            (self._step, self._step),
+            Padding(*sides),
+            self.pad_mode,
+            self.groups,
+        )
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        shape = one_input(inputs, "a convolutional layer")
+        if shape.channels % self.groups:
+            raise ShapeError(
+                f"{shape.channels} channels do not divide into groups={self.groups}"
+            )
+        stride, dilation, pad, _, _ = self.geometry(shape)
+        height = window_output(
+            shape.height, self.size, stride[0], pad.top, pad.bottom, dilation[0]
+        )
+        width = window_output(
+            shape.width, self.size, stride[1], pad.left, pad.right, dilation[1]
+        )
+        if height < 1 or width < 1:
+            raise ShapeError(
+                f"a {self.size}x{self.size} kernel (dilation {self._step}) does not "
+                f"fit into {shape}; use pad=1 or a larger image"
+            )
+        return Shape(height, width, self.filters)
+
+    def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+        depth = one_input(inputs, "a convolutional layer").channels // self.groups
+        weights = (self.size, self.size, depth, self.filters)
+        if math.prod(weights) > _MAXIMUM_WEIGHTS:
+            raise ShapeError(
+                f"the kernel would have {math.prod(weights)} weights, more than 2^31; "
+                f"check size and filters"
+            )
+        shapes: dict[str, tuple[int, ...]] = {"weights": weights}
+        if self.bias:
+            shapes["biases"] = (self.filters,)
+        if self.batch_normalize:
+            shapes["scales"] = (self.filters,)
+        return shapes
+
+    def statistics_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+        if not self.batch_normalize:
+            return {}
+        return {"rolling_mean": (self.filters,), "rolling_variance": (self.filters,)}
+
+    def operations(self, *inputs: Shape) -> int:
+        """Two for each multiply-add of the kernel; biases and activation not counted."""
+        height, width, filters = self.output_shape(*inputs)
+        depth = inputs[0].channels // self.groups
+        return 2 * height * width * filters * self.size * self.size * depth
+
+    def window(self) -> tuple[Window, Window]:
+        span = self._step * (self.size - 1) + 1
+        return Window(span, self.strides[0]), Window(span, self.strides[1])
+
+    # -- parameters --------------------------------------------------------
+
+    def initialize(self, rng: np.random.Generator) -> None:
+        """Weights normal with variance 2 / (kh kw C / g) (He et al., 2015).
+
+        Biases and rolling means 0, scales and rolling variances 1.
+        """
+        weights = self.weights
+        deviation = math.sqrt(2 / math.prod(weights.shape[:3]))
+        weights[...] = deviation * rng.standard_normal(weights.shape, np.float32)
+        for name, tensor in self.tensors.items():
+            if name != "weights":
+                tensor[...] = 1 if name in ("scales", "rolling_variance") else 0
+
+    def folded(self) -> tuple[Array, Array | None]:
+        """Weights and biases with the batch normalization multiplied in."""
+        weights, biases = self.weights, self.parameters.get("biases")
+        if not self.batch_normalize:
+            return weights, biases
+        factor, offset = self.normalization.affine(
+            self.parameters["scales"],
+            biases,
+            self.statistics["rolling_mean"],
+            self.statistics["rolling_variance"],
+        )
+        return weights * factor, offset
+
+    # -- computation -------------------------------------------------------
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        (x,) = inputs
+        geometry = self.geometry(Shape(*x.shape[1:]))
+        if not training:
+            weights, biases = self.folded()
+            return kernels.conv2d(x, weights, biases, geometry, self.activation)
+        biases = self.parameters.get("biases")
+        normalized = None
+        if self.batch_normalize:
+            linear = kernels.conv2d(x, self.weights, None, geometry)
+            linear, normalized = self.normalization.forward(
+                linear, self.parameters["scales"], biases, self.statistics
+            )
+        else:
+            linear = kernels.conv2d(x, self.weights, biases, geometry)
+        output = linear
+        if self.activation != "linear":
+            output = kernels.activate(linear, self.activation)
+        self._saved = _Forward(x, geometry, normalized, linear, output)
+        return output
+
+    def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        assert self._saved is not None, "backward before a training forward"
+        x, geometry, normalized, linear, output = self._saved
+        if self.activation != "linear":
+            delta, _ = kernels.activation_backward(
+                linear, output, delta, self.activation
+            )
+        gradients = {}
+        if normalized is not None:
+            delta, gradients["scales"], gradients["biases"] = (
+                self.normalization.backward(
+                    delta, self.parameters["scales"], normalized
+                )
+            )
+        by_x, gradients["weights"], by_biases = kernels.conv2d_backward(
+            x, self.weights, delta, geometry
+        )
+        gradients.setdefault("biases", by_biases)
+        self.gradients = {name: gradients[name] for name in self.parameters}
+        return (by_x,)

@@ -1,0 +1,48 @@
+"""Keys that Darknet reads in every section, without effect on inference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from zoo.keys import Key
+
+__all__ = ["COMMON_KEYS", "refuse", "unsupported"]
+
+COMMON_KEYS: tuple[Key, ...] = (
+    Key("clip", "float", 0.0, "Darknet's: clip of the update", unused=True),
+    Key("onlyforward", "bool", False, "Darknet's: no gradient here", unused=True),
+    Key("dont_update", "int", 0, "Darknet's: parameters stay", unused=True),
+    Key("burnin_update", "int", 0, "Darknet's: parameters wait", unused=True),
+    Key("stopbackward", "int", 0, "Darknet's: no gradient below", unused=True),
+    Key("train_only_bn", "int", 0, "Darknet's: weights stay", unused=True),
+    Key("learning_rate", "float", 1.0, "Darknet's: factor of the rate", unused=True),
+    Key("smooth", "float", 0.0, "Darknet's", unused=True),
+    Key("truth", "bool", False, "Darknet's", unused=True),
+    Key("dontsave", "bool", False, "Darknet's: not in the .weights", unused=True),
+    Key("dontload", "bool", False, "Darknet's: not read from .weights", unused=True),
+    Key("dontloadscales", "bool", False, "Darknet's: no scales there", unused=True),
+    Key("numload", "int", 0, "Darknet's: how many filters to read", unused=True),
+)
+
+
+def unsupported(*names: str) -> tuple[Key, ...]:
+    """Keys that change results in Darknet and that zoo knows only to refuse.
+
+    See :func:`refuse`.
+    """
+    return tuple(
+        Key(name, "int", 0, "Darknet's, not supported: only 0 is accepted")
+        for name in names
+    )
+
+
+def refuse(layer: Any, keys: Iterable[Key]) -> None:
+    """Raise ValueError if a layer has another value than 0 for one of the keys."""
+    for key in keys:
+        value = getattr(layer, key.attribute)
+        if value:
+            raise ValueError(
+                f"{key.name}={value} is a Darknet option that zoo does not support; "
+                f"leave it out if the network can do without it"
+            )

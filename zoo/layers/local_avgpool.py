@@ -1,0 +1,37 @@
+"""Average pooling over windows."""
+
+from __future__ import annotations
+
+from zoo.layers.base import Array
+from zoo.layers.pooling import PoolLayer
+from zoo.plugins.base import Kernels
+from zoo.shapes import Shape
+
+__all__ = ["LocalAveragePool"]
+
+
+class LocalAveragePool(PoolLayer):
+    """y = mean of x over the cells of a window that lie inside the image.
+
+    See :class:`zoo.layers.pooling.PoolLayer` for the windows. Each of the n cells
+    of a window gets 1/n of its gradient.
+    """
+
+    summary = "mean of each window"
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        self._saved: tuple[int, ...] | None = None
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        (x,) = inputs
+        if training:
+            self._saved = x.shape
+        return kernels.average_pool(x, self.geometry(Shape(*x.shape[1:])))
+
+    def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        assert self._saved is not None, "backward before a training forward"
+        geometry = self.geometry(Shape(*self._saved[1:]))
+        return (kernels.average_pool_backward(self._saved, delta, geometry),)
