@@ -7,6 +7,7 @@ import numpy as np
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Dropout"]
@@ -55,6 +56,9 @@ class Dropout(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return one_input(inputs, "a dropout")
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        return Identity()
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

@@ -6,6 +6,7 @@ from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Input"]
@@ -40,6 +41,9 @@ class Input(Layer):
             if want and want != found:
                 raise ShapeError(f"[input] has {name}={want}, but {shape} arrives")
         return shape
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        return Identity()
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

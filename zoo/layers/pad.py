@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
+from zoo.plugins import program
 from zoo.plugins.base import Kernels, Padding, PadMode
 from zoo.shapes import Shape
 
@@ -77,6 +78,9 @@ class Pad(Layer):
         height, width, channels = one_input(inputs, "a pad")
         top, bottom, left, right = self.padding
         return Shape(top + height + bottom, left + width + right, channels)
+
+    def lower(self, *inputs: Shape) -> program.Operation | None:
+        return program.Pad(self.padding, self.mode)
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

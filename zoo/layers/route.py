@@ -8,6 +8,7 @@ from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Concat, Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Route"]
@@ -73,6 +74,12 @@ class Route(Layer):
                 )
         channels = sum(shape.channels for shape in inputs) // self.groups
         return Shape(first.height, first.width, channels)
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        if len(inputs) == self.groups == 1:
+            return Identity()
+        parts = [self._part(shape.channels) for shape in inputs]
+        return Concat(tuple((part.start, part.stop) for part in parts))
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

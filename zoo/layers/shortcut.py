@@ -12,6 +12,7 @@ from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Add, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Shortcut"]
@@ -133,6 +134,11 @@ class Shortcut(Layer):
                 return {"weights": (count, inputs[0].channels)}
         return {"weights": (count,)}
 
+    def lower(self, *inputs: Shape) -> Operation | None:
+        if self.weighted or len(inputs) != 2 or inputs[0] != inputs[1]:
+            return None
+        return Add(self.alpha, self.beta, self.activation)
+
     def initialize(self, rng: np.random.Generator) -> None:
         for weights in self.parameters.values():
             weights.fill(1)
@@ -170,12 +176,11 @@ class Shortcut(Layer):
             delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         if self.weighted:
             return self._weighted_backward(delta, shapes, inputs)
-        kind = delta.dtype.type
-        previous = delta * kind(self.alpha)
+        previous = _times(delta, self.alpha)
         if self.alpha != 1 and any(shape != shapes[0] for shape in shapes):
             untouched = ~self._reached(shapes)
             previous[:, untouched] = delta[:, untouched]
-        others = delta * kind(self.beta)
+        others = _times(delta, self.beta)
         return previous, *(_scatter(others, shapes[0], shape) for shape in shapes[1:])
 
     def _plain_sum(
@@ -218,8 +223,9 @@ class Shortcut(Layer):
         previous = _shape(inputs[0])
         for x, factor in zip(inputs[1:], factors[1:], strict=True):
             target, source = _overlap(previous, _shape(x))
-            part = x[source]
-            total[target] += part * factor[..., : part.shape[3]]
+            if self.weights_type == "per_channel":
+                factor = factor[target[3]]
+            total[target] += x[source] * factor
         return total
 
     def _weighted_backward(
@@ -325,6 +331,11 @@ def _scatter(delta: Array, previous: Shape, other: Shape) -> Array:
     result = np.zeros((len(delta), *other), delta.dtype)
     result[source] = delta[target]
     return result
+
+
+def _times(x: Array, factor: float) -> Array:
+    """The product in the dtype of x; x itself for 1."""
+    return x if factor == 1 else x * x.dtype.type(factor)
 
 
 def _shape(x: Array) -> Shape:

@@ -6,6 +6,7 @@ from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.plugins.base import Kernels, ShuffleOrder
+from zoo.plugins.program import Operation, Shuffle
 from zoo.shapes import Shape
 
 __all__ = ["Shuffler"]
@@ -65,6 +66,9 @@ class Shuffler(Layer):
 
     def window(self) -> tuple[Window, Window]:
         return Window(scale=self.scale), Window(scale=self.scale)
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        return Shuffle(self.scale, self.order)
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

@@ -10,6 +10,7 @@ from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Operation, Repeat
 from zoo.shapes import Shape
 
 __all__ = ["Upsample"]
@@ -93,6 +94,11 @@ class Upsample(Layer):
             size = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
             window = Window(size=size, scale=self.stride)
         return window, window
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        if self.stride < 0 or self.mode != "nearest":
+            return None
+        return Repeat(self.stride, self.scale)
 
     # -- computation -------------------------------------------------------
 
