@@ -1,0 +1,65 @@
+"""BMP headers."""
+
+from __future__ import annotations
+
+import struct
+from typing import NamedTuple
+
+from zoo.errors import ImageError
+from zoo.images.image import Metadata
+
+__all__ = ["Header", "embed", "metadata", "read_header"]
+
+_METERS_PER_INCH = 0.0254
+
+
+class Header(NamedTuple):
+    """What the file says before its pixels."""
+
+    width: int
+    height: int
+
+
+def read_header(data: bytes) -> Header:
+    """Size of the picture.
+
+    Raises
+    ------
+    ImageError
+        If the file is truncated or its pixels are not all there.
+    """
+    if len(data) < 26:
+        raise ImageError("is truncated")
+    offset, size = struct.unpack_from("<II", data, 10)
+    if size == 12:
+        width, height, _, bits = struct.unpack_from("<HHHH", data, 18)
+        compression = 0
+    elif len(data) >= 54 and size >= 40:
+        width, height, _, bits, compression = struct.unpack_from("<iiHHI", data, 18)
+    else:
+        raise ImageError("is damaged: it has no BMP header")
+    height = abs(height)  # negative: rows from the top
+    is_plain = compression in (0, 3)
+    if is_plain and (width * bits + 31) // 32 * 4 * height > len(data) - offset:
+        raise ImageError("is truncated")
+    return Header(width, height)
+
+
+def metadata(data: bytes) -> Metadata:
+    """Resolution, the only thing that a BMP file says beside the pixels."""
+    (size,) = struct.unpack_from("<I", data, 14)
+    if size < 40:
+        return Metadata()
+    x, y = struct.unpack_from("<ii", data, 38)
+    if x <= 0 or y <= 0:
+        return Metadata()
+    return Metadata(dpi=(x * _METERS_PER_INCH, y * _METERS_PER_INCH))
+
+
+def embed(data: bytes, meta: Metadata) -> bytes:
+    """Put the resolution into a BMP file."""
+    (size,) = struct.unpack_from("<I", data, 14)
+    if meta.dpi is None or size < 40:
+        return data
+    x, y = (min(round(value / _METERS_PER_INCH), 2**31 - 1) for value in meta.dpi)
+    return data[:38] + struct.pack("<ii", x, y) + data[46:]

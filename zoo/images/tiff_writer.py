@@ -1,0 +1,201 @@
+"""Writing TIFF files: 8-bit, 16-bit and float, gray or RGB, with alpha.
+
+OpenCV's files do not say that the fourth channel is alpha, hold no gray with
+alpha and no metadata. These have strips of about a megabyte, deflated, with the
+horizontal predictor for integers; above 4 GB they are BigTIFF.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ImageError
+from zoo.images.ifd import Directory, Layout, read_directory, read_header
+from zoo.images.image import Metadata
+
+__all__ = ["build_exif", "encode"]
+
+_ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
+_LONG8 = 16
+_EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_ORIENTATION = 0x0112
+# Description, maker, model, software, date, artist, copyright.
+_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+_STRIP = 1 << 20
+_LEVEL = 6
+_CLASSIC_LIMIT = 2**32 - 2**24
+
+# Tag -> (type, count, bytes in the writer's order).
+_Fields = dict[int, tuple[int, int, bytes]]
+
+
+def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
+    """Make a TIFF file.
+
+    Parameters
+    ----------
+    pixels : ndarray, H x W x (1 to 4), uint8, uint16 or float32
+        The last channel is alpha if ``has_alpha``.
+    has_alpha : bool
+    meta : Metadata
+    """
+    height, width, samples = pixels.shape
+    itemsize = pixels.dtype.itemsize
+    is_float = pixels.dtype.kind == "f"
+    rows = max(1, min(height, _STRIP // (width * samples * itemsize)))
+    strips = [
+        _strip(pixels[top : top + rows], is_float) for top in range(0, height, rows)
+    ]
+    is_big = sum(map(len, strips)) > _CLASSIC_LIMIT
+    word, word_type = ("Q", _LONG8) if is_big else ("I", _LONG)
+    start = 16 if is_big else 8
+    offsets, position = [], start
+    for strip in strips:
+        offsets.append(position)
+        position += len(strip) + len(strip) % 2
+
+    fields: _Fields = {}
+    exif, gps = _exif_fields(meta.exif, fields)
+    for tag, value in ((256, width), (257, height), (278, rows)):
+        fields[tag] = (_LONG, 1, struct.pack("<I", value))
+    shorts = {
+        258: [8 * itemsize] * samples,
+        259: [8],
+        262: [2 if samples - has_alpha == 3 else 1],
+        277: [samples],
+        284: [1],
+        339: [3 if is_float else 1] * samples,
+    }
+    if not is_float:
+        shorts[317] = [2]
+    if has_alpha:
+        shorts[338] = [2]  # not multiplied into the colour
+    if meta.dpi:
+        shorts[296] = [2]
+        for tag, dpi in ((282, meta.dpi[0]), (283, meta.dpi[1])):
+            ratio = struct.pack("<II", min(round(dpi * 1000), 2**32 - 1), 1000)
+            fields[tag] = (_RATIONAL, 1, ratio)
+    for tag, values in shorts.items():
+        fields[tag] = (_SHORT, len(values), struct.pack(f"<{len(values)}H", *values))
+    count = len(strips)
+    fields[273] = (word_type, count, struct.pack(f"<{count}{word}", *offsets))
+    sizes = struct.pack(f"<{count}{word}", *map(len, strips))
+    fields[279] = (word_type, count, sizes)
+    if meta.icc:
+        fields[34675] = (_UNDEFINED, len(meta.icc), meta.icc)
+    if meta.xmp:
+        fields[700] = (1, len(meta.xmp), meta.xmp)
+
+    parts = [strip + b"\0" * (len(strip) % 2) for strip in strips]
+    for tag, inner in ((_EXIF_IFD, exif), (_GPS_IFD, gps)):
+        if inner:
+            block = _directory(inner, position, is_big)
+            fields[tag] = (word_type, 1, struct.pack(f"<{word}", position))
+            parts.append(block)
+            position += len(block)
+    parts.append(_directory(fields, position, is_big))
+    head = (
+        struct.pack("<2sHHHQ", b"II", 43, 8, 0, position)
+        if is_big
+        else struct.pack("<2sHI", b"II", 42, position)
+    )
+    return head + b"".join(parts)
+
+
+def build_exif(data: bytes, entries: Directory, layout: Layout) -> bytes:
+    """Make an EXIF structure of the tags of a TIFF file, or nothing if it has none."""
+    fields = {
+        tag: _converted(entries, tag, layout) for tag in _DESCRIPTIVE if tag in entries
+    }
+    inner = {
+        tag: _inner_fields(data, entries, tag, layout) for tag in (_EXIF_IFD, _GPS_IFD)
+    }
+    if not fields and not any(inner.values()):
+        return b""
+    fields[_ORIENTATION] = (_SHORT, 1, struct.pack("<H", 1))
+    position, blocks = 8, b""
+    for tag, group in inner.items():
+        if group:
+            block = _directory(group, position, False)
+            fields[tag] = (_LONG, 1, struct.pack("<I", position))
+            blocks += block
+            position += len(block)
+    head = struct.pack("<2sHI", b"II", 42, position)
+    return head + blocks + _directory(fields, position, False)
+
+
+def _exif_fields(exif: bytes, fields: _Fields) -> tuple[_Fields, _Fields]:
+    """Add descriptive tags of an EXIF structure; return its EXIF and GPS parts."""
+    try:
+        layout, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, layout)
+    except ImageError:
+        return {}, {}
+    for tag in _DESCRIPTIVE:
+        if tag in entries:
+            fields[tag] = _converted(entries, tag, layout)
+    return (
+        _inner_fields(exif, entries, _EXIF_IFD, layout),
+        _inner_fields(exif, entries, _GPS_IFD, layout),
+    )
+
+
+def _inner_fields(data: bytes, entries: Directory, tag: int, layout: Layout) -> _Fields:
+    """The fields of the directory that a tag points to."""
+    pointer = entries.get(tag)
+    if pointer is None or pointer.count != 1 or pointer.type not in (4, 13, 16, 18):
+        return {}
+    try:
+        inner, _ = read_directory(data, pointer.values(layout)[0], layout)
+    except ImageError:
+        return {}
+    # Pointers to further directories would lead nowhere.
+    return {
+        tag: _converted(inner, tag, layout)
+        for tag, entry in inner.items()
+        if tag != _INTEROP_IFD and entry.type <= 12
+    }
+
+
+def _converted(entries: Directory, tag: int, layout: Layout) -> tuple[int, int, bytes]:
+    """A field with its numbers in little-endian order."""
+    entry = entries[tag]
+    if layout.order == "<" or entry.type in (1, _ASCII, 6, _UNDEFINED):
+        return entry.type, entry.count, entry.data
+    size = {3: 2, 8: 2, 12: 8}.get(entry.type, 4)  # a rational is two of four bytes
+    return (
+        entry.type,
+        entry.count,
+        np.frombuffer(entry.data, f">u{size}").astype(f"<u{size}").tobytes(),
+    )
+
+
+def _directory(fields: _Fields, position: int, is_big: bool) -> bytes:
+    """The bytes of a directory that stands at ``position``, long values behind it."""
+    word, inline, step = ("Q", 8, 20) if is_big else ("I", 4, 12)
+    count = struct.pack("<Q" if is_big else "<H", len(fields))
+    behind = position + len(count) + step * len(fields) + inline
+    result, tail = [count], b""
+    for tag, (kind, number, data) in sorted(fields.items()):
+        if len(data) > inline:
+            value = struct.pack(f"<{word}", behind + len(tail))
+            tail += data + b"\0" * (len(data) % 2)
+        else:
+            value = data.ljust(inline, b"\0")
+        result.append(struct.pack(f"<HH{word}", tag, kind, number) + value)
+    block = b"".join(result) + b"\0" * inline + tail
+    return block + b"\0" * (len(block) % 2)
+
+
+def _strip(rows: NDArray[Any], is_float: bool) -> bytes:
+    """Deflate rows, integers as differences along the row."""
+    stored = np.ascontiguousarray(rows, rows.dtype.newbyteorder("<"))
+    if not is_float:
+        stored = stored.copy()
+        stored[:, 1:] -= rows[:, :-1]
+    return zlib.compress(stored.tobytes(), _LEVEL)

@@ -1,0 +1,110 @@
+"""WebP files as RIFF chunks (RFC 9649)."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from zoo.errors import ImageError
+from zoo.images.image import Metadata
+
+__all__ = ["Header", "embed", "metadata", "read_header"]
+
+_ALPHA, _ICC, _EXIF, _XMP, _ANIMATION = 0x10, 0x20, 0x08, 0x04, 0x02
+
+
+class Header(NamedTuple):
+    """What the file says before its pixels."""
+
+    width: int
+    height: int
+    has_alpha: bool
+    is_lossless: bool
+
+
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Type and data of every chunk.
+
+    Raises
+    ------
+    ImageError
+        If the file is shorter than it says.
+    """
+    if len(data) < 20:
+        raise ImageError("is truncated")
+    (size,) = struct.unpack_from("<I", data, 4)
+    end = 8 + size
+    if end > len(data):
+        raise ImageError("is truncated")
+    position = 12
+    while position + 8 <= end:
+        kind = data[position : position + 4]
+        (length,) = struct.unpack_from("<I", data, position + 4)
+        if position + 8 + length > end:
+            raise ImageError("is truncated")
+        yield kind, data[position + 8 : position + 8 + length]
+        position += 8 + length + length % 2
+
+
+def read_header(data: bytes) -> Header:
+    """Size, alpha and kind of compression.
+
+    Raises
+    ------
+    ImageError
+        If the file is truncated, damaged or animated.
+    """
+    for kind, body in chunks(data):
+        if kind == b"VP8X" and len(body) >= 10 and body[0] & _ANIMATION:
+            raise ImageError("is animated; extract its frames first")
+        if kind == b"VP8L" and len(body) >= 5:
+            (bits,) = struct.unpack_from("<I", body, 1)
+            width, height = (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+            return Header(width, height, bool(bits >> 28 & 1), True)
+        if kind == b"VP8 " and len(body) >= 10:
+            width, height = struct.unpack_from("<HH", body, 6)
+            has_alpha = any(name == b"ALPH" for name, _ in chunks(data))
+            return Header(width & 0x3FFF, height & 0x3FFF, has_alpha, False)
+    raise ImageError("is damaged: it holds no picture")
+
+
+def metadata(data: bytes) -> Metadata:
+    """What the chunks beside the pixels say."""
+    found = dict(reversed(list(chunks(data))))
+    return Metadata(
+        exif=found.get(b"EXIF", b"").removeprefix(b"Exif\0\0"),
+        icc=found.get(b"ICCP", b""),
+        xmp=found.get(b"XMP ", b""),
+    )
+
+
+def embed(data: bytes, meta: Metadata) -> bytes:
+    """Put metadata into a WebP file that has none; dpi has no place in WebP."""
+    if not (meta.exif or meta.icc or meta.xmp):
+        return data
+    header = read_header(data)
+    body = [item for item in chunks(data) if item[0] not in (b"VP8X", b"ICCP")]
+    flags = (
+        _ALPHA * header.has_alpha
+        | _ICC * bool(meta.icc)
+        | _EXIF * bool(meta.exif)
+        | _XMP * bool(meta.xmp)
+    )
+    size = [
+        *(header.width - 1).to_bytes(3, "little"),
+        *(header.height - 1).to_bytes(3, "little"),
+    ]
+    items = [(b"VP8X", bytes([flags, 0, 0, 0, *size]))]
+    if meta.icc:
+        items.append((b"ICCP", meta.icc))
+    items += body
+    if meta.exif:
+        items.append((b"EXIF", meta.exif))
+    if meta.xmp:
+        items.append((b"XMP ", meta.xmp))
+    content = b"WEBP" + b"".join(
+        kind + struct.pack("<I", len(part)) + part + b"\0" * (len(part) % 2)
+        for kind, part in items
+    )
+    return b"RIFF" + struct.pack("<I", len(content)) + content
