@@ -21,10 +21,21 @@ __all__ = ["Convolutional"]
 _MAXIMUM_WEIGHTS = 2**31
 
 _UNSUPPORTED = unsupported(
-    *(
-        "binary xnor bin_output antialiasing assisted_excitation share_index cbn sway "
-        "rotate stretch stretch_sway grad_centr reverse coordconv dot"
-    ).split()
+    "antialiasing",
+    "assisted_excitation",
+    "bin_output",
+    "binary",
+    "cbn",
+    "coordconv",
+    "dot",
+    "grad_centr",
+    "reverse",
+    "rotate",
+    "share_index",
+    "stretch",
+    "stretch_sway",
+    "sway",
+    "xnor",
 )
 
 

@@ -80,7 +80,7 @@ class PoolLayer(Layer):
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = one_input(inputs, "a pooling layer")
         size, stride, pad = self.geometry(shape)
-        result = []
+        counts = []
         for axis, length in enumerate(shape[:2]):
             before, after = pad[2 * axis], pad[2 * axis + 1]
             count = window_output(length, size[axis], stride[axis], before, after)
@@ -95,8 +95,8 @@ class PoolLayer(Layer):
                     f"padding={before + after} puts whole windows of {size[axis]} "
                     f"outside of {shape}; use a smaller padding"
                 )
-            result.append(count)
-        return Shape(*result, shape.channels)
+            counts.append(count)
+        return Shape(counts[0], counts[1], shape.channels)
 
     def window(self) -> tuple[Window, Window]:
         size = self.window_size
