@@ -57,19 +57,22 @@ def dequantize(
             f"{expected} ranges are needed; there are {minimum.size} minima and "
             f"{maximum.size} maxima"
         )
-    low = minimum.reshape(-1).astype(np.float64)
-    high = maximum.reshape(-1).astype(np.float64)
+    low: NDArray[np.float64] = minimum.reshape(-1).astype(np.float64)
+    high: NDArray[np.float64] = maximum.reshape(-1).astype(np.float64)
     if not (np.isfinite(low).all() and np.isfinite(high).all() and (low <= high).all()):
         raise ValueError("a range is not finite or upside down")
-    shape = tuple(expected if index == axis else 1 for index in range(values.ndim))
-    low, high = low.reshape(shape), high.reshape(shape)
+    shape: tuple[int, ...] = tuple(
+        expected if index == axis else 1 for index in range(values.ndim)
+    )
+    low = np.reshape(low, shape)
+    high = np.reshape(high, shape)
     info = np.iinfo(values.dtype)
     lowest, highest = int(info.min), int(info.max)
     if mode == "SCALED":
         scale = high / highest
         if lowest < 0:
             scale = np.maximum(low / (lowest + int(narrow_range)), scale)
-        return values * scale.astype(np.float32)
+        return values.astype(np.float32) * scale.astype(np.float32)
     step = ((high - low) / (highest - lowest)).astype(np.float32)
     base = low.astype(np.float32)
     offset = np.float32(lowest)

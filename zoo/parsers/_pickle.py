@@ -19,148 +19,26 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar
 
-from zoo.errors import ReaderError
+from zoo.parsers._pickle_stack import MARK, PickleStack
+from zoo.parsers._pickle_values import (
+    Global,
+    Opaque,
+    is_hostile,
+    is_plain_key,
+    quoted,
+)
 
-__all__ = ["Constructor", "Global", "Opaque", "PickleMachine", "is_plain_key", "quoted"]
+__all__ = ["Constructor", "PickleMachine"]
 
 Constructor = Callable[..., Any]
 
-_MAX_TEXT_NUMBER = 64
-_MAX_LINE = 1 << 16
 _MAX_LONG = 1 << 10
 _OPCODE_COST = 16
 
-# Names that no checkpoint needs and most attacks use. Nothing would be run for
-# other names either; these are refused so that their owner hears of it.
-_HOSTILE_MODULES: Final = frozenset(
-    (
-        "os",
-        "posix",
-        "nt",
-        "subprocess",
-        "commands",
-        "sys",
-        "shutil",
-        "socket",
-        "runpy",
-        "importlib",
-        "imp",
-        "pty",
-        "ctypes",
-        "code",
-        "codeop",
-        "pdb",
-        "bdb",
-        "timeit",
-        "webbrowser",
-        "marshal",
-        "pickle",
-        "_pickle",
-        "cPickle",
-        "types",
-        "operator",
-        "_operator",
-        "functools",
-        "asyncio",
-        "threading",
-        "multiprocessing",
-        "http",
-        "urllib",
-        "requests",
-        "pip",
-        "platform",
-        "tempfile",
-        "signal",
-    )
-)
-_PLAIN_BUILTINS: Final = frozenset(
-    (
-        "bool",
-        "bytearray",
-        "bytes",
-        "complex",
-        "dict",
-        "float",
-        "frozenset",
-        "int",
-        "list",
-        "long",
-        "object",
-        "range",
-        "set",
-        "slice",
-        "str",
-        "tuple",
-        "type",
-        "unicode",
-        "xrange",
-    )
-)
 
-
-def quoted(text: str) -> str:
-    """Quote a name out of a file for a message: printable, and of limited length."""
-    return repr(text if len(text) <= 80 else text[:77] + "...")
-
-
-def is_plain_key(key: Any) -> bool:
-    """Whether a value can be a dictionary's key in constant time.
-
-    Deep tuples hash in exponential time when they share their parts, and whole
-    numbers beyond 61 bits can be chosen to collide; no checkpoint has either.
-    """
-    if isinstance(key, tuple):
-        return len(key) <= 8 and all(
-            not isinstance(item, tuple) and is_plain_key(item) for item in key
-        )
-    if isinstance(key, int):
-        return abs(key) < 1 << 48
-    return key is None or isinstance(key, (str, bytes, Global, Opaque))
-
-
-@dataclass(frozen=True)
-class Global:
-    """A name of a module's member, never looked up."""
-
-    module: str
-    name: str
-
-    def __str__(self) -> str:
-        return f"{self.module}.{self.name}"
-
-
-class Opaque:
-    """An object of a class that is not known here: what was asked, not done.
-
-    Attributes
-    ----------
-    function : Global
-        The class or function that the file wants called.
-    arguments : tuple
-        What it wants it called with.
-    state : object
-        What it wants the object's attributes to be, or None.
-    """
-
-    __slots__ = ("arguments", "function", "state")
-
-    def __init__(self, function: Global, arguments: tuple[Any, ...]) -> None:
-        self.function = function
-        self.arguments = arguments
-        self.state: Any = None
-
-    def build(self, state: Any) -> None:
-        """Remember the state that the file gives the object."""
-        self.state = state
-
-
-_MARK: Final = object()
-
-
-class PickleMachine:
+class PickleMachine(PickleStack):
     """Runs one pickle of a buffer.
 
     Parameters
@@ -196,15 +74,11 @@ class PickleMachine:
         start: int = 0,
         budget: int | None = None,
     ) -> None:
-        self._data = data
-        self._source = source
+        allowed = (64 << 20) + 4 * len(data) if budget is None else budget
+        super().__init__(data, source, start, allowed)
         self._constructors = constructors
         self._persistent = persistent
-        self._budget = (64 << 20) + 4 * len(data) if budget is None else budget
-        self._stack: list[Any] = []
         self._memo: dict[int, Any] = {}
-        self._at = start
-        self.position = start
 
     def run(self) -> Any:
         """Execute up to STOP and return the value that is left.
@@ -231,81 +105,6 @@ class PickleMachine:
                 raise self.error(f"0x{opcode:02x} is no pickle opcode known here")
             self._charge(_OPCODE_COST)
             handler(self)
-
-    def error(self, reason: str) -> ReaderError:
-        """Make an error that names the file and the opcode's offset."""
-        return ReaderError(
-            f"{self._source}: {reason} (at byte {self._at} of the pickle)"
-        )
-
-    # -- bytes ---------------------------------------------------------------
-
-    def _charge(self, size: int) -> None:
-        self._budget -= size
-        if self._budget < 0:
-            raise self.error("the pickle builds far more than its size accounts for")
-
-    def _bytes(self, size: int) -> bytes:
-        end = self.position + size
-        if end > len(self._data):
-            raise self.error(f"{size} bytes are announced and the pickle ends before")
-        self._charge(size)
-        chunk = self._data[self.position : end]
-        self.position = end
-        return chunk
-
-    def _uint(self, width: int) -> int:
-        return int.from_bytes(self._bytes(width), "little")
-
-    def _line(self) -> bytes:
-        limit = self.position + _MAX_LINE
-        end = self._data.find(b"\n", self.position, limit)
-        if end < 0:
-            raise self.error("a line of text has no end")
-        line = self._bytes(end - self.position)
-        self.position += 1
-        return line
-
-    def _text(self, chunk: bytes) -> str:
-        try:
-            return chunk.decode("utf-8", "surrogatepass")
-        except UnicodeDecodeError:
-            raise self.error("a text is not UTF-8") from None
-
-    def _number(self, line: bytes) -> int:
-        if not 0 < len(line) <= _MAX_TEXT_NUMBER:
-            raise self.error("a number in text form is empty or too long")
-        try:
-            return int(line)
-        except ValueError:
-            raise self.error("a number in text form is none") from None
-
-    # -- stack ---------------------------------------------------------------
-
-    def _push(self, value: Any) -> None:
-        self._stack.append(value)
-
-    def _pop(self) -> Any:
-        if not self._stack or self._stack[-1] is _MARK:
-            raise self.error("the stack has no value left")
-        return self._stack.pop()
-
-    def _top(self) -> Any:
-        if not self._stack or self._stack[-1] is _MARK:
-            raise self.error("the stack has no value left")
-        return self._stack[-1]
-
-    def _pop_to_mark(self) -> list[Any]:
-        stack = self._stack
-        index = len(stack) - 1
-        while index >= 0 and stack[index] is not _MARK:
-            index -= 1
-        if index < 0:
-            raise self.error("there is no mark on the stack")
-        values = stack[index + 1 :]
-        del stack[index:]
-        self._charge(8 * len(values))
-        return values
 
     # -- opcodes: framing and constants --------------------------------------
 
@@ -462,9 +261,7 @@ class PickleMachine:
     # -- opcodes: names and calls --------------------------------------------
 
     def _name(self, module: str, name: str) -> Global:
-        root = module.partition(".")[0]
-        builtin = module in ("builtins", "__builtin__", "exceptions")
-        if root in _HOSTILE_MODULES or (builtin and name not in _PLAIN_BUILTINS):
+        if is_hostile(module, name):
             raise self.error(
                 f"the file wants to use {quoted(f'{module}.{name}')}, which only "
                 f"code needs and no weights do; it is refused, and nothing was run: "
@@ -577,7 +374,7 @@ class PickleMachine:
         ord("}"): lambda m: m._empty(dict, 64),
         ord(")"): lambda m: m._push(()),
         0x8F: lambda m: m._empty(set, 216),
-        ord("("): lambda m: m._push(_MARK),
+        ord("("): lambda m: m._push(MARK),
         ord("t"): lambda m: m._push(tuple(m._pop_to_mark())),
         0x85: lambda m: m._tuple(1),
         0x86: lambda m: m._tuple(2),

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
-from zoo.parsers._pickle import quoted
+from zoo.parsers._pickle_values import quoted
 from zoo.parsers._protobuf import Message
 
 __all__ = ["TYPES", "TensorProtos", "TensorType", "read_shape"]

@@ -12,12 +12,12 @@ tar          before 0.1.10: refused
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from zoo.errors import ReaderError
-from zoo.parsers._pickle import Global, PickleMachine
+from zoo.parsers._pickle import PickleMachine
+from zoo.parsers._pickle_values import Global
 from zoo.parsers._torch_objects import (
     CONSTRUCTORS,
     NestedStorage,
@@ -102,45 +102,55 @@ class _NoStorages(Storages):
 
 
 class _ZipStorages(Storages):
-    def __init__(self, path: Path, prefix: str) -> None:
-        super().__init__(str(path), path.stat().st_size)
-        self._archive = BoundedZip(path)
-        self._prefix = prefix
+    def __init__(self, archive: BoundedZip, source: str, size: int) -> None:
+        super().__init__(source, size)
+        self._archive = archive
+        self._prefix = ""
 
     def raw(self, key: str) -> bytes:
         return self._archive.read(f"{self._prefix}data/{key}")
 
+    def close(self) -> None:
+        self._archive.close()
 
-def _open_zip(path: Path) -> tuple[Any, Storages]:
-    with closing(BoundedZip(path)) as archive:
+    def open(self) -> Any:
+        """Read everything but the storages; return what was saved."""
+        archive, source = self._archive, self.source
         names = archive.sizes()
         found = [name for name in names if name.split("/")[-1] == "data.pkl"]
         if len(found) != 1:
             raise ReaderError(
-                f"{path}: a zip archive with {len(found)} data.pkl in it is no PyTorch "
-                f"checkpoint, which has one"
+                f"{source}: a zip archive with {len(found)} data.pkl in it is no "
+                f"PyTorch checkpoint, which has one"
             )
-        prefix = found[0].removesuffix("data.pkl")
+        self._prefix = prefix = found[0].removesuffix("data.pkl")
         if f"{prefix}constants.pkl" in names:
             raise ReaderError(
-                f"{path}: this is a TorchScript program, not a state_dict; load it "
+                f"{source}: this is a TorchScript program, not a state_dict; load it "
                 f"with torch.jit.load, save its state_dict() and convert that"
             )
         order = b"little"
         if f"{prefix}byteorder" in names:
             order = archive.read(f"{prefix}byteorder").strip()
         if order not in (b"little", b"big"):
-            raise ReaderError(f"{path}: its byte order is neither little nor big")
-        machine = PickleMachine(
+            raise ReaderError(f"{source}: its byte order is neither little nor big")
+        self.big_endian = order == b"big"
+        return PickleMachine(
             archive.read(found[0]),
-            source=str(path),
+            source=source,
             constructors=CONSTRUCTORS,
             persistent=persistent_storage,
-        )
-        root = machine.run()
-    storages = _ZipStorages(path, prefix)
-    storages.big_endian = order == b"big"
-    return root, storages
+        ).run()
+
+
+def _open_zip(path: Path) -> tuple[Any, Storages]:
+    archive = BoundedZip(path)
+    storages = _ZipStorages(archive, str(path), path.stat().st_size)
+    try:
+        return storages.open(), storages
+    except ReaderError:
+        storages.close()
+        raise
 
 
 class _LegacyStorages(Storages):

@@ -16,7 +16,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.parsers._pickle import Constructor, Global, is_plain_key, quoted
+from zoo.parsers._pickle import Constructor
+from zoo.parsers._pickle_values import Global, is_plain_key, quoted
 
 __all__ = [
     "BFLOAT16",

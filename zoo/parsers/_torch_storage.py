@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
-from zoo.parsers._pickle import Global
+from zoo.parsers._pickle_values import Global
 from zoo.parsers._torch_objects import (
     BFLOAT16,
     NestedStorage,
@@ -119,6 +119,9 @@ class Storages(ABC):
         ReaderError
             If the file has no such storage.
         """
+
+    def close(self) -> None:
+        """Let the file go."""
 
     def nested(self, storage: NestedStorage) -> tuple[bytes, str]:
         """Return the bytes and element type of a storage pickled as bytes."""

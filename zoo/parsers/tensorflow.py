@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
 from zoo.parsers._dequantize import dequantize
-from zoo.parsers._pickle import quoted
+from zoo.parsers._pickle_values import quoted
 from zoo.parsers._protobuf import BYTES, VARINT, Field, Message
 from zoo.parsers._tensor_proto import TYPES, TensorProtos, read_shape
 from zoo.parsers.base import Checkpoint, Reader

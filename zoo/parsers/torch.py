@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
-from zoo.parsers._pickle import Opaque, quoted
+from zoo.parsers._pickle_values import Opaque, quoted
 from zoo.parsers._torch_containers import LEGACY_MAGIC, is_tar, open_container
 from zoo.parsers._torch_objects import NumpyArray, TensorRef
 from zoo.parsers._torch_storage import Storages
@@ -114,19 +115,13 @@ class TorchReader(Reader):
             sparse or complex.
         """
         container, root, storages = open_container(path)
-        found = _find_state(str(path), root)
-        tensors: dict[str, NDArray[Any]] = {}
-        for name, value in found.state.items():
-            if isinstance(value, TensorRef):
-                tensors[name] = storages.tensor(name, value)
-            elif isinstance(value, NumpyArray):
-                tensors[name] = _numpy(storages, name, value)
-            elif isinstance(value, Opaque):
-                raise ReaderError(
-                    f"{path}: {name!r} in the state_dict is made by "
-                    f"{quoted(str(value.function))}, which is no plain tensor; save "
-                    f"dense, dequantized tensors"
-                )
+        with closing(storages):
+            found = _find_state(str(path), root)
+            tensors = {
+                name: _tensor(storages, name, value)
+                for name, value in found.state.items()
+                if isinstance(value, (TensorRef, NumpyArray, Opaque))
+            }
         return Checkpoint(
             format=cls.name,
             tensors=tensors,
@@ -242,9 +237,21 @@ def _why_no_state(root: Any, opaque: dict[str, str]) -> str:
     )
 
 
-def _numpy(storages: Storages, name: str, value: NumpyArray) -> NDArray[Any]:
+def _tensor(
+    storages: Storages, name: str, value: TensorRef | NumpyArray | Opaque
+) -> NDArray[Any]:
+    if isinstance(value, TensorRef):
+        return storages.tensor(name, value)
+    if isinstance(value, Opaque):
+        raise ReaderError(
+            f"{storages.source}: {quoted(name)} in the state_dict is made by "
+            f"{quoted(str(value.function))}, which is no plain tensor; save dense, "
+            f"dequantized tensors"
+        )
     if value.array is None:
-        raise ReaderError(f"{storages.source}: the array {name!r} has no contents")
+        raise ReaderError(
+            f"{storages.source}: the array {quoted(name)} has no contents"
+        )
     if value.array.dtype.kind == "f":
         with np.errstate(over="ignore"):
             return value.array.astype(np.float32)
