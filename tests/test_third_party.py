@@ -100,7 +100,9 @@ def break_package(site: Path) -> None:
 def test_listings_show_it(zoo_command: Zoo, site: Path) -> None:
     layers = zoo_command("layers", path=site)
     assert layers.returncode == 0
-    assert re.search(r"^acme/blur +binomial blur.* acme-zoo$", layers.stdout, re.M)
+    assert re.search(
+        r"^acme/blur +binomial blur.* acme-zoo$", layers.stdout, re.MULTILINE
+    )
     assert layers.stderr == ""
     plugins = zoo_command("plugins", "--json", path=site)
     assert plugins.returncode == 0
@@ -117,7 +119,7 @@ def test_keys_of_its_layer(zoo_command: Zoo, site: Path) -> None:
     result = zoo_command("layers", "show", "acme/blur", path=site)
     assert result.returncode == 0
     assert re.search(
-        r"^times +int +1 +1 to 1000 +how often to blur$", result.stdout, re.M
+        r"^times +int +1 +1 to 1000 +how often to blur$", result.stdout, re.MULTILINE
     )
 
 
@@ -191,7 +193,7 @@ def test_broken_it_costs_a_warning_for_those_who_do_not_use_it(
     assert zoo_command("plugins", "--check", path=site).returncode == 1
     info = zoo_command("info", path=site)
     assert info.returncode == 0
-    assert re.search("^back end acme/timed .*acme-zoo", info.stdout, re.M)
+    assert re.search("^back end acme/timed .*acme-zoo", info.stdout, re.MULTILINE)
 
 
 def test_broken_it_is_an_error_for_those_who_use_it(

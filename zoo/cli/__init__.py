@@ -12,6 +12,9 @@ What a command may rely on:
 * ``warnings.warn`` prints one line on stderr;
 * results go to stdout, everything else to stderr.
 
+In this file ``list`` is not the built-in: importing the command of that name
+makes it an attribute of this package.
+
 Exit codes: 0 all is well, 1 something failed, 2 the call was wrong, 130 ended
 by Ctrl-C.
 """
@@ -49,7 +52,7 @@ class _LazyGroup(click.Group):
     """A group that imports a command's module when the command is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
@@ -111,7 +114,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         warnings.showwarning = _show_warning
         try:
             result = cli.main(
-                args=None if arguments is None else list(arguments),
+                args=None if arguments is None else [*arguments],
                 prog_name="zoo",
                 standalone_mode=False,
             )
