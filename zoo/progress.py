@@ -1,0 +1,95 @@
+"""Progress on stderr, with the time left; silent where nobody watches."""
+
+from __future__ import annotations
+
+import sys
+from types import TracebackType
+
+__all__ = ["Bar", "bar"]
+
+_FORMAT = "{percentage:3.0f}%|{bar:30}| {desc} [{elapsed}, {remaining} left]"
+
+
+class Bar:
+    """A progress bar; see :func:`bar`.
+
+    Parameters
+    ----------
+    total : float
+        The amount of work, in any unit.
+    unit : str
+        What is counted, in the singular.
+    shown : bool
+        False does nothing at all.
+    """
+
+    def __init__(self, total: float, unit: str, shown: bool) -> None:
+        self._total = total
+        self._unit = unit
+        self._done = 0.0
+        self._tqdm = None
+        if shown:
+            from tqdm import tqdm
+
+            self._tqdm = tqdm(
+                total=total,
+                desc=self._count(),
+                bar_format=_FORMAT,
+                dynamic_ncols=True,
+                leave=False,
+                file=sys.stderr,
+            )
+
+    def update(self, amount: float = 1) -> None:
+        """Count more work as done."""
+        self.reach(self._done + amount)
+
+    def reach(self, done: float) -> None:
+        """State all that is done so far; never goes back."""
+        done = min(done, self._total)
+        if done <= self._done:
+            return
+        advance, self._done = done - self._done, done
+        if self._tqdm is not None:
+            self._tqdm.set_description_str(self._count(), refresh=False)
+            self._tqdm.update(advance)
+
+    def say(self, text: str) -> None:
+        """Print a line on stderr, above the bar if there is one."""
+        if self._tqdm is not None:
+            self._tqdm.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr, flush=True)
+
+    def close(self) -> None:
+        """Wipe the bar."""
+        if self._tqdm is not None:
+            self._tqdm.close()
+
+    def _count(self) -> str:
+        return f"{int(self._done)}/{self._total:g} {self._unit}s"
+
+    def __enter__(self) -> Bar:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def bar(total: float, unit: str = "picture", *, shown: bool | None = None) -> Bar:
+    """Make a progress bar, shown by default if stderr is a terminal.
+
+    Examples
+    --------
+    >>> with bar(total=len(paths), unit="picture") as progress:
+    ...     for path in paths:
+    ...         progress.update(1)
+    """
+    if shown is None:
+        shown = sys.stderr is not None and sys.stderr.isatty()
+    return Bar(total, unit, shown)
