@@ -9,9 +9,13 @@ batchnorm         biases, scales, means, variances
 shortcut          weights, if it has any
 ================  ==========================================================
 
-Filters are O x I x H x W in Darknet and H x W x I x O here. The matrix of a
-[connected] is output x input there, the input flattened as C x H x W; here it is
-input x output, flattened as H x W x C.
+Filters are O x I x H x W in Darknet and H x W x I x O here; with ``flipped=1``
+the file holds I x H x W x O. The matrix of a [connected] is output x input in
+both; Darknet flattens the input as C x H x W, zoo as H x W x C.
+
+A layer with ``dontload=1`` is not in the files that Darknet reads, and the scales
+and statistics of one with ``dontloadscales=1`` are not. Darknet then leaves them
+as they are; so does a partial loading here, and any other is refused.
 
 Sources: ``load_convolutional_weights``, ``load_connected_weights``,
 ``load_batchnorm_weights``, ``load_shortcut_weights`` of AlexeyAB/darknet.
@@ -25,6 +29,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import WeightsError
 from zoo.layers.base import Array
@@ -55,6 +60,7 @@ class _Slot(NamedTuple):
     size: int
     tensor: Array | None
     input: Shape
+    flipped: bool
 
     @property
     def full_name(self) -> str:
@@ -90,7 +96,7 @@ def read_darknet(
     ReaderError
         If the file is unreadable.
     """
-    slots = list(_slots(network))
+    slots = [slot for slot in _slots(network) if _is_loaded(network, slot)]
     wanted = sum(slot.size for slot in slots)
     state: dict[str, Array] = {}
     placed: dict[str, tuple[int, int]] = {}
@@ -129,6 +135,23 @@ def write_darknet(network: Network, path: Path) -> None:
     write_weights(path, (_to_darknet(slot) for slot in slots))
 
 
+def _is_loaded(network: Network, slot: _Slot) -> bool:
+    """Whether Darknet would read the tensor from a file."""
+    layer = network[slot.layer]
+    if getattr(layer, "numload", 0):
+        raise WeightsError(
+            f"{network.where(slot.layer)} has numload, which zoo does not support; "
+            f"remove it, or load a .safetensors file"
+        )
+    if getattr(layer, "dontload", False):
+        return False
+    return not (
+        getattr(layer, "dontloadscales", False)
+        and slot.kind == "convolutional"
+        and slot.name in _NORMALIZATION
+    )
+
+
 def _slots(network: Network) -> Iterator[_Slot]:
     """What the file holds, in its order."""
     height, width = network.nominal_size
@@ -150,11 +173,11 @@ def _slots(network: Network) -> Iterator[_Slot]:
             if tensor is not None:
                 size = tensor.size
             elif name == "biases":
-                # Darknet's layers always have some, one per output channel.
-                size = next(iter(tensors.values())).shape[-1]
+                size = flow[index][1].channels
             else:
                 continue
-            yield _Slot(index, kind, name, size, tensor, flow[index][0][0])
+            flipped = bool(getattr(layer, "flipped", False))
+            yield _Slot(index, kind, name, size, tensor, flow[index][0][0], flipped)
 
 
 def _last_layer(
@@ -195,17 +218,18 @@ def _from_darknet(slot: _Slot, values: Array, transposed: bool) -> Array:
     """Bring the numbers of one slot into the tensor's order."""
     assert slot.tensor is not None
     shape = slot.tensor.shape
-    if slot.name == "weights" and slot.kind == "convolutional":
-        height, width, inputs, outputs = shape
-        return values.reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
-    if slot.name == "weights" and slot.kind == "connected":
-        inputs, outputs = shape
-        matrix = (
-            values.reshape(inputs, outputs)
-            if transposed
-            else values.reshape(outputs, inputs).T
-        )
-        return matrix[_from_chw(slot.input)]
+    if slot.name != "weights":
+        return values.reshape(shape)
+    match slot.kind:
+        case "convolutional":
+            height, width, inputs, outputs = shape
+            if slot.flipped:
+                values = values.reshape(-1, outputs).T
+            return values.reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
+        case "connected":
+            outputs, size = shape
+            matrix = values.reshape((size, outputs) if transposed else shape)
+            return (matrix.T if transposed else matrix)[:, _from_chw(slot.input)]
     return values.reshape(shape)
 
 
@@ -213,14 +237,18 @@ def _to_darknet(slot: _Slot) -> Array:
     """The inverse of :func:`_from_darknet`."""
     if slot.tensor is None:
         return np.zeros(slot.size, np.float32)
-    if slot.name == "weights" and slot.kind == "convolutional":
-        return slot.tensor.transpose(3, 2, 0, 1)
-    if slot.name == "weights" and slot.kind == "connected":
-        return slot.tensor[np.argsort(_from_chw(slot.input))].T
+    if slot.name != "weights":
+        return slot.tensor
+    match slot.kind:
+        case "convolutional":
+            axes = (2, 0, 1, 3) if slot.flipped else (3, 2, 0, 1)
+            return slot.tensor.transpose(axes)
+        case "connected":
+            return slot.tensor[:, np.argsort(_from_chw(slot.input))]
     return slot.tensor
 
 
-def _from_chw(shape: Shape) -> np.ndarray[tuple[int], np.dtype[np.intp]]:
+def _from_chw(shape: Shape) -> NDArray[np.intp]:
     """For every value of an H x W x C image, its position in C x H x W."""
     places = np.arange(math.prod(shape), dtype=np.intp)
     planes = places.reshape(shape.channels, shape.height, shape.width)
