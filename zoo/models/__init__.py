@@ -1,1 +1,19 @@
 """Families of networks: each writes cfg text and recognises its checkpoints."""
+
+from zoo.models.base import (
+    Assumption,
+    Conversion,
+    Family,
+    LedgerLine,
+    Mismatch,
+    Recognition,
+)
+
+__all__ = [
+    "Assumption",
+    "Conversion",
+    "Family",
+    "LedgerLine",
+    "Mismatch",
+    "Recognition",
+]

@@ -1,0 +1,148 @@
+"""``zoo convert``: a published checkpoint becomes a cfg and weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from zoo.cli._common import json_option, print_json
+from zoo.errors import UsageError
+
+if TYPE_CHECKING:
+    from zoo.convert import Converted
+
+__all__ = ["command"]
+
+
+@click.command(short_help="Convert a published checkpoint.")
+@click.argument("source", metavar="FILE")
+@click.option(
+    "-o",
+    "--output",
+    metavar="STEM",
+    help="Path of what is written, without ending; by default FILE's name, in the "
+    "current folder.",
+)
+@click.option("--family", metavar="NAME", help="Ask only this family (`zoo new`).")
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyper-parameter that the file does not state; may be repeated.",
+)
+@click.option("--cfg", metavar="CFG", help="The network that nameless weights fit.")
+@click.option(
+    "--to",
+    type=click.Choice(["safetensors", "weights"]),
+    default="safetensors",
+    show_default=True,
+    help="Format of the weights to write.",
+)
+@click.option(
+    "--licence",
+    "--license",
+    "licence",
+    metavar="SPDX",
+    default="unknown",
+    show_default=True,
+    help="Licence of the weights, which is written with them.",
+)
+@click.option("--lenient", is_flag=True, help="Read --cfg as Darknet does.")
+@click.option("--force", is_flag=True, help="Overwrite files that exist.")
+@click.option("-v", "--verbose", is_flag=True, help="Also list all hyper-parameters.")
+@json_option
+def command(
+    source: str,
+    output: str | None,
+    family: str | None,
+    settings: tuple[str, ...],
+    cfg: str | None,
+    to: Literal["safetensors", "weights"],
+    licence: str,
+    lenient: bool,
+    force: bool,
+    verbose: bool,
+    as_json: bool,
+) -> None:
+    """Convert a checkpoint to STEM.cfg and STEM.safetensors.
+
+    The format and the family are found from the content; nothing in FILE is
+    executed. The ledger says of every tensor where it went. What the file does
+    not state (say, the factor of residual branches) is assumed as published and
+    listed; --set changes it.
+
+    Weights of a known network change their format with --cfg:
+    `zoo convert net.weights --cfg net.cfg`, and back with --to weights.
+    """
+    from zoo.convert import convert
+
+    result = convert(
+        source,
+        output,
+        family=family,
+        options=_options(settings),
+        cfg=cfg,
+        to=to,
+        licence=licence,
+        lenient=lenient,
+        force=force,
+    )
+    if as_json:
+        print_json(result.as_dict())
+    else:
+        click.echo(_report(result, verbose))
+
+
+def _options(settings: tuple[str, ...]) -> dict[str, Any]:
+    """The words of --set, as names and texts."""
+    values: dict[str, Any] = {}
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name or not text:
+            raise UsageError(f"--set {setting!r} is no NAME=VALUE")
+        if name in values:
+            raise UsageError(f"--set gives {name} twice; remove one")
+        values[name] = text
+    return values
+
+
+def _report(result: Converted, verbose: bool) -> str:
+    """The ledger and what was made of the file."""
+    from zoo.tables import count, table
+
+    rows = [
+        (line.tensor, "x".join(map(str, line.shape)) or "scalar", line.fate, line.where)
+        for line in result.ledger
+    ]
+    lines = [table(("tensor", "shape", "fate", "where"), rows), ""]
+    known = result.recognition
+    what = f"{result.source}: {result.format}, {len(rows)} tensors"
+    if known is not None:
+        what += f"; {known.family} as named by {known.layout}"
+        assumed = {assumption.option for assumption in known.assumptions}
+        said = [
+            f"{name}={_text(value)}"
+            for name, value in known.options.items()
+            if verbose or name not in assumed
+        ]
+        lines += [what, f"  {' '.join(said)}"]
+        lines += [
+            f"  assumed {item.option}={_text(item.value)} ({item.reason})"
+            for item in known.assumptions
+        ]
+    else:
+        lines.append(what)
+    lines += [f"  {note}" for note in result.notes]
+    lines.append(f"  sha256 {result.sha256}")
+    written = " and ".join(str(path) for path in result.written)
+    lines.append(f"wrote {written}: {count(result.parameter_count)} parameters")
+    return "\n".join(lines)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, (tuple, list)):
+        return ",".join(map(_text, value)) or "auto"
+    return f"{value:.15g}" if isinstance(value, float) else str(value)
