@@ -1,0 +1,157 @@
+"""Line charts as pictures, drawn with OpenCV: no plotting library is needed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Line", "Panel", "draw"]
+
+_COLORS = [(180, 90, 20), (30, 110, 220), (60, 150, 60), (150, 60, 150), (90, 90, 90)]
+_INK, _GRID = (60, 60, 60), (228, 228, 228)
+_LEFT, _RIGHT, _TOP, _BOTTOM = 84, 24, 44, 52
+
+
+@dataclass(frozen=True)
+class Line:
+    """Points joined in order. ``x`` and ``y`` are as many; NaN makes a gap."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One chart: a title, the name of each axis, and lines."""
+
+    title: str
+    x_name: str
+    y_name: str
+    lines: Sequence[Line]
+    log_y: bool = False
+    log_x: bool = False
+
+
+def draw(
+    panels: Sequence[Panel], width: int = 900, height: int = 360
+) -> NDArray[np.uint8]:
+    """Draw panels below each other.
+
+    Returns
+    -------
+    ndarray, uint8, (panels x height) x width x 3
+        In OpenCV's order B, G, R, for ``cv2.imwrite``.
+    """
+    return np.concatenate([_draw_panel(panel, width, height) for panel in panels])
+
+
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
+    """Round numbers between two limits, about ``count`` of them."""
+    span = high - low
+    if span <= 0 or not math.isfinite(span):
+        return [low]
+    raw = span / count
+    power = 10.0 ** math.floor(math.log10(raw))
+    step = next(unit * power for unit in (1, 2, 5, 10) if unit * power >= raw)
+    first = math.ceil(low / step)
+    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+
+
+def _draw_panel(panel: Panel, width: int, height: int) -> NDArray[np.uint8]:
+    import cv2
+
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+
+    def write(
+        text: str,
+        x: float,
+        y: float,
+        size: float = 0.42,
+        color: tuple[int, int, int] = _INK,
+    ) -> None:
+        place = (int(x), int(y))
+        cv2.putText(canvas, text, place, font, size, color, 1, cv2.LINE_AA)
+
+    x_axis = _Axis([x for line in panel.lines for x in line.x], panel.log_x)
+    y_axis = _Axis([y for line in panel.lines for y in line.y], panel.log_y)
+    right, bottom = width - _RIGHT, height - _BOTTOM
+
+    def place(x: float, y: float) -> tuple[int, int]:
+        across = _LEFT + x_axis.part(x) * (right - _LEFT)
+        down = bottom - y_axis.part(y) * (bottom - _TOP)
+        return round(across), round(down)
+
+    for value in x_axis.ticks():
+        column = place(value, y_axis.first)[0]
+        cv2.line(canvas, (column, _TOP), (column, bottom), _GRID, 1)
+        write(f"{value:g}", column - 12, bottom + 18)
+    for value in y_axis.ticks():
+        row = place(x_axis.first, value)[1]
+        cv2.line(canvas, (_LEFT, row), (right, row), _GRID, 1)
+        write(f"{value:g}".rjust(8), 12, row + 4)
+    cv2.rectangle(canvas, (_LEFT, _TOP), (right, bottom), _INK, 1)
+    write(panel.title, _LEFT, 18, 0.5)
+    write(panel.x_name, (_LEFT + right) / 2 - 30, height - 12)
+    write(panel.y_name, 12, _TOP - 10)
+    legend = right - 8
+    for number, line in reversed(list(enumerate(panel.lines))):
+        color = _COLORS[number % len(_COLORS)]
+        legend -= 9 * len(line.name) + 24
+        write(line.name, legend + 20, 36, color=color)
+        cv2.line(canvas, (legend, 32), (legend + 14, 32), color, 2)
+        _draw_line(canvas, line, place, color)
+    return canvas
+
+
+def _draw_line(canvas: NDArray[np.uint8], line: Line, place: Any, color: Any) -> None:
+    import cv2
+
+    before: tuple[int, int] | None = None
+    for x, y in zip(line.x, line.y, strict=True):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            before = None
+            continue
+        point = place(x, y)
+        if before is not None:
+            cv2.line(canvas, before, point, color, 2, cv2.LINE_AA)
+        cv2.circle(canvas, point, 2, color, -1, cv2.LINE_AA)
+        before = point
+
+
+class _Axis:
+    """Limits of an axis, from what is shown on it."""
+
+    def __init__(self, values: Sequence[float], log: bool) -> None:
+        good = [v for v in values if math.isfinite(v) and (v > 0 or not log)]
+        self.log = log
+        low, high = (min(good), max(good)) if good else (0.0, 1.0)
+        if log and not good:
+            low = 0.1
+        if low == high:
+            low, high = (low / 2, high * 2) if log else (low - 0.5, high + 0.5)
+        if not log:
+            low, high = low - 0.03 * (high - low), high + 0.06 * (high - low)
+        self.first, self.last = low, high
+
+    def part(self, value: float) -> float:
+        """Where a value lies, from 0 to 1."""
+        if self.log:
+            value = max(value, self.first)
+            return math.log(value / self.first) / math.log(self.last / self.first)
+        return (value - self.first) / (self.last - self.first)
+
+    def ticks(self) -> list[float]:
+        if not self.log:
+            return [round(v, 12) for v in ticks(self.first, self.last)]
+        powers = range(
+            math.floor(math.log10(self.first)), math.ceil(math.log10(self.last)) + 1
+        )
+        marks = [unit * 10.0**power for power in powers for unit in (1, 2, 5)]
+        return [mark for mark in marks if self.first <= mark <= self.last]

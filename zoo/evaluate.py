@@ -1,0 +1,210 @@
+"""PSNR and SSIM of a model on a folder of pictures.
+
+The protocol is that of the literature (:mod:`zoo.metrics.benchmark`): luma,
+border of the scale, 8-bit rounding, mean over pictures; low resolution by
+MATLAB's bicubic unless the folder brings its own.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ImageError, UsageError
+from zoo.images import read
+from zoo.metrics.benchmark import benchmark_planes
+from zoo.metrics.psnr import psnr
+from zoo.metrics.ssim import ssim
+from zoo.resize import imresize
+
+__all__ = [
+    "Case",
+    "Score",
+    "Scores",
+    "bicubic",
+    "cases_in",
+    "evaluate",
+    "read_rgb",
+    "scale_of",
+]
+
+Enlarge = Callable[[NDArray[Any]], NDArray[Any]]
+
+_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
+
+
+class Case(NamedTuple):
+    """One picture in two sizes, H x W x 3 and sH x sW x 3, RGB."""
+
+    name: str
+    low: NDArray[Any]
+    high: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Score:
+    """One picture's result: PSNR in dB, SSIM up to 1."""
+
+    name: str
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Results of a folder, and how they were measured."""
+
+    scale: int
+    border: int
+    low_resolution: str
+    scores: tuple[Score, ...]
+
+    @property
+    def psnr(self) -> float:
+        """Mean PSNR in dB."""
+        return math.fsum(score.psnr for score in self.scores) / len(self.scores)
+
+    @property
+    def ssim(self) -> float:
+        """Mean SSIM."""
+        return math.fsum(score.ssim for score in self.scores) / len(self.scores)
+
+    @property
+    def protocol(self) -> str:
+        """How it was measured, in a line."""
+        return (
+            f"Y of BT.601, border {self.border}, 8 bits, peak 255, "
+            f"low resolution: {self.low_resolution}"
+        )
+
+
+def read_rgb(path: Path) -> NDArray[np.uint8]:
+    """Read an 8-bit picture as H x W x 3, gray replicated, alpha ignored."""
+    image = read(path)
+    pixels = image.pixels
+    if pixels.dtype != np.uint8:
+        raise ImageError(f"{path}: the protocol is for 8-bit pictures")
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels)
+
+
+def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Case], int, str]:
+    """The pictures of a folder.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Holds pictures, of which small ones are made by MATLAB's bicubic, or the
+        folders HR and LR with pictures of the same names.
+    scale : int
+
+    Returns
+    -------
+    cases : iterator of Case
+    count : int
+    origin : str
+        Where the small pictures come from.
+
+    Raises
+    ------
+    UsageError
+        If there is no such folder, or no picture in it.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {str(folder)!r} of pictures")
+    high_folder, low_folder = _pair_of_folders(folder)
+    files = sorted(
+        path
+        for path in high_folder.iterdir()
+        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
+    )
+    if not files:
+        raise UsageError(f"there is no picture in {str(high_folder)!r}")
+    origin = "MATLAB's bicubic" if low_folder is None else str(low_folder)
+    return _cases(files, low_folder, scale), len(files), origin
+
+
+def scale_of(folder: str | Path) -> int | None:
+    """The enlargement between the folders LR and HR; None if they are not there."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {str(folder)!r} of pictures")
+    high_folder, low_folder = _pair_of_folders(folder)
+    if low_folder is None:
+        return None
+    for path in sorted(low_folder.iterdir()):
+        if path.suffix.lower() in _SUFFIXES and (high_folder / path.name).exists():
+            low, high = read_rgb(path), read_rgb(high_folder / path.name)
+            return max(1, round(high.shape[0] / low.shape[0]))
+    return None
+
+
+def _pair_of_folders(folder: Path) -> tuple[Path, Path | None]:
+    names = {path.name.lower(): path for path in folder.iterdir() if path.is_dir()}
+    if "hr" in names:
+        return names["hr"], names.get("lr")
+    return folder, None
+
+
+def _cases(
+    files: Sequence[Path], low_folder: Path | None, scale: int
+) -> Iterator[Case]:
+    for path in files:
+        high = read_rgb(path)
+        height, width = (side - side % scale for side in high.shape[:2])
+        high = high[:height, :width]
+        if low_folder is None:
+            low = imresize(high, size=(height // scale, width // scale))
+        else:
+            low = read_rgb(low_folder / path.name)
+            if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
+                raise UsageError(
+                    f"{low_folder / path.name} is {low.shape[1]} x {low.shape[0]} "
+                    f"pixels, which times {scale} is not the {width} x {height} of "
+                    f"{path}"
+                )
+        yield Case(path.stem, low, high)
+
+
+def bicubic(scale: int) -> Enlarge:
+    """MATLAB's bicubic enlargement, the baseline of every table."""
+    return lambda image: imresize(image, scale)
+
+
+def evaluate(
+    enlarge: Enlarge,
+    cases: Iterable[Case],
+    scale: int,
+    origin: str = "MATLAB's bicubic",
+    report: Callable[[Score], None] | None = None,
+) -> Scores:
+    """Enlarge every small picture and compare it with the large one.
+
+    Parameters
+    ----------
+    enlarge : callable
+        From H x W x 3 uint8 to sH x sW x 3; a :class:`zoo.Model`, say.
+    cases : iterable of Case
+    scale : int
+        Also the border that is cut off.
+    origin : str
+        Where the small pictures come from, for the record.
+    report : callable, optional
+        Told of each score as it comes.
+    """
+    scores = []
+    for case in cases:
+        result, truth = benchmark_planes(enlarge(case.low), case.high, scale)
+        score = Score(case.name, psnr(result, truth), ssim(result, truth))
+        scores.append(score)
+        if report is not None:
+            report(score)
+    return Scores(scale, scale, origin, tuple(scores))

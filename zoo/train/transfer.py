@@ -1,0 +1,96 @@
+"""Start from the weights of another network: fine-tuning, other scales."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from zoo.catalog import find_cfg
+from zoo.errors import UsageError, WeightsError
+from zoo.network import Network
+from zoo.state import load_weights
+
+__all__ = ["transfer"]
+
+
+def transfer(
+    network: Network, weights: str | Path, cfg: str | Path | None = None
+) -> tuple[int, int]:
+    """Copy into a network what another one has in common with it.
+
+    Layers are matched in order, from both ends: the head and the body of a
+    network of another scale carry over, its last convolution too where shapes
+    agree, and only the upsampling part starts afresh.
+
+    Parameters
+    ----------
+    network : Network
+        Initialised; its other parameters stay.
+    weights : str or Path
+        Weights of ``cfg``.
+    cfg : str or Path, optional
+        The other network; by default one beside the weights with their stem, or
+        ``network`` itself.
+
+    Returns
+    -------
+    tuple of int
+        How many tensors were copied, and how many the network has.
+
+    Raises
+    ------
+    WeightsError
+        If the networks have nothing in common.
+    """
+    path = Path(weights)
+    if cfg is None and path.with_suffix(".cfg").exists():
+        cfg = path.with_suffix(".cfg")
+    if cfg is None:
+        other = Network(network.sections)
+    else:
+        other = Network.read(find_cfg(cfg))
+    try:
+        load_weights(other, path)
+    except WeightsError as error:
+        if cfg is not None:
+            raise
+        raise UsageError(f"{error}; name their own cfg with --from-cfg") from None
+    ours, theirs = _shapes(network), _shapes(other)
+    pairs = _common_prefix(ours, theirs)
+    taken_ours = {index for index, _ in pairs}
+    taken_theirs = {index for _, index in pairs}
+    for (mine, my_shapes), (its, its_shapes) in zip(
+        reversed(ours), reversed(theirs), strict=False
+    ):
+        if my_shapes != its_shapes or mine in taken_ours or its in taken_theirs:
+            break
+        pairs.append((mine, its))
+    copied = 0
+    for mine, its in pairs:
+        source = other.layers[its].tensors
+        for name, tensor in network.layers[mine].tensors.items():
+            tensor[...] = source[name]
+            copied += 1
+    if not copied:
+        raise WeightsError(f"{path} has nothing in common with {network.source}")
+    return copied, len(network.tensors)
+
+
+_Layers = list[tuple[int, dict[str, tuple[int, ...]]]]
+
+
+def _shapes(network: Network) -> _Layers:
+    """Index and tensor shapes of the layers that have any."""
+    return [
+        (index, {name: tensor.shape for name, tensor in layer.tensors.items()})
+        for index, layer in enumerate(network.layers)
+        if layer.tensors
+    ]
+
+
+def _common_prefix(ours: _Layers, theirs: _Layers) -> list[tuple[int, int]]:
+    pairs = []
+    for (mine, my_shapes), (its, its_shapes) in zip(ours, theirs, strict=False):
+        if my_shapes != its_shapes:
+            break
+        pairs.append((mine, its))
+    return pairs
