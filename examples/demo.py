@@ -113,11 +113,13 @@ def choose_network(checkpoint: Path, folder: Path) -> Choice:
         if entry.weights is not None and Network.read(entry.cfg).scale == SCALE:
             return Choice(entry.cfg, entry.name, is_antialiased=True)
     if checkpoint.is_file():
-        cfg = folder / f"{checkpoint.stem}.cfg"
-        zoo("convert", checkpoint, "-o", cfg, "--force")
+        stem = folder / checkpoint.stem
+        zoo("convert", checkpoint, "-o", stem, "--licence", "Apache-2.0", "--force")
         # Its authors made pictures small with OpenCV's resize, which does not
         # smooth first; a network only undoes what it has seen.
-        return Choice(cfg, "EDSR x2, converted", is_antialiased=False)
+        return Choice(
+            stem.with_suffix(".cfg"), "EDSR x2, converted", is_antialiased=False
+        )
     print(
         f"No trained weights ship with this version, and there is no {checkpoint}.\n"
         f"Take a published checkpoint that `zoo convert` reads (README.md names some) "
@@ -135,7 +137,16 @@ def zoo(*arguments: Any) -> None:
     """Run a command of zoo and show it."""
     words = [str(argument) for argument in arguments]
     print(f"$ zoo {shlex.join(words)}", flush=True)
-    subprocess.run([sys.executable, "-m", "zoo", *words], check=True)
+    result = subprocess.run(
+        [sys.executable, "-m", "zoo", *words],
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    # Of `zoo convert`, whose ledger has a line for every tensor, the conclusion.
+    print(result.stdout.rpartition("\n\n")[2], end="", flush=True)
+    if result.returncode != 0:
+        sys.exit(result.returncode)
 
 
 def back_end() -> str:

@@ -41,6 +41,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("zoo.cli.show", "Show a network layer by layer."),
     "new": ("zoo.cli.new", "Write the cfg of a new network."),
     "convert": ("zoo.cli.convert", "Convert a published checkpoint."),
+    "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
+    "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
     "layers": ("zoo.cli.layers", "List layers, or show the keys of one."),
     "plugins": ("zoo.cli.plugins", "List what is installed, and by whom."),
     "info": ("zoo.cli.info", "Show versions, back ends, threads and formats."),
