@@ -218,8 +218,8 @@ def _quantized(checkpoint: Checkpoint, ledger: list[LedgerLine]) -> list[LedgerL
     lines = [
         replace(
             line,
-            where=f"{line.where}; dequantized from {part['values']}, "
-            f"{part['minimum']} and {part['maximum']} ({part['mode']})",
+            where=f"{line.where}; dequantized from {part['values']} "
+            f"with its minimum and maximum ({part['mode']})",
         )
         if (part := parts.get(line.tensor))
         else line
@@ -384,7 +384,8 @@ def _notes(checkpoint: Checkpoint) -> tuple[str, ...]:
     if key:
         notes.append(f"the model is {key!r} of a training state")
     for other, tensors in (checkpoint.metadata.get("candidates") or {}).items():
-        notes.append(f"{other!r} is left aside: {tensors} tensors of something else")
+        where = repr(other) if other else "the top of the file"
+        notes.append(f"{tensors} other tensors in {where} are left aside")
     return tuple(notes)
 
 

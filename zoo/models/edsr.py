@@ -199,10 +199,12 @@ OPENCV_MEAN = (103.1545782, 111.561547, 114.35629928)
 """Mean blue, green and red, of 255, that OpenCV's dnn_superres subtracts."""
 
 
-_GRAPH_OPERATIONS = (
-    "Add, AddV2, BiasAdd, Const, Conv2D, DepthToSpace, Dequantize, Identity, Mul, "
-    "Placeholder, Relu, Transpose"
-).split(", ")  # noqa: SIM905 - one word beside the other is easier to read
+_GRAPH_OPERATIONS = frozenset(
+    {
+        *("Add", "AddV2", "BiasAdd", "Conv2D", "DepthToSpace", "Mul", "Relu"),
+        *("Const", "Dequantize", "Identity", "Placeholder", "Transpose"),
+    }
+)
 
 
 def _graph_facts(view: View) -> Facts:
