@@ -13,11 +13,17 @@ from zoo._version import __version__
 
 if TYPE_CHECKING:
     from zoo.api import Model, load
+    from zoo.conversion import convert
     from zoo.network import Network
 
-__all__ = ["Model", "Network", "__version__", "load"]
+__all__ = ["Model", "Network", "__version__", "convert", "load"]
 
-_HOMES = {"Model": "zoo.api", "Network": "zoo.network", "load": "zoo.api"}
+_HOMES = {
+    "Model": "zoo.api",
+    "Network": "zoo.network",
+    "convert": "zoo.conversion",
+    "load": "zoo.api",
+}
 
 
 def __getattr__(name: str) -> Any:

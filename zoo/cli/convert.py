@@ -10,7 +10,7 @@ from zoo.cli._common import json_option, print_json
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.convert import Converted
+    from zoo.conversion import Converted
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def command(
     Weights of a known network change their format with --cfg:
     `zoo convert net.weights --cfg net.cfg`, and back with --to weights.
     """
-    from zoo.convert import convert
+    from zoo.conversion import convert
 
     result = convert(
         source,

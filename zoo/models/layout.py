@@ -169,9 +169,9 @@ class Found:
         """Names of a role's tensors, whether or not they are there."""
         names = self.layout.roles[role.name]
         if isinstance(names, tuple):
-            weights, biases = (self._fill(name, role.index) for name in names)
+            weights, biases = (self._fill(name, role.number) for name in names)
             return Source((weights,), biases)
-        base = self._fill(names, role.index)
+        base = self._fill(names, role.number)
         for ends in _WEIGHTS[1:]:
             if any(base + end in self.view for end in ends):
                 return Source(tuple(base + end for end in ends), base + _BIAS)

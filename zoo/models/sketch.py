@@ -15,10 +15,10 @@ class Role(NamedTuple):
     """
 
     name: str
-    index: int = 0
+    number: int = 0
 
     def __str__(self) -> str:
-        return f"{self.name}[{self.index}]"
+        return f"{self.name}[{self.number}]"
 
 
 class Sketch:
