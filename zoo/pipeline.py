@@ -91,10 +91,7 @@ def super_resolve(
         )
     alpha = None
     if image.alpha is not None:
-        height, width = large.shape[:2]
-        alpha = _round(_enlarge(image.alpha, height, width), image)
-        if alpha.dtype.kind == "f":
-            alpha = np.clip(alpha, 0, image.white)
+        alpha = _round(_enlarge_alpha(image, *large.shape[:2]), image)
     return image.with_pixels(_round(large, image), alpha)
 
 
@@ -224,16 +221,25 @@ def _luma(
     height, width = luma.shape[:2]
     chroma = _enlarge(np.ascontiguousarray(ycrcb[..., 1:]), height, width)
     large = np.dstack([luma[..., 0] / np.float32(white), chroma])
-    result: Floats = cv2.cvtColor(large, cv2.COLOR_YCrCb2RGB) * np.float32(white)
-    return result
+    return np.asarray(cv2.cvtColor(large, cv2.COLOR_YCrCb2RGB) * white, np.float32)
 
 
 def _enlarge(values: NDArray[Any], height: int, width: int) -> Floats:
     """Bicubic resizing of H x W or H x W x C to floats, not clipped."""
-    result: Floats = cv2.resize(
-        values.astype(np.float32), (width, height), interpolation=cv2.INTER_CUBIC
-    )
-    return result
+    size = (width, height)
+    floats = values.astype(np.float32)
+    return np.asarray(cv2.resize(floats, size, interpolation=cv2.INTER_CUBIC))
+
+
+def _enlarge_alpha(image: Image, height: int, width: int) -> Floats:
+    """Bicubic resizing of alpha, within its range.
+
+    One axis after the other, clipped after each: two undershoots, multiplied,
+    would make something out of what is fully transparent.
+    """
+    assert image.alpha is not None
+    rows = np.clip(_enlarge(image.alpha, image.height, width), 0, image.white)
+    return np.clip(_enlarge(rows, height, width), 0, image.white)
 
 
 def _round(values: Floats, image: Image) -> NDArray[Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from types import TracebackType
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 __all__ = ["Bar", "bar"]
 
@@ -69,20 +70,12 @@ class Bar:
     def _count(self) -> str:
         return f"{int(self._done)}/{self._total:g} {self._unit}s"
 
-    def __enter__(self) -> Bar:
-        return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self.close()
-
-
-def bar(total: float, unit: str = "picture", *, shown: bool | None = None) -> Bar:
-    """Make a progress bar, shown by default if stderr is a terminal.
+@contextmanager
+def bar(
+    total: float, unit: str = "picture", *, shown: bool | None = None
+) -> Iterator[Bar]:
+    """Show a progress bar, by default if stderr is a terminal; wipe it at the end.
 
     Examples
     --------
@@ -92,4 +85,8 @@ def bar(total: float, unit: str = "picture", *, shown: bool | None = None) -> Ba
     """
     if shown is None:
         shown = sys.stderr is not None and sys.stderr.isatty()
-    return Bar(total, unit, shown)
+    progress = Bar(total, unit, shown)
+    try:
+        yield progress
+    finally:
+        progress.close()
