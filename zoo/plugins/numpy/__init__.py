@@ -34,7 +34,7 @@ class NumpyKernels(Kernels):
 
     @property
     def instruction_set(self) -> str:
-        """ "NumPy" and the BLAS library it was built with, where NumPy says so."""
+        """``NumPy``, and in brackets the BLAS it was built with, where it says so."""
         blas = _blas_name()
         return f"NumPy ({blas})" if blas else "NumPy"
 
