@@ -97,6 +97,23 @@ def test_a_plugin_that_exits_is_broken_not_obeyed(
         known.load("quitter")
 
 
+def test_a_plugin_that_says_what_to_do_is_quoted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    known = Registry("zoo.layers", [entry("native", "acme_fake:X")])
+
+    def fail(self: EntryPoint) -> None:
+        raise PluginError("it was not compiled; install a compiler")
+
+    monkeypatch.setattr(EntryPoint, "load", fail)
+    with pytest.raises(PluginError) as caught:
+        known.load("native")
+    assert str(caught.value) == (
+        "layer 'native' of acme-zoo cannot be loaded: "
+        "it was not compiled; install a compiler"
+    )
+
+
 def test_two_claims_name_both_and_hide_neither(acme: types.ModuleType) -> None:
     known = Registry(
         "zoo.layers",

@@ -26,7 +26,7 @@ from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
-from zoo.errors import PluginError
+from zoo.errors import PluginError, ZooError
 
 __all__ = [
     "GROUPS",
@@ -183,6 +183,10 @@ class Registry:
             owner = distribution_of(entry)
             try:
                 plugin = entry.load()
+            except ZooError as error:  # it knows best what to do
+                raise PluginError(
+                    f"{self.kind} {name!r} of {owner} cannot be loaded: {error}"
+                ) from error
             except (Exception, SystemExit) as error:
                 reason = " ".join(f"{type(error).__name__}: {error}".split())
                 raise PluginError(

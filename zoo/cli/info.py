@@ -26,6 +26,8 @@ _VARIABLES = (
     "ZOO_BACKEND",
     "ZOO_DEBUG",
     "ZOO_DISABLE_PLUGINS",
+    "ZOO_ISA",
+    "ZOO_MAX_PIXELS",
     "ZOO_NUM_THREADS",
     "OMP_NUM_THREADS",
     "OPENBLAS_NUM_THREADS",
@@ -94,18 +96,19 @@ def _backends() -> list[dict[str, Any]]:
             row["instruction_set"] = known.load(name)().instruction_set
         except PluginError as error:
             row["missing"] = str(error)
+        except Exception as error:  # noqa: BLE001 - a diagnosis must not need one
+            row["missing"] = f"fails to start ({type(error).__name__}: {error})"
         rows.append(row)
     return rows
 
 
 def _chosen() -> dict[str, Any]:
     """What `zoo run` would use, as the environment is."""
-    from zoo.errors import ZooError
     from zoo.plugins import select
 
     try:
         kernels = select()
-    except ZooError as error:
+    except Exception as error:  # noqa: BLE001 - as above
         return {"backend": None, "threads": None, "error": str(error)}
     return {"backend": kernels.name, "threads": kernels.threads, "error": None}
 

@@ -45,7 +45,9 @@ def select(name: str | None = None, threads: int | None = None) -> Kernels:
         return known.load(name)(threads=threads)
     for candidate in _PREFERRED[:-1]:
         try:
-            return known.load(candidate)(threads=threads)
+            kernels = known.load(candidate)
         except PluginError:
             continue
+        # Not in the try: what the caller forced (ZOO_ISA) must not be lost.
+        return kernels(threads=threads)
     return known.load(_PREFERRED[-1])(threads=threads)
