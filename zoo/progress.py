@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,11 +33,17 @@ class Bar:
         if shown:
             from tqdm import tqdm
 
+            try:
+                columns = os.get_terminal_size(sys.stderr.fileno()).columns
+            except (OSError, ValueError):
+                columns = 0
             self._tqdm = tqdm(
                 total=total,
                 desc=self._count(),
                 bar_format=_FORMAT,
-                dynamic_ncols=True,
+                # A terminal that does not know its width says 0: tqdm would be mute.
+                dynamic_ncols=columns > 0,
+                ncols=None if columns > 0 else 80,
                 leave=False,
                 file=sys.stderr,
             )
