@@ -62,14 +62,13 @@ def _measure(cfg: Any) -> dict[str, Any]:
 
     network = Network.read(cfg)
     height, width = network.nominal_size
+    flow = network.flow(height, width)
     operations = sum(
         layer.operations(*inputs)
-        for layer, (inputs, _) in zip(
-            network.layers, network.flow(height, width), strict=True
-        )
+        for layer, (inputs, _) in zip(network.layers, flow, strict=True)
     )
     return {
-        "scale": network.scale,
+        "scale": flow[-1][1].height / height,
         "parameters": network.parameter_count,
         "gflop_per_input_megapixel": operations / (height * width) / 1e3,
     }
