@@ -2,8 +2,13 @@
 
 The extension is optional: where there is no compiler, or no Cython, zoo
 installs without it and runs on the NumPy back end (``zoo info`` says so).
+
+Each instruction set has a file of its own that switches it on for itself
+(``isa_*.c``), so nothing here depends on the machine that compiles.
 """
 
+import os
+import sys
 from glob import glob
 
 from setuptools import Extension, setup
@@ -15,6 +20,21 @@ except ImportError:
 else:
     folder = "zoo/plugins/native"
     generated = f"{folder}/_native.c"
+    windows = sys.platform == "win32"
+    # Sums stay in the order of the text (no -ffast-math: NaN and infinity must
+    # pass), but a * b + c may be one instruction.
+    flags = (
+        ["/O2", "/std:c11"]
+        if windows
+        else [
+            "-O3",
+            "-std=gnu11",
+            "-fno-math-errno",
+            "-fno-trapping-math",
+            "-ffp-contract=fast",
+            "-pthread",
+        ]
+    )
     native = Extension(
         "zoo.plugins.native._native",
         sources=[
@@ -22,6 +42,8 @@ else:
             *sorted(set(glob(f"{folder}/*.c")) - {generated}),
         ],
         depends=glob(f"{folder}/*.h"),
+        extra_compile_args=flags + os.environ.get("ZOO_CFLAGS", "").split(),
+        extra_link_args=[] if windows else ["-pthread"],
         optional=True,
     )
     extensions = cythonize([native], language_level=3)

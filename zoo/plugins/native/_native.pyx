@@ -1,1 +1,278 @@
-"""Binding of the C kernels."""
+# cython: boundscheck=False, wraparound=False, cdivision=True
+"""Binding of the C kernels: checks every size, then lets go of the GIL.
+
+Arrays are float32 and C-contiguous (a memory view refuses others). Sizes are
+checked here because C trusts them; what is wrong raises ValueError. Callers
+allocate the results.
+"""
+
+from libc.stdint cimport int64_t
+
+
+cdef extern from "cpu.h" nogil:
+    int zoo_cpu_level()
+
+
+cdef extern from "kernels.h" nogil:
+    ctypedef struct zoo_isa:
+        const char *name
+        int64_t lanes, mr, nr
+
+    ctypedef struct zoo_epilogue:
+        int activation, last
+        float slope
+        const float *bias
+        const float *slopes
+        float alpha, beta
+
+    ctypedef struct zoo_conv_shape:
+        int64_t n, h, w, c, oh, ow, k, kh, kw, sh, sw, dh, dw, top, left, groups
+        int pad_mode
+
+    ctypedef struct zoo_pool_shape:
+        int64_t n, h, w, c, oh, ow, kh, kw, sh, sw, top, left
+
+    const zoo_isa *zoo_isa_table(int level)
+    int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted)
+    int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                   int algorithm, const zoo_epilogue *e, const float *x,
+                   const float *weights, const float *residual, float *y)
+    int zoo_dense(const zoo_isa *isa, int threads, int64_t n, int64_t inputs,
+                  int64_t outputs, const float *x, const float *weights,
+                  const zoo_epilogue *e, float *y)
+    int zoo_max_pool(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                     const float *x, float *y)
+    int zoo_average_pool(int threads, const zoo_pool_shape *s, const float *x, float *y)
+    void zoo_depth_to_space(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
+                            int64_t scale, int dcr, const float *x, float *y)
+    void zoo_space_to_depth(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
+                            int64_t scale, int dcr, const float *x, float *y)
+    void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
+                      const float *slopes, int64_t pixels, int64_t channels,
+                      const float *x, float *y)
+    void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
+                   float beta, const float *a, const float *b, float *y, int64_t n)
+
+    int ZOO_ACTIVATIONS
+
+
+# Larger numbers than these do not come from images, and products of two fit.
+cdef int64_t LARGEST = 2147483647
+
+
+cdef const zoo_isa *table(int level) except NULL:
+    cdef const zoo_isa *found = zoo_isa_table(level)
+    if found == NULL or level < 0 or level > zoo_cpu_level():
+        raise ValueError(f"instruction set {level} is not available")
+    return found
+
+
+cdef int demand(bint condition, str what) except -1:
+    if not condition:
+        raise ValueError(what)
+    return 0
+
+
+cdef int check_kind(int kind, int threads) except -1:
+    demand(0 <= kind < ZOO_ACTIVATIONS, "no such activation")
+    demand(1 <= threads <= 1024, "the number of threads is out of range")
+    return 0
+
+
+cdef int64_t windows(int64_t length, int64_t size, int64_t stride, int64_t dilation,
+                     int64_t before, int64_t after) except? -1:
+    """Number of windows along an axis; all numbers checked."""
+    cdef int64_t room
+    demand(0 < length <= LARGEST and 0 < size <= LARGEST, "size out of range")
+    demand(0 < stride <= LARGEST and 0 < dilation <= LARGEST, "step out of range")
+    demand(0 <= before <= LARGEST and 0 <= after <= LARGEST, "padding out of range")
+    demand(size == 1 or dilation <= LARGEST // (size - 1), "window out of range")
+    room = length + before + after - dilation * (size - 1) - 1
+    demand(room >= 0, "nothing is left of the image")
+    return room // stride + 1
+
+
+def cpu_level():
+    """Highest level (0 portable, 1 AVX2, 2 AVX-512, 3 AMX) that can run here."""
+    cdef int level = zoo_cpu_level()
+    while zoo_isa_table(level) == NULL:
+        level -= 1
+    return level
+
+
+def describe(int level):
+    """Name of the kernels of a level, and the vector length in floats."""
+    cdef const zoo_isa *isa = table(level)
+    return isa.name.decode("ascii"), isa.lanes
+
+
+cdef int conv_shape(zoo_conv_shape *s, tuple x, tuple weights, tuple stride,
+                    tuple dilation, tuple padding, int pad_mode,
+                    int64_t groups) except -1:
+    s.n, s.h, s.w, s.c = x
+    s.kh, s.kw = weights[0], weights[1]
+    s.k = weights[3]
+    s.sh, s.sw = stride
+    s.dh, s.dw = dilation
+    s.top, s.left = padding[0], padding[2]
+    s.groups = groups
+    s.pad_mode = pad_mode
+    s.oh = windows(s.h, s.kh, s.sh, s.dh, padding[0], padding[1])
+    s.ow = windows(s.w, s.kw, s.sw, s.dw, padding[2], padding[3])
+    demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST and 0 < s.k <= LARGEST,
+           "an array is empty or too large")
+    demand(0 <= pad_mode <= 2, "no such way of padding")
+    demand(groups > 0 and s.c % groups == 0 and s.k % groups == 0,
+           "groups must divide the channels and the filters")
+    demand(weights[2] == s.c // groups, "the weights have other channels")
+    return 0
+
+
+def conv_algorithm(int level, tuple x, tuple weights, tuple stride, tuple dilation,
+                   tuple padding, int pad_mode, int64_t groups, int wanted):
+    """Number of the algorithm that `wanted` comes to for shapes; -1 if it cannot."""
+    cdef zoo_conv_shape s
+    conv_shape(&s, x, weights, stride, dilation, padding, pad_mode, groups)
+    return zoo_conv_algorithm(table(level), &s, wanted)
+
+
+def conv2d(int level, int threads, const float[:, :, :, ::1] x,
+           const float[:, :, :, ::1] weights, const float[::1] bias, tuple stride,
+           tuple dilation, tuple padding, int pad_mode, int64_t groups, int algorithm,
+           int activation, float slope, float[:, :, :, ::1] out):
+    """out = activation(x * weights + bias)."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_conv_shape s
+    cdef zoo_epilogue e
+    cdef int failed
+    conv_shape(&s, (x.shape[0], x.shape[1], x.shape[2], x.shape[3]),
+               (weights.shape[0], weights.shape[1], weights.shape[2], weights.shape[3]),
+               stride, dilation, padding, pad_mode, groups)
+    check_kind(activation, threads)
+    demand(out.shape[0] == s.n and out.shape[1] == s.oh and out.shape[2] == s.ow and
+           out.shape[3] == s.k, "the result has another shape")
+    demand(bias is None or bias.shape[0] == s.k, "the biases have another shape")
+    algorithm = zoo_conv_algorithm(isa, &s, algorithm)
+    demand(algorithm >= 0, "this algorithm cannot do this convolution")
+    e.activation = activation
+    e.last = 0
+    e.slope = slope
+    e.bias = NULL
+    if bias is not None:
+        e.bias = &bias[0]
+    e.slopes = NULL
+    e.alpha = e.beta = 1
+    with nogil:
+        failed = zoo_conv2d(isa, threads, &s, algorithm, &e, &x[0, 0, 0, 0],
+                            &weights[0, 0, 0, 0], NULL, &out[0, 0, 0, 0])
+    if failed:
+        raise MemoryError("not enough memory for a convolution")
+
+
+def dense(int level, int threads, const float[:, ::1] x, const float[:, ::1] weights,
+          const float[::1] bias, int activation, float slope, float[:, ::1] out):
+    """out = activation(x weights' + bias)."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_epilogue e
+    cdef int failed
+    check_kind(activation, threads)
+    demand(x.shape[0] > 0 and x.shape[1] > 0 and weights.shape[0] > 0,
+           "an array is empty")
+    demand(weights.shape[1] == x.shape[1] and out.shape[0] == x.shape[0] and
+           out.shape[1] == weights.shape[0], "the arrays do not fit each other")
+    demand(bias is None or bias.shape[0] == weights.shape[0],
+           "the biases have another shape")
+    e.activation = activation
+    e.last = 0
+    e.slope = slope
+    e.bias = NULL
+    if bias is not None:
+        e.bias = &bias[0]
+    e.slopes = NULL
+    e.alpha = e.beta = 1
+    with nogil:
+        failed = zoo_dense(isa, threads, x.shape[0], x.shape[1], weights.shape[0],
+                           &x[0, 0], &weights[0, 0], &e, &out[0, 0])
+    if failed:
+        raise MemoryError("not enough memory for a connected layer")
+
+
+def pool(int level, int threads, bint mean, const float[:, :, :, ::1] x, tuple size,
+         tuple stride, tuple padding, float[:, :, :, ::1] out):
+    """Largest values or means of windows."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_pool_shape s
+    cdef int failed
+    s.n, s.h, s.w, s.c = x.shape[0], x.shape[1], x.shape[2], x.shape[3]
+    s.kh, s.kw = size
+    s.sh, s.sw = stride
+    s.top, s.left = padding[0], padding[2]
+    s.oh = windows(s.h, s.kh, s.sh, 1, padding[0], padding[1])
+    s.ow = windows(s.w, s.kw, s.sw, 1, padding[2], padding[3])
+    check_kind(0, threads)
+    demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST, "an array is empty or too large")
+    demand(out.shape[0] == s.n and out.shape[1] == s.oh and out.shape[2] == s.ow and
+           out.shape[3] == s.c, "the result has another shape")
+    with nogil:
+        if mean:
+            failed = zoo_average_pool(threads, &s, &x[0, 0, 0, 0], &out[0, 0, 0, 0])
+        else:
+            failed = zoo_max_pool(isa, threads, &s, &x[0, 0, 0, 0], &out[0, 0, 0, 0])
+    if failed:
+        raise MemoryError("not enough memory for pooling")
+
+
+def shuffle(int threads, bint up, int64_t scale, bint dcr,
+            const float[:, :, :, ::1] x, float[:, :, :, ::1] out):
+    """Depth to space (up) or space to depth, between x and out."""
+    cdef int64_t n, h, w, c
+    cdef const float[:, :, :, ::1] deep = x if up else out
+    cdef const float[:, :, :, ::1] shallow = out if up else x
+    n, h, w, c = deep.shape[0], deep.shape[1], deep.shape[2], deep.shape[3]
+    check_kind(0, threads)
+    demand(0 < scale <= 32768 and n > 0 and h > 0 and w > 0 and c > 0 and
+           c % (scale * scale) == 0, "the channels do not divide by the scale squared")
+    demand(shallow.shape[0] == n and shallow.shape[1] == h * scale and
+           shallow.shape[2] == w * scale and
+           shallow.shape[3] == c // (scale * scale), "the result has another shape")
+    with nogil:
+        if up:
+            zoo_depth_to_space(threads, n, h, w, c, scale, dcr, &x[0, 0, 0, 0],
+                               &out[0, 0, 0, 0])
+        else:
+            zoo_space_to_depth(threads, n, h, w, c, scale, dcr, &x[0, 0, 0, 0],
+                               &out[0, 0, 0, 0])
+
+
+def activate(int level, int threads, int kind, float slope, const float[::1] slopes,
+             const float[:, ::1] x, float[:, ::1] out):
+    """out = activation(x); slopes, if given, one per column."""
+    cdef const zoo_isa *isa = table(level)
+    cdef const float *each = NULL
+    check_kind(kind, threads)
+    demand(x.shape[0] > 0 and x.shape[1] > 0, "an array is empty")
+    demand(out.shape[0] == x.shape[0] and out.shape[1] == x.shape[1],
+           "the result has another shape")
+    if slopes is not None:
+        demand(slopes.shape[0] == x.shape[1], "there must be a slope per channel")
+        each = &slopes[0]
+    with nogil:
+        zoo_activate(isa, threads, kind, slope, each, x.shape[0], x.shape[1], &x[0, 0],
+                     &out[0, 0])
+
+
+def blend(int level, int threads, int kind, float slope, float alpha, float beta,
+          const float[::1] a, const float[::1] b, float[::1] out):
+    """out = activation(alpha a + beta b)."""
+    cdef const zoo_isa *isa = table(level)
+    check_kind(kind, threads)
+    demand(a.shape[0] > 0 and b.shape[0] == a.shape[0] and out.shape[0] == a.shape[0],
+           "the arrays do not fit each other")
+    with nogil:
+        zoo_blend(isa, threads, kind, slope, alpha, beta, &a[0], &b[0], &out[0],
+                  a.shape[0])
+
+
+def activations():
+    """How many kinds of activation there are."""
+    return ZOO_ACTIVATIONS

@@ -1,0 +1,373 @@
+"""The native back end: C kernels behind Cython.
+
+What C does not cover (float64, activations across channels, empty arrays) goes to
+the NumPy back end, from which this one inherits. Results are the same bits for
+every number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import PluginError, ShapeError, UsageError
+from zoo.plugins.base import Array, ConvGeometry, PoolGeometry, ShuffleOrder
+from zoo.plugins.numpy import NumpyKernels
+
+try:
+    from zoo.plugins.native import _native
+except ImportError as error:
+    raise PluginError(
+        "the native kernels were not compiled (no C compiler when zoo was installed); "
+        "install a C compiler and run "
+        f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
+    ) from error
+
+from zoo.plugins.native.isa import LEVELS, choose
+
+__all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
+
+Algorithm = Literal["auto", "direct", "winograd2", "winograd4", "winograd6"]
+
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+"""Ways to convolve; Winograd's are for 3x3 windows, stride 1, one group."""
+
+# Numbers of enum zoo_algorithm and enum zoo_pad_mode in kernels.h.
+_ALGORITHM_CODES = {
+    "auto": 0,
+    "direct": 1,
+    "winograd2": 4,
+    "winograd4": 5,
+    "winograd6": 6,
+}
+_CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
+_PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
+
+# Numbers of enum zoo_activation, and the slope of those that are one line on each
+# side of zero.
+_ACTIVATION_CODES: dict[str, tuple[int, float]] = {
+    "linear": (0, 0.0),
+    "relu": (1, 0.0),
+    "leaky": (2, 0.1),
+    "revleaky": (2, 0.1),
+    "relie": (2, 0.01),
+    "prelu": (2, 0.0),
+    "logistic": (3, 0.0),
+    "loggy": (4, 0.0),
+    "relu6": (5, 0.0),
+    "elu": (6, 0.0),
+    "ramp": (7, 0.0),
+    "tanh": (8, 0.0),
+    "plse": (9, 0.0),
+    "stair": (10, 0.0),
+    "hardtan": (11, 0.0),
+    "lhtan": (12, 0.0),
+    "selu": (13, 0.0),
+    "softplus": (14, 0.0),
+    "softsign": (15, 0.0),
+    "symmelliot": (15, 0.0),
+    "elliot": (16, 0.0),
+    "swish": (17, 0.0),
+    "mish": (18, 0.0),
+    "gelu": (19, 0.0),
+    "hard_mish": (20, 0.0),
+}
+
+Float32 = NDArray[np.float32]
+
+
+class NativeKernels(NumpyKernels):
+    """Kernels in C; see :class:`zoo.plugins.base.Kernels`.
+
+    Parameters
+    ----------
+    threads : int, optional
+        As for every back end.
+    isa : {"portable", "avx2", "avx512", "amx"}, optional
+        Instruction set; else ``ZOO_ISA``, else the best that there is.
+    algorithm : str, optional
+        One of :data:`ALGORITHMS`, for every convolution that it can do; others
+        are done as "auto" would.
+
+    Raises
+    ------
+    PluginError
+        If this processor does not have the instruction set asked for.
+    UsageError
+        If there is no instruction set or algorithm of that name.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        threads: int | None = None,
+        isa: str | None = None,
+        algorithm: Algorithm = "auto",
+    ) -> None:
+        super().__init__(threads)
+        if algorithm not in _ALGORITHM_CODES:
+            raise UsageError(
+                f"there is no algorithm {algorithm!r}; give one of "
+                f"{', '.join(ALGORITHMS)}"
+            )
+        self.algorithm = algorithm
+        self._level = choose(isa)
+
+    @property
+    def isa(self) -> str:
+        """Name of the instruction set, as ``ZOO_ISA`` takes it."""
+        return LEVELS[self._level]
+
+    @property
+    def instruction_set(self) -> str:
+        """ "portable C", "AVX2+FMA", "AVX-512"."""
+        return str(_native.describe(self._level)[0])
+
+    # -- convolution -------------------------------------------------------
+
+    def conv2d(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        geometry: ConvGeometry,
+        activation: str = "linear",
+    ) -> Array:
+        code = _ACTIVATION_CODES.get(activation)
+        if not _computable(x, weights, biases) or activation == "prelu":
+            return super().conv2d(x, weights, biases, geometry, activation)
+        shape = _conv_output(x.shape, weights.shape, geometry)
+        _check_length("biases", biases, weights.shape[3])
+        out = np.empty(shape, np.float32)
+        _native.conv2d(
+            *(self._level, self.threads, _plain(x), _plain(weights), _plain(biases)),
+            *_geometry_codes(geometry),
+            self._algorithm_code(x.shape, weights.shape, geometry),
+            *(code or (0, 0.0)),
+            out,
+        )
+        return out if code else self.activate(out, activation)
+
+    def chosen_algorithm(
+        self,
+        x_shape: Sequence[int],
+        weights_shape: Sequence[int],
+        geometry: ConvGeometry,
+    ) -> str:
+        """Name of the algorithm that :meth:`conv2d` uses for these shapes.
+
+        One of :data:`ALGORITHMS` but "auto", or what "direct" comes down to:
+        "dot" for few filters, "depthwise" for one channel per group.
+        """
+        wanted = self._algorithm_code(x_shape, weights_shape, geometry)
+        found = self._resolve(x_shape, weights_shape, geometry, wanted)
+        return _CODE_NAMES[found]
+
+    def _algorithm_code(
+        self,
+        x_shape: Sequence[int],
+        weights_shape: Sequence[int],
+        geometry: ConvGeometry,
+    ) -> int:
+        """The wanted algorithm, or auto where it cannot do the shapes."""
+        wanted = _ALGORITHM_CODES[self.algorithm]
+        if wanted <= 1:
+            return wanted
+        able = self._resolve(x_shape, weights_shape, geometry, wanted) >= 0
+        return wanted if able else 0
+
+    def _resolve(
+        self,
+        x_shape: Sequence[int],
+        weights_shape: Sequence[int],
+        geometry: ConvGeometry,
+        wanted: int,
+    ) -> int:
+        return int(
+            _native.conv_algorithm(
+                self._level,
+                tuple(x_shape),
+                tuple(weights_shape),
+                *_geometry_codes(geometry),
+                wanted,
+            )
+        )
+
+    def dense(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        activation: str = "linear",
+    ) -> Array:
+        code = _ACTIVATION_CODES.get(activation)
+        if not _computable(x, weights, biases) or activation == "prelu":
+            return super().dense(x, weights, biases, activation)
+        if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[1]:
+            raise ShapeError(
+                f"weights of shape {weights.shape} cannot take inputs {x.shape}"
+            )
+        _check_length("biases", biases, weights.shape[0])
+        out = np.empty((x.shape[0], weights.shape[0]), np.float32)
+        _native.dense(
+            *(self._level, self.threads, _plain(x), _plain(weights), _plain(biases)),
+            *(code or (0, 0.0)),
+            out,
+        )
+        return out if code else self.activate(out, activation)
+
+    # -- pooling and shuffling ---------------------------------------------
+
+    def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        shape = _pool_output(x.shape, geometry)
+        if shape is None or not _computable(x):
+            return super().max_pool(x, geometry)
+        return self._pool(x, geometry, shape, mean=False)
+
+    def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        shape = _pool_output(x.shape, geometry)
+        if shape is None or not _computable(x):
+            return super().average_pool(x, geometry)
+        return self._pool(x, geometry, shape, mean=True)
+
+    def _pool(
+        self, x: Array, geometry: PoolGeometry, shape: tuple[int, ...], *, mean: bool
+    ) -> Array:
+        out = np.empty(shape, np.float32)
+        size, stride, padding = (tuple(map(int, part)) for part in geometry)
+        _native.pool(
+            self._level, self.threads, mean, _plain(x), size, stride, padding, out
+        )
+        return out
+
+    def depth_to_space(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        batch, height, width, depth = x.shape
+        if not _computable(x) or scale < 1 or depth % (scale * scale):
+            return super().depth_to_space(x, scale, order)
+        shape = (batch, height * scale, width * scale, depth // (scale * scale))
+        out = np.empty(shape, np.float32)
+        _native.shuffle(self.threads, True, scale, order == "dcr", _plain(x), out)
+        return out
+
+    def space_to_depth(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        batch, height, width, channels = x.shape
+        if not _computable(x) or scale < 1 or height % scale or width % scale:
+            return super().space_to_depth(x, scale, order)
+        shape = (batch, height // scale, width // scale, channels * scale * scale)
+        out = np.empty(shape, np.float32)
+        _native.shuffle(self.threads, False, scale, order == "dcr", _plain(x), out)
+        return out
+
+    # -- value by value ----------------------------------------------------
+
+    def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
+        code = _ACTIVATION_CODES.get(name)
+        if code is None or not _computable(x) or (name == "prelu" and slopes is None):
+            return super().activate(x, name, slopes)
+        rows = _plain(x).reshape(-1, x.shape[-1] if x.ndim else 1)
+        out = np.empty_like(rows)
+        each = None
+        if name == "prelu":
+            _check_length("slopes", slopes, rows.shape[1])
+            each = _plain(slopes)
+        _native.activate(self._level, self.threads, *code, each, rows, out)
+        return out.reshape(x.shape)
+
+    def add(
+        self,
+        a: Array,
+        b: Array,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        activation: str = "linear",
+    ) -> Array:
+        code = _ACTIVATION_CODES.get(activation)
+        if not code or not _computable(a, b) or a.shape != b.shape:
+            return super().add(a, b, alpha, beta, activation)
+        left, right = _plain(a), _plain(b)
+        out = np.empty(a.shape, np.float32)
+        _native.blend(
+            *(self._level, self.threads, *code, alpha, beta),
+            *(left.reshape(-1), right.reshape(-1), out.reshape(-1)),
+        )
+        return out
+
+
+def _computable(*arrays: Array | None) -> bool:
+    """Whether C can take the arrays: none empty, all float32."""
+    return all(
+        array is None or (array.dtype == np.float32 and array.size > 0)
+        for array in arrays
+    )
+
+
+def _plain(array: Array | None) -> Any:
+    """The array, C-contiguous and aligned, in native byte order."""
+    return None if array is None else np.require(array, np.float32, ("C", "A"))
+
+
+def _check_length(what: str, array: Array | None, length: int) -> None:
+    if array is not None and array.shape != (length,):
+        raise ShapeError(f"{what} have shape {array.shape}, not ({length},)")
+
+
+def _geometry_codes(geometry: ConvGeometry) -> tuple[Any, ...]:
+    return (
+        tuple(map(int, geometry.stride)),
+        tuple(map(int, geometry.dilation)),
+        tuple(map(int, geometry.padding)),
+        _PAD_CODES[geometry.pad_mode],
+        int(geometry.groups),
+    )
+
+
+def _conv_output(
+    x: tuple[int, ...], weights: tuple[int, ...], geometry: ConvGeometry
+) -> tuple[int, int, int, int]:
+    """Shape of a convolution's result, checked as in the NumPy back end."""
+    groups, filters = geometry.groups, weights[3]
+    if groups < 1 or x[3] != weights[2] * groups or filters % groups:
+        raise ShapeError(
+            f"a convolution with {filters} filters over {weights[2]} channels in "
+            f"{groups} groups cannot take {x[3]} channels"
+        )
+    rows, columns = (
+        (
+            x[1 + axis]
+            + geometry.padding[2 * axis]
+            + geometry.padding[2 * axis + 1]
+            - geometry.dilation[axis] * (weights[axis] - 1)
+            - 1
+        )
+        // geometry.stride[axis]
+        + 1
+        for axis in (0, 1)
+    )
+    if min(rows, columns) < 1:
+        raise ShapeError(
+            f"a {weights[0]}x{weights[1]} convolution does not fit into an image of "
+            f"{x[1]}x{x[2]} pixels"
+        )
+    return x[0], rows, columns, filters
+
+
+def _pool_output(
+    x: tuple[int, ...], geometry: PoolGeometry
+) -> tuple[int, int, int, int] | None:
+    """Shape of a pooling's result; None where there is none."""
+    rows, columns = (
+        (
+            x[1 + axis]
+            + geometry.padding[2 * axis]
+            + geometry.padding[2 * axis + 1]
+            - geometry.size[axis]
+        )
+        // geometry.stride[axis]
+        + 1
+        for axis in (0, 1)
+    )
+    return (x[0], rows, columns, x[3]) if min(rows, columns) >= 1 else None

@@ -1,0 +1,343 @@
+/* Convolutions: the choice of an algorithm, packing, and the description of the
+ * work that the kernels follow. */
+#include "kernels.h"
+
+#include "cpu.h"
+#include "threads.h"
+#include "winograd.h"
+
+#include <string.h>
+
+static int winograd_tile(int algorithm) {
+    switch (algorithm) {
+    case ZOO_WINOGRAD2:
+        return 2;
+    case ZOO_WINOGRAD4:
+        return 4;
+    case ZOO_WINOGRAD6:
+        return 6;
+    default:
+        return 0;
+    }
+}
+
+static int64_t round_up(int64_t value, int64_t step) {
+    return (value + step - 1) / step * step;
+}
+
+/* Filters rounded up to whole panels; the last panel may be one vector wide. */
+static int64_t panel_columns(const zoo_isa *isa, int64_t k) {
+    int64_t full = k / isa->nr * isa->nr, rest = k - full;
+    return full + (rest == 0 ? 0 : rest <= isa->lanes ? isa->lanes : isa->nr);
+}
+
+int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted) {
+    int64_t cg = s->c / s->groups;
+    int direct = ZOO_DIRECT;
+    int fits = s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 &&
+               s->dw == 1 && s->groups == 1;
+    if (cg == 1 && s->groups > 1)
+        direct = ZOO_DEPTHWISE;
+    else if (s->groups == 1 && s->k <= 4 && s->c >= isa->lanes)
+        direct = ZOO_DOT;
+    switch (wanted) {
+    case ZOO_WINOGRAD2:
+    case ZOO_WINOGRAD4:
+    case ZOO_WINOGRAD6:
+        return fits ? wanted : -1;
+    case ZOO_AUTO:
+        if (!fits || s->c < 16 || s->k < 16 || s->oh * s->ow < 16)
+            return direct;
+        return ZOO_WINOGRAD4;
+    default:
+        return direct;
+    }
+}
+
+int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm) {
+    int64_t cg = s->c / s->groups, kg = s->k / s->groups;
+    int64_t taps = zoo_mul(s->kh, s->kw), m = winograd_tile(algorithm);
+    if (m)
+        return zoo_mul((m + 2) * (m + 2), zoo_mul(s->c, panel_columns(isa, s->k)));
+    switch (algorithm) {
+    case ZOO_DOT:
+        return zoo_mul(s->k, zoo_mul(taps, round_up(s->c, isa->lanes)));
+    case ZOO_DEPTHWISE:
+        return zoo_mul(taps, s->k);
+    default:
+        return zoo_mul(zoo_mul(taps, cg), zoo_mul(s->groups, panel_columns(isa, kg)));
+    }
+}
+
+/* -- packing ---------------------------------------------------------------- */
+
+typedef struct {
+    const zoo_isa *isa;
+    const zoo_conv_shape *s;
+    int m;
+    double g[8][3];
+    const float *weights;
+    float *packed;
+} packing;
+
+/* Units: group by group, panel by panel. */
+static void pack_panels(void *context, int64_t begin, int64_t end, int worker) {
+    const packing *p = context;
+    const zoo_conv_shape *s = p->s;
+    int64_t kg = s->k / s->groups, depth = s->kh * s->kw * (s->c / s->groups);
+    int64_t panels = (kg + p->isa->nr - 1) / p->isa->nr, kcols = panel_columns(p->isa, kg);
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t g = unit / panels, k = unit % panels * p->isa->nr;
+        int64_t width = kcols - k < p->isa->nr ? kcols - k : p->isa->nr;
+        int64_t real = kg - k < width ? kg - k : width;
+        float *to = p->packed + (g * kcols + k) * depth;
+        const float *from = p->weights + g * kg + k;
+        for (int64_t i = 0; i < depth; i++, to += width, from += s->k) {
+            memcpy(to, from, (size_t)real * sizeof *to);
+            memset(to + real, 0, (size_t)(width - real) * sizeof *to);
+        }
+    }
+}
+
+/* Units: channels. */
+static void pack_winograd(void *context, int64_t begin, int64_t end, int worker) {
+    const packing *p = context;
+    const zoo_conv_shape *s = p->s;
+    int64_t nr = p->isa->nr, kcols = panel_columns(p->isa, s->k);
+    int64_t positions = (p->m + 2) * (p->m + 2);
+    (void)worker;
+    for (int64_t c = begin; c < end; c++)
+        for (int64_t k = 0; k < kcols; k++) {
+            int64_t first = k / nr * nr, width = kcols - first < nr ? kcols - first : nr;
+            float u[64] = {0};
+            if (k < s->k)
+                zoo_winograd_weights(p->m, p->g, p->weights + c * s->k + k, s->c * s->k, u);
+            for (int64_t i = 0; i < positions; i++)
+                p->packed[(i * kcols + first) * s->c + c * width + (k - first)] = u[i];
+        }
+}
+
+int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+                  int threads, const float *weights, float *packed) {
+    packing p;
+    int64_t taps = s->kh * s->kw;
+    p.isa = isa;
+    p.s = s;
+    p.weights = weights;
+    p.packed = packed;
+    p.m = winograd_tile(algorithm);
+    if (p.m) {
+        zoo_winograd_matrix(p.m, p.g);
+        zoo_parallel_for(s->c * s->k < 4096 ? 1 : threads, s->c, 1, pack_winograd, &p);
+    } else if (algorithm == ZOO_DOT) {
+        int64_t depth = round_up(s->c, isa->lanes);
+        for (int64_t k = 0; k < s->k; k++)
+            for (int64_t t = 0; t < taps; t++)
+                for (int64_t c = 0; c < depth; c++)
+                    *packed++ = c < s->c ? weights[(t * s->c + c) * s->k + k] : 0;
+    } else if (algorithm == ZOO_DEPTHWISE) {
+        memcpy(packed, weights, (size_t)(taps * s->k) * sizeof *packed);
+    } else {
+        int64_t panels = (s->k / s->groups + isa->nr - 1) / isa->nr * s->groups;
+        zoo_parallel_for(taps * s->c * s->k < 65536 ? 1 : threads, panels, 1,
+                         pack_panels, &p);
+    }
+    return 0;
+}
+
+/* -- description ------------------------------------------------------------ */
+
+/* Tiles per unit: many enough to use the packed weights often, few enough that
+ * transformed tiles stay in the level-2 cache, and enough units for all threads. */
+static int64_t winograd_block(const zoo_conv *p) {
+    int64_t mr = p->isa->mr, a2 = (p->tile + 2) * (p->tile + 2);
+    int64_t bytes = a2 * (p->s.c + p->kcols) * 4;
+    int64_t block = zoo_l2_bytes() * 3 / 4 / bytes, total = p->tile_rows * p->tile_cols;
+    if (block < 48)
+        block = 48;
+    if (block > 128)
+        block = 128;
+    if (block > total / 8)
+        block = total / 8;
+    return round_up(block < 1 ? 1 : block, mr);
+}
+
+static int64_t direct_block(const zoo_conv *p) {
+    int64_t mr = p->isa->mr, total = p->tile_rows * p->s.ow;
+    int64_t block = 16 * mr;
+    if (block > total / 8)
+        block = total / 8;
+    return round_up(block < 1 ? 1 : block, mr);
+}
+
+static int simple(int activation) {
+    return activation == ZOO_LINEAR || activation == ZOO_RELU || activation == ZOO_SLOPE;
+}
+
+int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+                  const zoo_epilogue *e, const float *weights, const float *packed) {
+    int64_t taps = s->kh * s->kw, columns, bytes, k, scratch;
+    char *memory;
+    memset(p, 0, sizeof *p);
+    p->isa = isa;
+    p->s = *s;
+    p->algorithm = algorithm;
+    p->e = *e;
+    p->weights = weights;
+    p->packed = packed;
+    p->cg = s->c / s->groups;
+    p->kg = s->k / s->groups;
+    p->fused = simple(e->activation) &&
+               (e->last == ZOO_LINEAR || e->last == ZOO_RELU);
+    p->tile = winograd_tile(algorithm);
+    if (p->tile) {
+        p->span = p->span_w = p->tile + 2;
+        p->tile_rows = (s->oh + p->tile - 1) / p->tile * s->n;
+        p->tile_cols = (s->ow + p->tile - 1) / p->tile;
+        p->kcols = panel_columns(isa, s->k);
+        columns = p->tile_cols * p->tile + 2;
+        p->block = winograd_block(p);
+        p->units = (p->tile_rows * p->tile_cols + p->block - 1) / p->block;
+        scratch = (p->tile + 2) * (p->tile + 2);
+        scratch = zoo_mul(
+            scratch * 4,
+            zoo_sum(zoo_mul(p->block, round_up(s->c, isa->lanes) + p->kcols), 32));
+    } else {
+        p->tile = 1;
+        p->span = s->kh;
+        p->span_w = s->kw;
+        p->tile_rows = s->oh * s->n;
+        p->tile_cols = s->ow;
+        p->kcols = algorithm == ZOO_DIRECT ? panel_columns(isa, p->kg) : p->kg;
+        p->im2col = algorithm == ZOO_DIRECT && s->groups == 1 && s->c < 8 && taps > 1;
+        columns = zoo_mul(s->ow, s->kw);
+        p->block = direct_block(p);
+        p->units = (p->tile_rows * s->ow + p->block - 1) / p->block;
+        scratch = zoo_mul(zoo_mul(p->block, taps), 8 + (p->im2col ? 4 * s->c : 0));
+        scratch = zoo_sum(scratch, p->block * 24 + 512);
+    }
+    k = zoo_mul(s->groups, p->kcols) + 64;
+    bytes = zoo_mul(zoo_sum(columns, 8), 8);
+    bytes = zoo_sum(bytes, zoo_mul(zoo_sum(zoo_mul(s->w, s->c), 64), 4));
+    bytes = zoo_sum(bytes, zoo_mul(k, 8));
+    if (scratch < 0 || bytes < 0 || (p->memory = memory = zoo_alloc(bytes)) == NULL)
+        return -1;
+    memset(memory, 0, (size_t)bytes);
+    p->scratch = (size_t)round_up(scratch, 4096);
+    p->columns = (int64_t *)memory;
+    p->bias = (float *)(p->columns + columns + 8);
+    p->slopes = p->bias + k;
+    p->zeros = p->slopes + k;
+    if (p->tile > 1) {
+        for (int64_t x = 0; x < columns; x++)
+            p->columns[x] =
+                x < s->ow + 2 ? zoo_source(x - s->left, s->w, s->pad_mode) : -1;
+    } else {
+        for (int64_t x = 0; x < s->ow; x++)
+            for (int64_t t = 0; t < s->kw; t++)
+                p->columns[x * s->kw + t] =
+                    zoo_source(x * s->sw - s->left + t * s->dw, s->w, s->pad_mode);
+    }
+    for (int64_t g = 0; g < s->groups; g++)
+        for (int64_t i = 0; i < p->kg; i++) {
+            int64_t at = g * p->kcols + i, from = g * p->kg + i;
+            p->bias[at] = e->bias ? e->bias[from] : 0;
+            p->slopes[at] = e->slopes ? e->slopes[from] : e->slope;
+        }
+    return 0;
+}
+
+void zoo_conv_clear(zoo_conv *p) {
+    zoo_free(p->memory);
+    p->memory = NULL;
+}
+
+void zoo_conv_part(const zoo_conv *p, const zoo_rows *rows, int64_t begin, int64_t end,
+                   void *scratch) {
+    switch (p->algorithm) {
+    case ZOO_DOT:
+        p->isa->conv_dot(p, rows, begin, end, scratch);
+        break;
+    case ZOO_DEPTHWISE:
+        p->isa->conv_depthwise(p, rows, begin, end, scratch);
+        break;
+    case ZOO_WINOGRAD2:
+    case ZOO_WINOGRAD4:
+    case ZOO_WINOGRAD6:
+        p->isa->winograd[p->algorithm - ZOO_WINOGRAD2](p, rows, begin, end, scratch);
+        break;
+    default:
+        p->isa->conv_direct(p, rows, begin, end, scratch);
+    }
+}
+
+/* -- whole arrays ----------------------------------------------------------- */
+
+typedef struct {
+    const zoo_conv *conv;
+    const zoo_rows *rows;
+    char *scratch;
+} conv_loop;
+
+static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
+    const conv_loop *l = context;
+    zoo_conv_part(l->conv, l->rows, begin, end,
+                  l->scratch + (size_t)worker * l->conv->scratch);
+}
+
+int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int algorithm,
+               const zoo_epilogue *e, const float *x, const float *weights,
+               const float *residual, float *y) {
+    zoo_conv p;
+    zoo_rows rows;
+    conv_loop l;
+    int failed = -1;
+    int64_t ins, outs, step, per_image;
+    float *packed = zoo_alloc(zoo_mul(zoo_conv_packed(isa, s, algorithm), 4));
+    const float **table = NULL;
+    memset(&p, 0, sizeof p);
+    l.scratch = NULL;
+    if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed))
+        goto done;
+    if (threads > p.units)
+        threads = p.units < 1 ? 1 : (int)p.units;
+    ins = zoo_mul(p.tile_rows, p.span);
+    outs = zoo_mul(p.tile_rows, p.tile);
+    table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(outs, 2)), sizeof *table));
+    l.scratch = zoo_alloc(zoo_mul(threads, (int64_t)p.scratch));
+    if (table == NULL || l.scratch == NULL)
+        goto done;
+    rows.in = table;
+    rows.out = (float *const *)(table + ins);
+    rows.residual = residual ? table + ins + outs : NULL;
+    per_image = p.tile_rows / (s->n < 1 ? 1 : s->n);
+    step = p.tile > 1 ? p.tile : s->sh;
+    for (int64_t r = 0; r < p.tile_rows; r++) {
+        int64_t image = r / per_image, row = r % per_image;
+        for (int64_t i = 0; i < p.span; i++) {
+            int64_t at = row * step - s->top + i * (p.tile > 1 ? 1 : s->dh), from = -1;
+            if (p.tile == 1 || row * step + i < s->oh + 2)
+                from = zoo_source(at, s->h, s->pad_mode);
+            table[r * p.span + i] =
+                from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
+        }
+        for (int64_t i = 0; i < p.tile; i++) {
+            int64_t out = row * p.tile + i, at = (image * s->oh + out) * s->ow * s->k;
+            ((float **)table)[ins + r * p.tile + i] = out < s->oh ? y + at : NULL;
+            if (residual)
+                table[ins + outs + r * p.tile + i] = out < s->oh ? residual + at : NULL;
+        }
+    }
+    zoo_conv_pack(isa, s, algorithm, threads, weights, packed);
+    l.conv = &p;
+    l.rows = &rows;
+    zoo_parallel_for(threads, p.units, 1, conv_units, &l);
+    failed = 0;
+done:
+    zoo_free(l.scratch);
+    zoo_free((void *)table);
+    zoo_free(packed);
+    zoo_conv_clear(&p);
+    return failed;
+}

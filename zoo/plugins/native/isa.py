@@ -1,0 +1,119 @@
+"""Which instruction set the native kernels use.
+
+The best one that the processor has, unless ``ZOO_ISA`` caps it. Before an
+instruction set is used for the first time, its kernels compute small cases and
+are compared with those in portable C; one that disagrees is left out with a
+warning, so that a fault of a compiler or a processor costs speed, not results.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import lru_cache
+
+import numpy as np
+
+from zoo.errors import PluginError, UsageError
+from zoo.plugins.native import _native
+
+__all__ = ["LEVELS", "available", "choose"]
+
+LEVELS = ("portable", "avx2", "avx512", "amx")
+"""Names of the levels, by number; each one includes those before it."""
+
+_ALGORITHMS = (1, 4, 5, 6)  # direct and the three Winograd sizes
+
+
+@lru_cache(maxsize=1)
+def available() -> tuple[str, ...]:
+    """Levels that run here and compute rightly, lowest first."""
+    return ("portable",) + tuple(
+        name
+        for level, name in enumerate(LEVELS)
+        if 0 < level <= _native.cpu_level() and _agrees(level)
+    )
+
+
+def choose(name: str | None = None) -> int:
+    """Number of the level of a name, of ``ZOO_ISA``, or of the best one.
+
+    Raises
+    ------
+    UsageError
+        If there is no level of that name.
+    PluginError
+        If this processor does not have it, or it failed its test.
+    """
+    source = "the instruction set" if name else "ZOO_ISA"
+    name = name or os.environ.get("ZOO_ISA", "").strip() or None
+    if name is None:
+        return LEVELS.index(available()[-1])
+    name = name.lower()
+    if name not in LEVELS:
+        raise UsageError(f"{source} is {name!r}; give one of {', '.join(LEVELS)}")
+    if name not in available():
+        raise PluginError(
+            f"{source} is {name!r}, which cannot be used here; "
+            f"there are {', '.join(available())}"
+        )
+    return LEVELS.index(name)
+
+
+def _agrees(level: int) -> bool:
+    """Whether a level computes what portable C computes; warns if not."""
+    try:
+        for result, truth in zip(_sample(level), _sample(0), strict=True):
+            scale = float(np.abs(truth).max())
+            np.testing.assert_allclose(result, truth, rtol=0, atol=1e-4 * scale)
+    except (AssertionError, ValueError) as error:
+        detail = str(error).strip().splitlines()[0]
+        warnings.warn(
+            f"the native kernels for {LEVELS[level]} fail their test on this "
+            f"processor and are not used ({detail}); please report this",
+            RuntimeWarning,
+            stacklevel=4,
+        )
+        return False
+    return True
+
+
+def _sample(level: int) -> list[np.ndarray]:
+    """Results of a few small cases that reach every kernel of a level."""
+    rng = np.random.default_rng(7)
+    results = []
+
+    def values(*shape: int) -> np.ndarray:
+        return rng.standard_normal(shape).astype(np.float32)
+
+    x, biases = values(1, 9, 11, 19), values(35)
+    for algorithm in _ALGORITHMS:
+        out = np.empty((1, 9, 11, 35), np.float32)
+        _native.conv2d(
+            *(level, 1, x, values(3, 3, 19, 35), biases, (1, 1), (1, 1)),
+            *((1, 1, 1, 1), 0, 1, algorithm, 1, 0.0, out),
+        )
+        results.append(out)
+    for filters, groups in ((3, 1), (19, 19)):
+        out = np.empty((1, 4, 5, filters), np.float32)
+        weights = values(3, 3, 19 // groups, filters)
+        _native.conv2d(
+            *(level, 1, x, weights, None, (2, 2), (1, 1), (0, 0, 0, 0), 0, groups),
+            *(0, 0, 0.0, out),
+        )
+        results.append(out)
+    flat = np.linspace(-6, 6, 211, dtype=np.float32).reshape(1, -1)
+    for kind in range(_native.activations()):
+        out = np.empty_like(flat)
+        _native.activate(level, 1, kind, 0.1, None, flat, out)
+        results.append(out)
+    out = np.empty((1, 5, 7, 19), np.float32)
+    _native.pool(level, 1, False, x, (5, 5), (1, 1), (0, 0, 0, 0), out)
+    results.append(out)
+    out = np.empty((19, 35), np.float32)
+    _native.dense(level, 1, values(19, 43), values(35, 43), biases, 0, 0.0, out)
+    results.append(out)
+    out = np.empty(x.size, np.float32)
+    _native.blend(level, 1, 1, 0.0, 0.5, -2.0, x.ravel(), x.ravel()[::-1].copy(), out)
+    results.append(out)
+    return results

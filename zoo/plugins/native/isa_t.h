@@ -1,0 +1,29 @@
+/* All kernels of one instruction set, and their table. The including file sets
+ * VL, MR and ISA_TABLE, and the compiler's target. */
+#include "kernels.h"
+
+#include "vec.h"
+
+#include "activation_t.h"
+#include "tile_t.h"
+
+#include "conv_t.h"
+
+#include "winograd_t.h"
+
+const zoo_isa ISA_TABLE = {
+    .name = ISA_NAME,
+    .lanes = VL,
+    .mr = MR,
+    .nr = NR,
+    .conv_direct = conv_direct,
+    .conv_dot = conv_dot,
+    .conv_depthwise = conv_depthwise,
+    .winograd = {winograd2, winograd4, winograd6},
+    .matmul_panel = matmul_panel,
+    .dot = dot,
+    .activate = activate,
+    .blend = blend,
+    .maximum = maximum,
+    .axpy = axpy,
+};

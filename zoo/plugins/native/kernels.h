@@ -1,0 +1,212 @@
+/* What the parts of the native back end share: descriptions of the work, and
+ * the table of functions that exist once per instruction set.
+ *
+ * Images are rows of pixels of contiguous float channels. The hot functions see
+ * an image only through tables of pointers to rows, so that padding is a row of
+ * zeros or a row named twice, a batch is more rows, and a buffer may hold only
+ * some rows of an image.
+ */
+#ifndef ZOO_KERNELS_H
+#define ZOO_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* -- activations ----------------------------------------------------------- */
+
+enum zoo_activation {
+    ZOO_LINEAR,
+    ZOO_RELU,
+    ZOO_SLOPE, /* x if x > 0 else slope x: leaky, relie, prelu */
+    ZOO_LOGISTIC,
+    ZOO_LOGGY,
+    ZOO_RELU6,
+    ZOO_ELU,
+    ZOO_RAMP,
+    ZOO_TANH,
+    ZOO_PLSE,
+    ZOO_STAIR,
+    ZOO_HARDTAN,
+    ZOO_LHTAN,
+    ZOO_SELU,
+    ZOO_SOFTPLUS,
+    ZOO_SOFTSIGN,
+    ZOO_ELLIOT,
+    ZOO_SWISH,
+    ZOO_MISH,
+    ZOO_GELU,
+    ZOO_HARD_MISH,
+    ZOO_ACTIVATIONS
+};
+
+/* What happens between the sum and the store: v = activation(v + bias), then,
+ * if there is a residual r, v = last(alpha v + beta r). */
+typedef struct {
+    int activation;
+    int last;
+    float slope;         /* of ZOO_SLOPE, if slopes is NULL */
+    const float *bias;   /* k, or NULL */
+    const float *slopes; /* k, or NULL */
+    float alpha, beta;
+} zoo_epilogue;
+
+/* -- convolution ----------------------------------------------------------- */
+
+enum zoo_pad_mode { ZOO_PAD_ZERO, ZOO_PAD_SYMMETRIC, ZOO_PAD_EDGE };
+
+enum zoo_algorithm {
+    ZOO_AUTO,
+    ZOO_DIRECT,    /* implicit matrix product over taps and channels */
+    ZOO_DOT,       /* few filters: vectors run along the input channels */
+    ZOO_DEPTHWISE, /* one channel per group: vectors run along the groups */
+    ZOO_WINOGRAD2, /* F(2x2, 3x3) */
+    ZOO_WINOGRAD4,
+    ZOO_WINOGRAD6
+};
+
+typedef struct {
+    int64_t n, h, w, c;           /* input */
+    int64_t oh, ow, k;            /* output */
+    int64_t kh, kw, sh, sw, dh, dw; /* window, strides, dilations */
+    int64_t top, left;
+    int64_t groups;
+    int pad_mode;
+} zoo_conv_shape;
+
+struct zoo_isa;
+
+/* Everything about a convolution but the arrays. */
+typedef struct {
+    const struct zoo_isa *isa;
+    zoo_conv_shape s;
+    int algorithm;
+    int fused;         /* the epilogue is simple enough for the tile */
+    int im2col;        /* few channels: windows are copied together first */
+    int64_t cg, kg;    /* channels and filters per group */
+    int64_t kcols;     /* filters per group, rounded up to whole panels */
+    int64_t tile;      /* rows (and columns) of output per Winograd tile, or 1 */
+    int64_t span;      /* input rows that one row of tiles needs */
+    int64_t tile_rows; /* rows of tiles in the whole batch */
+    int64_t tile_cols;
+    int64_t block;     /* tiles (pixels) per unit */
+    int64_t units;
+    size_t scratch;    /* bytes that one worker needs */
+    int64_t *columns;  /* tile_cols * span_w source columns, -1 outside */
+    int64_t span_w;
+    const float *zeros; /* a row of zeros */
+    float *bias;        /* groups * kcols, padded with zeros */
+    float *slopes;
+    zoo_epilogue e;
+    const float *packed;
+    const float *weights; /* unpacked, kh kw cg k: for tiles with NaN in them */
+    void *memory;
+} zoo_conv;
+
+/* Where a convolution reads and writes. in holds span pointers per row of tiles,
+ * out and residual tile pointers (NULL below the last row). */
+typedef struct {
+    const float *const *in;
+    float *const *out;
+    const float *const *residual;
+} zoo_rows;
+
+/* -- one table per instruction set ----------------------------------------- */
+
+typedef struct zoo_isa {
+    const char *name;
+    int64_t lanes;  /* floats per vector */
+    int64_t mr, nr; /* tile of the matrix product */
+    void (*conv_direct)(const zoo_conv *, const zoo_rows *, int64_t, int64_t, void *);
+    void (*conv_dot)(const zoo_conv *, const zoo_rows *, int64_t, int64_t, void *);
+    void (*conv_depthwise)(const zoo_conv *, const zoo_rows *, int64_t, int64_t,
+                           void *);
+    void (*winograd[3])(const zoo_conv *, const zoo_rows *, int64_t, int64_t, void *);
+    /* c (rows x cols) = or += a (rows x depth, lda apart) b (one packed panel) */
+    void (*matmul_panel)(const float *a, int64_t lda, int64_t rows, int64_t depth,
+                         const float *panel, int64_t cols, float *c, int64_t ldc,
+                         int accumulate);
+    float (*dot)(const float *a, const float *b, int64_t n);
+    void (*activate)(int kind, float slope, const float *slopes, const float *x,
+                     float *y, int64_t n);
+    /* y = last(alpha a + beta b) */
+    void (*blend)(int kind, float slope, float alpha, float beta, const float *a,
+                  const float *b, float *y, int64_t n);
+    void (*maximum)(const float *a, const float *b, float *y, int64_t n);
+    /* y = a + factor b */
+    void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
+} zoo_isa;
+
+extern const zoo_isa zoo_isa_portable;
+#if (defined(__x86_64__)) && defined(__GNUC__) && !defined(ZOO_SCALAR)
+#define ZOO_HAS_X86 1
+extern const zoo_isa zoo_isa_avx2;
+extern const zoo_isa zoo_isa_avx512;
+#endif
+
+/* The table of a level (zoo_isa_level); NULL if it was not compiled in. */
+const zoo_isa *zoo_isa_table(int level);
+
+/* -- helpers --------------------------------------------------------------- */
+
+/* a * b and a + b for sizes, or -1 where that overflows or an operand is < 0. */
+int64_t zoo_mul(int64_t a, int64_t b);
+int64_t zoo_sum(int64_t a, int64_t b);
+
+/* 64-byte aligned; NULL if bytes < 0 or there is not so much. */
+void *zoo_alloc(int64_t bytes);
+void zoo_free(void *memory);
+
+/* Row (or column) of an image of `length` that stands at position i, which may
+ * lie outside; -1 for zeros. */
+int64_t zoo_source(int64_t i, int64_t length, int pad_mode);
+
+/* -- operations on whole arrays; 0, or -1 where memory is short ------------- */
+
+/* Algorithm that ZOO_AUTO means for a shape, or that a forced one comes down to
+ * (direct: one of direct, dot, depthwise); -1 if it cannot do the shape. */
+int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted);
+
+/* Floats of the packed weights, or -1 on overflow. */
+int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm);
+int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+                  int threads, const float *weights, float *packed);
+
+int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
+                  int algorithm, const zoo_epilogue *e, const float *weights,
+                  const float *packed);
+void zoo_conv_clear(zoo_conv *conv);
+
+/* One unit range of a convolution; rows as described above. */
+void zoo_conv_part(const zoo_conv *conv, const zoo_rows *rows, int64_t begin,
+                   int64_t end, void *scratch);
+
+int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int algorithm,
+               const zoo_epilogue *e, const float *x, const float *weights,
+               const float *residual, float *y);
+
+int zoo_dense(const zoo_isa *isa, int threads, int64_t n, int64_t inputs,
+              int64_t outputs, const float *x, const float *weights,
+              const zoo_epilogue *e, float *y);
+
+typedef struct {
+    int64_t n, h, w, c, oh, ow;
+    int64_t kh, kw, sh, sw, top, left;
+} zoo_pool_shape;
+
+int zoo_max_pool(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                 const float *x, float *y);
+int zoo_average_pool(int threads, const zoo_pool_shape *s, const float *x, float *y);
+
+/* h, w, c: of the deep (small) side; c is divided by scale squared there. */
+void zoo_depth_to_space(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
+                        int64_t scale, int dcr, const float *x, float *y);
+void zoo_space_to_depth(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
+                        int64_t scale, int dcr, const float *x, float *y);
+
+void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
+                  const float *slopes, int64_t pixels, int64_t channels,
+                  const float *x, float *y);
+void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
+               float beta, const float *a, const float *b, float *y, int64_t n);
+
+#endif
