@@ -41,9 +41,10 @@ class Bar:
                 total=total,
                 desc=self._count(),
                 bar_format=_FORMAT,
-                # A terminal that does not know its width says 0: tqdm would be mute.
+                # A terminal that does not know its size says 0: tqdm would be mute.
                 dynamic_ncols=columns > 0,
                 ncols=None if columns > 0 else 80,
+                nrows=None if columns > 0 else 24,
                 leave=False,
                 file=sys.stderr,
             )
