@@ -11,17 +11,21 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError, UsageError
-from zoo.images import read
+from zoo.images import Image, read
 from zoo.metrics.benchmark import benchmark_planes
 from zoo.metrics.psnr import psnr
 from zoo.metrics.ssim import ssim
+from zoo.pipeline import super_resolve
 from zoo.resize import imresize
+
+if TYPE_CHECKING:
+    from zoo.api import Model
 
 __all__ = [
     "Case",
@@ -29,6 +33,7 @@ __all__ = [
     "Scores",
     "bicubic",
     "cases_in",
+    "enlarger",
     "evaluate",
     "read_rgb",
     "scale_of",
@@ -164,14 +169,27 @@ def _cases(
         if low_folder is None:
             low = imresize(high, size=(height // scale, width // scale))
         else:
-            low = read_rgb(low_folder / path.name)
+            small = _partner(low_folder, path, scale)
+            low = read_rgb(small)
             if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
                 raise UsageError(
-                    f"{low_folder / path.name} is {low.shape[1]} x {low.shape[0]} "
-                    f"pixels, which times {scale} is not the {width} x {height} of "
-                    f"{path}"
+                    f"{small} is {low.shape[1]} x {low.shape[0]} pixels, which times "
+                    f"{scale} is not the {width} x {height} of {path}"
                 )
         yield Case(path.stem, low, high)
+
+
+def _partner(folder: Path, path: Path, scale: int) -> Path:
+    """The small picture of a large one: of the same name, or DIV2K's 0801x2."""
+    for name in (path.name, f"{path.stem}x{scale}{path.suffix}"):
+        if (folder / name).is_file():
+            return folder / name
+    raise UsageError(f"{path} has no small picture {path.name} in {folder}")
+
+
+def enlarger(model: Model) -> Enlarge:
+    """A model as a function of 8-bit RGB, networks of luma included."""
+    return lambda rgb: super_resolve(model, Image(rgb)).pixels
 
 
 def bicubic(scale: int) -> Enlarge:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from zoo.errors import CfgError
 from zoo.keys import Key
 
-__all__ = ["NET_KEYS", "PixelFormat", "pixel_format"]
+__all__ = ["NET_KEYS", "TRAINING_KEYS", "PixelFormat", "pixel_format"]
 
 _PICTURE = (
     Key("height", "int", 0, "rows of the input; 0 takes any", minimum=0),
@@ -26,21 +26,35 @@ _PICTURE = (
     Key("denormalize", "bool", False, "multiply the output by std and add mean"),
 )
 
-# Read by Darknet's [net]; used by training, or by nothing here.
+# How the network is trained, which says nothing of what it computes.
 _TRAINING = (
-    Key("batch", "int", 1, "images per update", minimum=1),
+    Key("batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1),
     Key("subdivisions", "int", 1, "parts a batch is worked off in", minimum=1),
     Key("time_steps", "int", 1, "steps of recurrent layers", minimum=1),
-    Key("max_batches", "int", 0, "updates in all", minimum=0),
-    Key("learning_rate", "float", 0.001, "step size of the optimizer", minimum=0),
+    Key("max_batches", "int", 0, "updates in all; 20000 if absent", minimum=0),
+    Key(
+        "learning_rate",
+        "float",
+        0.001,
+        "step size of the optimizer; zoo train takes 1e-4 if absent",
+        minimum=0,
+    ),
     Key("learning_rate_min", "float", 1e-5, "floor of sgdr", minimum=0),
-    Key("momentum", "float", 0.9, "of sgd", minimum=0),
+    Key("momentum", "float", 0.9, "of momentum and nesterov", minimum=0),
     Key("decay", "float", 0.0, "weight decay", minimum=0),
     Key("adam", "bool", False, "Darknet's way to write optimizer=adam"),
-    Key("optimizer", "str", "", "of zoo.train.optimizers; momentum by default"),
-    Key("cost", "str", "mae", "of zoo.train.costs"),
+    Key("optimizer", "str", "adam", "sgd, momentum, nesterov, adam, adamw, ..."),
+    Key("cost", "str", "mae", "mae, mse, charbonnier, smooth, ..."),
     Key("patch", "int", 48, "side of the low-resolution patches", minimum=1),
-    Key("clip_gradient", "float", 0.0, "largest norm of the gradient; 0 is any"),
+    Key("augment", "bool", True, "flip the patches and turn them by 90 degrees"),
+    Key("seed", "int", 0, "of the first weights and of the patches", minimum=0),
+    Key(
+        "clip_gradient",
+        "float",
+        0.0,
+        "largest norm of the gradient; 0 is any",
+        minimum=0,
+    ),
     Key("B1", "float", 0.9, "Adam's first decay", minimum=0, maximum=1),
     Key("B2", "float", 0.999, "Adam's second decay", minimum=0, maximum=1),
     Key("eps", "float", 1e-8, "Adam's epsilon", minimum=0),
@@ -71,7 +85,15 @@ _TRAINING = (
     Key("sgdr_cycle", "int", 0, "length of the first cycle"),
     Key("sgdr_mult", "int", 2, "growth of the cycles"),
     Key("max_epochs", "int", 0, "passes over the data"),
-    Key("ema_alpha", "float", 0.0, "exponential moving average of weights"),
+    Key(
+        "ema_alpha",
+        "float",
+        0.0,
+        "share of an update in the moving average of the weights, which is what is "
+        "kept; 0: no average",
+        minimum=0,
+        maximum=1,
+    ),
 )
 
 _UNUSED = tuple(
@@ -127,6 +149,9 @@ _UNUSED = tuple(
 )
 
 NET_KEYS = _PICTURE + _TRAINING + _UNUSED
+
+TRAINING_KEYS = frozenset(key.name for key in _TRAINING + _UNUSED)
+"""Keys that do not change what a network computes: no part of its fingerprint."""
 
 
 class PixelFormat(NamedTuple):

@@ -5,7 +5,9 @@ Built from the sections of a cfg file and the layers that plugins register.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from zoo.errors import CfgError, ShapeError, WeightsError, ZooError
 from zoo.layers.base import Array, Layer, Optimizer
-from zoo.net_section import NET_KEYS, PixelFormat, pixel_format
+from zoo.net_section import NET_KEYS, TRAINING_KEYS, PixelFormat, pixel_format
 from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
 from zoo.plugins import Kernels, select
 from zoo.registry import registry
@@ -27,6 +29,7 @@ INPUT = -1
 # Parameters are sized at these, where [net] leaves height and width open. Both
 # divide by every common stride; two of them show what depends on the size.
 _NOMINAL = (96, 192)
+_MOST_PARAMETERS = 2**31
 
 
 class Network:
@@ -113,8 +116,10 @@ class Network:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of what the cfg says, whatever its comments and spacing."""
-        return fingerprint(self.sections)
+        """Hash of what the network is, whatever comments, spacing and recipe."""
+        head, *rest = self.sections
+        kept = [entry for entry in head.entries if entry.key not in TRAINING_KEYS]
+        return fingerprint([replace(head, entries=tuple(kept)), *rest])
 
     @property
     def tensors(self) -> dict[str, Array]:
@@ -213,14 +218,24 @@ class Network:
             )
         except ShapeError as error:
             raise CfgError(str(error)) from None
+        total = 0
         for index, layer in enumerate(self.layers):
             inputs, _ = flow[index]
-            if layer.parameter_shapes(*inputs) != layer.parameter_shapes(
-                *other[index][0]
-            ):
+            try:
+                shapes = layer.parameter_shapes(*inputs)
+                others = layer.parameter_shapes(*other[index][0])
+            except ShapeError as error:
+                raise CfgError(f"{self.where(index)}: {error}") from None
+            if shapes != others:
                 raise CfgError(
                     f"{self.where(index)}: the size of its weights depends on the "
                     f"picture; give height and width in [net]"
+                )
+            total += sum(math.prod(shape) for shape in shapes.values())
+            if total > _MOST_PARAMETERS:
+                raise CfgError(
+                    f"{self.where(index)}: here the network reaches {total} weights, "
+                    f"more than 2^31; check filters and size"
                 )
             layer.build(*inputs)
 

@@ -23,12 +23,17 @@ class Bar:
         What is counted, in the singular.
     shown : bool
         False does nothing at all.
+    done : float
+        How much of the work was done in an earlier session.
     """
 
-    def __init__(self, total: float, unit: str, shown: bool) -> None:
+    def __init__(
+        self, total: float, unit: str, shown: bool, done: float = 0.0
+    ) -> None:
         self._total = total
         self._unit = unit
-        self._done = 0.0
+        self._done = done
+        self._note = ""
         self._tqdm = None
         if shown:
             from tqdm import tqdm
@@ -39,6 +44,7 @@ class Bar:
                 columns = 0
             self._tqdm = tqdm(
                 total=total,
+                initial=done,
                 desc=self._count(),
                 bar_format=_FORMAT,
                 # A terminal that does not know its size says 0: tqdm would be mute.
@@ -63,6 +69,10 @@ class Bar:
             self._tqdm.set_description_str(self._count(), refresh=False)
             self._tqdm.update(advance)
 
+    def note(self, text: str) -> None:
+        """State a few figures, shown behind the count from the next update on."""
+        self._note = text
+
     def say(self, text: str) -> None:
         """Print a line on stderr, above the bar if there is one."""
         if self._tqdm is not None:
@@ -76,12 +86,17 @@ class Bar:
             self._tqdm.close()
 
     def _count(self) -> str:
-        return f"{int(self._done)}/{self._total:g} {self._unit}s"
+        count = f"{int(self._done)}/{self._total:g} {self._unit}s"
+        return f"{count} {self._note}".rstrip()
 
 
 @contextmanager
 def bar(
-    total: float, unit: str = "picture", *, shown: bool | None = None
+    total: float,
+    unit: str = "picture",
+    *,
+    shown: bool | None = None,
+    done: float = 0.0,
 ) -> Iterator[Bar]:
     """Show a progress bar, by default if stderr is a terminal; wipe it at the end.
 
@@ -93,7 +108,7 @@ def bar(
     """
     if shown is None:
         shown = sys.stderr is not None and sys.stderr.isatty()
-    progress = Bar(total, unit, shown)
+    progress = Bar(total, unit, shown, done)
     try:
         yield progress
     finally:

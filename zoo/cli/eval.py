@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
@@ -39,14 +38,14 @@ def command(
     pixels cut off as the scale says, 8 bits, mean over the pictures.
     """
     from zoo.errors import UsageError
-    from zoo.evaluate import bicubic, cases_in, evaluate, scale_of
+    from zoo.evaluate import bicubic, cases_in, enlarger, evaluate, scale_of
     from zoo.progress import bar
 
     if model == "bicubic":
         scale = scale or scale_of(folder)
         if scale is None:
             raise UsageError("bicubic needs --scale, for the folder does not tell it")
-        enlarge: Any = bicubic(scale)
+        enlarge = bicubic(scale)
     else:
         from zoo import load
 
@@ -54,8 +53,10 @@ def command(
         net.network.require_weights()
         if scale not in (None, net.scale):
             raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")
+        if net.scale != int(net.scale):
+            raise UsageError(f"{model} enlarges {net.scale:g} times, no whole number")
         scale = int(net.scale)
-        enlarge = net
+        enlarge = enlarger(net)
     cases, count, origin = cases_in(folder, scale)
     with bar(total=count, unit="picture") as progress:
         scores = evaluate(

@@ -9,7 +9,7 @@ import click
 
 __all__ = ["command"]
 
-_RECIPE = "Recipe (each overrides the key of [net])"
+_EVERY = click.IntRange(min=1)
 
 
 @click.command(short_help="Train a network on a folder of pictures.")
@@ -32,20 +32,25 @@ _RECIPE = "Recipe (each overrides the key of [net])"
 @click.option("--average", type=float, help="Share of an update in the mean weights.")
 @click.option("--burn-in", type=int, help="Updates of warm-up.")
 @click.option("--seed", type=int, help="Of first weights and patches.")
-@click.option("--validate-every", type=int, default=1000, show_default=True)
-@click.option("--save-every", type=int, default=200, show_default=True)
-@click.option("--log-every", type=int, default=50, show_default=True)
+@click.option(
+    "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of [net]."
+)
+@click.option("--validate-every", type=_EVERY, default=1000, show_default=True)
+@click.option("--save-every", type=_EVERY, default=200, show_default=True)
+@click.option("--log-every", type=_EVERY, default=50, show_default=True)
 @click.option("--minutes", type=float, help="Stop, resumable, after so long.")
 @click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
+@click.option("--device", help="Of the back end torch: cpu, cuda, cuda:1, ...")
 @click.option("-j", "--threads", type=int, help="Threads to use.")
-@click.option("--device", help="Of the torch back end: cpu or cuda.")
 def command(**options: Any) -> None:
     """Train the network CFG on pictures, or go on with a run.
 
     The pictures of --data are the large ones; small ones are made from them by
     MATLAB's bicubic. The run's folder holds the cfg, the last state (to resume
-    from), the best weights, a log and a picture of the learning curve. The
-    recipe can be written in the cfg's [net] section; options override it.
+    from), the best weights, a log and a picture of the learning curve.
+
+    The recipe can be written in the cfg's [net] section; options override it,
+    and --set reaches the keys that have no option of their own.
     """
     from zoo.errors import UsageError
 
@@ -54,39 +59,90 @@ def command(**options: Any) -> None:
         options["cfg"] and options["data"] and options["output"]
     ):
         raise UsageError("training needs CFG, --data and --output, or --resume")
-    if resume is not None and options["cfg"]:
-        raise UsageError("a resumed run has its cfg already; leave CFG out")
+    if resume is not None:
+        for name, what in (
+            ("cfg", "cfg"),
+            ("output", "folder"),
+            ("from_weights", "weights"),
+        ):
+            if options[name]:
+                raise UsageError(f"a resumed run has its {what} already; leave it out")
+    if options["device"]:
+        if not options["backend"]:
+            raise UsageError("--device goes with --backend torch")
+        options["backend"] += f":{options['device']}"
 
     from zoo.train.session import Session
 
-    session = Session.resume(Path(resume)) if resume else Session.start(options)
-    session.prepare(options)
-    with _Display(session.recipe.updates, session.trainer.update) as display:
+    if resume:
+        session = Session.resume(Path(resume), options)
+    else:
+        session = Session.start(options, _say)
+    session.prepare(options, _say)
+    minutes = options["minutes"]
+    with _Display(session, options["log_every"]) as display:
         session.trainer.report = display
-        minutes = options["minutes"]
         session.trainer.run(seconds=None if minutes is None else 60 * minutes)
     click.echo(session.conclusion())
 
 
-class _Display:
-    """Progress on stderr: loss, PSNR, speed, time left."""
+def _say(text: str) -> None:
+    click.echo(f"zoo: {text}", err=True)
 
-    def __init__(self, updates: int, done: int) -> None:
+
+class _Display:
+    """Progress on stderr: loss, PSNR, speed, time left.
+
+    A bar on a terminal; elsewhere a line now and then, for ``nohup`` and logs.
+    """
+
+    def __init__(self, session: Any, every: int) -> None:
+        import sys
+
         from zoo.progress import bar
 
-        self._bar = bar(total=updates, initial=done, unit="update")
+        self._every = every
+        self._shown = sys.stderr is not None and sys.stderr.isatty()
+        self._context = bar(
+            session.recipe.updates,
+            "update",
+            shown=self._shown,
+            done=session.trainer.update,
+        )
 
     def __enter__(self) -> _Display:  # noqa: PYI034
+        self._bar = self._context.__enter__()
         return self
 
-    def __exit__(self, *error: object) -> None:
-        self._bar.close()
+    def __exit__(self, *error: Any) -> None:
+        self._context.__exit__(*error)
 
     def __call__(self, report: Any) -> None:
-        figures = {"loss": f"{report.loss:.4g}"}
+        figures = [f"loss {report.loss:.4g}", f"rate {report.rate:.3g}"]
         if report.psnr is not None:
-            figures |= {"dB": f"{report.psnr:.2f}", "best": f"{report.best:.2f}"}
+            figures.append(f"{report.psnr:.2f} dB")
+        if report.best is not None:
+            figures.append(f"best {report.best:.2f} dB")
         if report.skipped:
-            figures["skipped"] = str(report.skipped)
-        self._bar.set_postfix(figures, refresh=False)
-        self._bar.update(1)
+            figures.append(f"{report.skipped} left out")
+        figures.append(_speed(report.seconds_per_update))
+        if self._shown:
+            self._bar.note(", ".join(figures))
+            self._bar.reach(report.update)
+        elif report.update % self._every == 0 or report.update == report.updates:
+            left = (report.updates - report.update) * report.seconds_per_update
+            figures.append(f"{_duration(left)} left")
+            _say(f"{report.update}/{report.updates} updates: {', '.join(figures)}")
+
+
+def _speed(seconds: float) -> str:
+    if 0 < seconds < 0.5:
+        return f"{1 / seconds:.1f} updates/s"
+    return f"{seconds:.2f} s/update"
+
+
+def _duration(seconds: float) -> str:
+    minutes = round(seconds) // 60
+    if minutes < 1:
+        return f"{seconds:.0f} s"
+    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"

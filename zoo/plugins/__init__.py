@@ -29,7 +29,8 @@ def select(name: str | None = None, threads: int | None = None) -> Kernels:
     ----------
     name : str, optional
         As registered; else ``ZOO_BACKEND``; else ``native`` where it was
-        compiled and ``numpy`` where not.
+        compiled and ``numpy`` where not. ``NAME:DEVICE`` asks a back end that
+        knows several for one of them: ``torch:cuda``.
     threads : int, optional
         See :class:`Kernels`.
 
@@ -42,7 +43,15 @@ def select(name: str | None = None, threads: int | None = None) -> Kernels:
     known = registry("zoo.kernels")
     name = name or os.environ.get("ZOO_BACKEND") or None
     if name is not None:
-        return known.load(name)(threads=threads)
+        name, _, device = name.partition(":")
+        back_end = known.load(name)
+        if not device:
+            return back_end(threads=threads)
+        if not getattr(back_end, "has_devices", False):
+            raise PluginError(
+                f"the back end {name} knows no devices; leave {device!r} out"
+            )
+        return back_end(threads=threads, device=device)
     for candidate in _PREFERRED[:-1]:
         try:
             kernels = known.load(candidate)

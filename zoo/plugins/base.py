@@ -72,6 +72,8 @@ class Kernels(ABC):
 
     name: ClassVar[str]
     """As registered."""
+    has_devices: ClassVar[bool] = False
+    """Whether the constructor takes ``device`` as well, a str."""
 
     def __init__(self, threads: int | None = None) -> None:
         from zoo.plugins.threads import thread_count
@@ -241,5 +243,21 @@ class Kernels(ABC):
         """Turn a whole network into one call, or None to run it layer by layer.
 
         ``program`` is the engine's list of operations (``zoo.engine``).
+        """
+        return None
+
+    # -- training ----------------------------------------------------------
+
+    def learner(self, network: Any, recipe: Any) -> Any | None:
+        """What trains a network on this back end, or None for the layers' own way.
+
+        Parameters
+        ----------
+        network : zoo.network.Network
+        recipe : zoo.train.recipe.Recipe
+
+        Returns
+        -------
+        zoo.train.learner.Learner or None
         """
         return None

@@ -2,27 +2,44 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.errors import UsageError
 from zoo.layers.base import Array
+from zoo.net_section import PixelFormat
 from zoo.network import Network
 from zoo.pixels import prepare, target
 from zoo.plugins import Kernels
 from zoo.train.costs import cost_named
 from zoo.train.recipe import Recipe
 
-__all__ = ["Learner", "NetworkLearner", "Outcome"]
+__all__ = [
+    "Learner",
+    "LearnerState",
+    "NetworkLearner",
+    "Outcome",
+    "random_states",
+    "restore_random_states",
+    "training_arrays",
+]
+
+Pixels = NDArray[np.uint8]
+
+# The luma of zoo.pipeline, which gives networks of color=y their pictures.
+_LUMA = (0.299, 0.587, 0.114)
 
 
 class Outcome(NamedTuple):
     """What one update came to.
 
     ``loss`` is the cost before the update, ``norm`` that of the whole gradient
-    before clipping. When one of them is not finite, ``applied`` is False and
-    nothing was changed.
+    before clipping. When one of them is not finite, or the loss is above the
+    limit, ``applied`` is False and the weights did not change.
     """
 
     loss: float
@@ -30,24 +47,61 @@ class Outcome(NamedTuple):
     applied: bool
 
 
+@dataclass
+class LearnerState:
+    """Everything a learner must know to continue exactly.
+
+    Attributes
+    ----------
+    weights : dict of str to ndarray
+        All tensors of the network.
+    optimizer : dict of str to ndarray
+        ``slot/parameter`` to array.
+    updates : int
+        Updates that the optimizer has applied.
+    average : dict of str to ndarray
+        Moving average of the tensors, or empty.
+    random : dict of str to object
+        States of the layers' own random numbers, plain values for JSON.
+    """
+
+    weights: dict[str, Array]
+    optimizer: dict[str, Array]
+    updates: int
+    average: dict[str, Array] = field(default_factory=dict)
+    random: dict[str, Any] = field(default_factory=dict)
+
+
 class Learner(Protocol):
-    """What the training loop needs; the torch plugin has another one."""
+    """What the training loop needs; a back end may bring its own.
+
+    See :meth:`zoo.plugins.base.Kernels.learner`.
+    """
 
     def step(
-        self, low: NDArray[np.uint8], high: NDArray[np.uint8], rate: float
+        self, low: Pixels, high: Pixels, rate: float, limit: float = math.inf
     ) -> Outcome:
-        """Learn from one batch of patches at a learning rate."""
+        """Learn from one batch of patches at a learning rate.
 
-    def weights(self) -> dict[str, Array]:
-        """Copies of all tensors of the network, by name."""
+        Parameters
+        ----------
+        low, high : ndarray, uint8, N x P x P x 3 and N x rP x rP x 3
+        rate : float
+        limit : float
+            The largest loss to learn from.
+        """
 
-    def state(self) -> tuple[dict[str, Array], int]:
-        """Arrays of the optimizer, and the number of updates it has seen."""
+    def follow(self, share: float) -> None:
+        """Move the average of the weights by a share towards the weights."""
 
-    def restore(
-        self, weights: dict[str, Array], arrays: dict[str, Array], updates: int
-    ) -> None:
-        """Continue from what :meth:`weights` and :meth:`state` returned."""
+    def best_weights(self) -> dict[str, Array]:
+        """The average if there is one, else the weights; by name, to be read only."""
+
+    def state(self) -> LearnerState:
+        """What :meth:`restore` needs; to be read only, valid until the next step."""
+
+    def restore(self, state: LearnerState) -> None:
+        """Continue from a state."""
 
 
 class NetworkLearner:
@@ -67,20 +121,34 @@ class NetworkLearner:
         self.cost = cost_named(recipe.cost)
         self.optimizer = recipe.make_optimizer()
         self.clip = recipe.clip_gradient
+        self.average: dict[str, Array] = {}
 
     def step(
-        self, low: NDArray[np.uint8], high: NDArray[np.uint8], rate: float
+        self, low: Pixels, high: Pixels, rate: float, limit: float = math.inf
     ) -> Outcome:
         """Learn from one batch; see :class:`Learner`."""
-        x, _ = prepare(low, self.network.pixels)
-        t = target(high, self.network.pixels)
+        x, t = training_arrays(low, high, self.network.pixels)
+        return self.learn(x, t, rate, limit)
+
+    def learn(
+        self, x: Array, t: Array, rate: float, limit: float = math.inf
+    ) -> Outcome:
+        """Learn from any input x and the output t that it should give.
+
+        Parameters
+        ----------
+        x : ndarray, float32, N x H x W x C
+        t : ndarray, float32, the output's shape
+        rate, limit
+            See :class:`Learner`.
+        """
         y = self.network.forward(x, kernels=self.kernels, training=True)
         loss, delta = self.cost(y, t)
-        if not np.isfinite(loss):
-            return Outcome(loss, float("nan"), False)
+        if not loss <= limit or not math.isfinite(loss):
+            return Outcome(loss, math.nan, False)
         self.network.backward(delta, kernels=self.kernels)
         norm = self._norm()
-        if not np.isfinite(norm):
+        if not math.isfinite(norm):
             return Outcome(loss, norm, False)
         if 0 < self.clip < norm:
             self._scale_gradients(self.clip / norm)
@@ -89,22 +157,38 @@ class NetworkLearner:
         self.network.update(self.optimizer)
         return Outcome(loss, norm, True)
 
-    def weights(self) -> dict[str, Array]:
-        """Copies of all tensors of the network, by name."""
-        return {name: array.copy() for name, array in self.network.tensors.items()}
-
-    def state(self) -> tuple[dict[str, Array], int]:
-        """Arrays of the optimizer, and the number of updates it has seen."""
-        return self.optimizer.state_arrays(), self.optimizer.updates
-
-    def restore(
-        self, weights: dict[str, Array], arrays: dict[str, Array], updates: int
-    ) -> None:
-        """Continue from what :meth:`weights` and :meth:`state` returned."""
+    def follow(self, share: float) -> None:
+        """Move the average of the weights by a share towards the weights."""
+        if not self.average:
+            self.average = _copied(self.network.tensors)
+            return
         for name, array in self.network.tensors.items():
-            array[...] = weights[name]
+            difference = array - self.average[name]
+            difference *= array.dtype.type(share)
+            self.average[name] += difference
+
+    def best_weights(self) -> dict[str, Array]:
+        """The average if there is one, else the weights."""
+        return self.average or self.network.tensors
+
+    def state(self) -> LearnerState:
+        """What :meth:`restore` needs."""
+        return LearnerState(
+            self.network.tensors,
+            self.optimizer.state_arrays(),
+            self.optimizer.updates,
+            self.average,
+            random_states(self.network),
+        )
+
+    def restore(self, state: LearnerState) -> None:
+        """Continue from a state; its arrays are copied."""
+        for name, array in self.network.tensors.items():
+            array[...] = state.weights[name]
         self.network.trained = True
-        self.optimizer.restore(arrays, updates)
+        self.optimizer.restore(_copied(state.optimizer), state.updates)
+        self.average = _copied(state.average)
+        restore_random_states(self.network, state.random)
 
     def _gradients(self) -> list[NDArray[Any]]:
         return [
@@ -115,8 +199,60 @@ class NetworkLearner:
 
     def _norm(self) -> float:
         squares = (float(np.vdot(g, g)) for g in self._gradients())
-        return float(np.sqrt(sum(squares)))
+        return math.sqrt(sum(squares))
 
     def _scale_gradients(self, factor: float) -> None:
         for gradient in self._gradients():
             gradient *= gradient.dtype.type(factor)
+
+
+def training_arrays(
+    low: Pixels, high: Pixels, pixels: PixelFormat
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """What the network takes and what it should give, for a batch of patches.
+
+    Parameters
+    ----------
+    low, high : ndarray, uint8, N x P x P x 3 and N x rP x rP x 3, RGB
+    pixels : PixelFormat
+        A network of luma (``color=y``) learns from the luma alone.
+
+    Raises
+    ------
+    UsageError
+        If the network takes no pictures: neither colour nor luma.
+    """
+    if pixels.color == "y":
+        small, large = (np.float32(batch) @ _luma_column() for batch in (low, high))
+        return prepare(small, pixels, 255)[0], target(large, pixels, 255)
+    if pixels.channels != 3:
+        raise UsageError(
+            f"the network takes {pixels.channels} channels; training on pictures "
+            f"needs three, or one with color=y in [net]"
+        )
+    return prepare(low, pixels)[0], target(high, pixels)
+
+
+def _luma_column() -> NDArray[np.float32]:
+    return np.array(_LUMA, np.float32)[:, None]
+
+
+def _copied(arrays: dict[str, Array]) -> dict[str, Array]:
+    return {name: array.copy() for name, array in arrays.items()}
+
+
+def random_states(network: Network) -> dict[str, Any]:
+    """States of the layers' random numbers (dropout) by layer index, for JSON."""
+    return {
+        str(index): layer.rng.bit_generator.state
+        for index, layer in enumerate(network.layers)
+        if isinstance(getattr(layer, "rng", None), np.random.Generator)
+    }
+
+
+def restore_random_states(network: Network, states: dict[str, Any]) -> None:
+    """Undo :func:`random_states`."""
+    for index, state in states.items():
+        generator = getattr(network.layers[int(index)], "rng", None)
+        if isinstance(generator, np.random.Generator):
+            generator.bit_generator.state = state

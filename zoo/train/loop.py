@@ -16,15 +16,18 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.layers.base import Array
 from zoo.train.data import PatchSampler
-from zoo.train.learner import Learner
+from zoo.train.learner import Learner, Outcome
 from zoo.train.recipe import Recipe
 from zoo.train.run import RunFolder, Snapshot
 
 __all__ = ["Report", "Trainer", "TrainingError"]
 
 _SMOOTHING = 0.02  # of the running mean of the loss: about the last 50 updates
-_EXPLOSION = 20.0  # times the running mean
+_EXPLOSION = 20.0  # times the running mean: such a loss is not learned from
 _PATIENCE = 20  # bad updates in a row
+
+_PROGRESS = ("mean_loss", "psnr", "best", "skipped", "bad_in_a_row", "seconds")
+"""Attributes of the trainer that a checkpoint keeps."""
 
 Validate = Callable[[dict[str, Array]], float]
 """PSNR in dB of a set of weights on the validation pictures."""
@@ -43,6 +46,7 @@ class Report:
     loss: float
     rate: float
     seconds: float
+    seconds_per_update: float
     psnr: float | None
     best: float | None
     skipped: int
@@ -93,26 +97,25 @@ class Trainer:
         self.log_every = log_every
         self.report = report
         self.schedule = recipe.make_schedule()
-        self.average: dict[str, Array] = {}
         self.update = 0
+        self.saved_at = -1
         self.mean_loss: float | None = None
         self.psnr: float | None = None
         self.best: float | None = None
         self.skipped = 0
         self.bad_in_a_row = 0
         self.seconds = 0.0
+        self.seconds_per_update = 0.0
 
     def resume(self) -> None:
         """Continue from the folder's checkpoint as if it had never stopped."""
         snapshot = self.folder.load()
-        self.learner.restore(
-            snapshot.weights, snapshot.optimizer, snapshot.optimizer_updates
-        )
+        self.learner.restore(snapshot.learner)
         self.sampler.state = snapshot.sampler
-        self.average = snapshot.average
         self.update = snapshot.update
-        for name, value in snapshot.progress.items():
-            setattr(self, name, value)
+        for name in _PROGRESS:
+            setattr(self, name, snapshot.progress[name])
+        self.saved_at = self.update
         self.folder.forget_after(self.update)
 
     def run(self, until: int | None = None, seconds: float | None = None) -> None:
@@ -134,7 +137,9 @@ class Trainer:
         begun = time.monotonic()
         spent_before = self.seconds
         while self.update < last:
+            started = time.monotonic()
             self._one_update()
+            self._time_one(time.monotonic() - started)
             self.seconds = spent_before + time.monotonic() - begun
             is_over = self.update >= last or (
                 seconds is not None and time.monotonic() - begun >= seconds
@@ -143,7 +148,8 @@ class Trainer:
                 self._log()
             if self.update % self.validate_every == 0 or is_over:
                 self._validate()
-            if self.update % self.save_every == 0 or is_over:
+            is_well = self.bad_in_a_row == 0
+            if (self.update % self.save_every == 0 and is_well) or is_over:
                 self.save()
             if self.report is not None:
                 self.report(self._report())
@@ -152,71 +158,63 @@ class Trainer:
 
     def save(self) -> None:
         """Write a checkpoint."""
-        arrays, updates = self.learner.state()
         self.folder.save(
             Snapshot(
                 update=self.update,
-                weights=self.learner.weights(),
-                optimizer=arrays,
-                optimizer_updates=updates,
+                learner=self.learner.state(),
                 sampler=self.sampler.state,
                 recipe=self.recipe.to_dict(),
-                average=self.average,
-                progress={
-                    "mean_loss": self.mean_loss,
-                    "psnr": self.psnr,
-                    "best": self.best,
-                    "skipped": self.skipped,
-                    "bad_in_a_row": self.bad_in_a_row,
-                    "seconds": self.seconds,
-                },
+                progress={name: getattr(self, name) for name in _PROGRESS},
             )
         )
+        self.saved_at = self.update
 
     def _one_update(self) -> None:
         low, high = self.sampler.draw()
-        outcome = self.learner.step(low, high, self.schedule(self.update))
+        limit = math.inf if self.mean_loss is None else _EXPLOSION * self.mean_loss
+        outcome = self.learner.step(low, high, self.schedule(self.update), limit)
         self.update += 1
-        if not outcome.applied or self._explodes(outcome.loss):
-            self._note_bad(outcome.loss)
-        else:
-            self.bad_in_a_row = 0
-        if outcome.applied and math.isfinite(outcome.loss):
-            if self.mean_loss is None:
-                self.mean_loss = outcome.loss
-            self.mean_loss += _SMOOTHING * (outcome.loss - self.mean_loss)
-            self._follow()
+        if not outcome.applied:
+            self._note_bad(outcome)
+            return
+        self.bad_in_a_row = 0
+        if self.mean_loss is None:
+            self.mean_loss = outcome.loss
+        self.mean_loss += _SMOOTHING * (outcome.loss - self.mean_loss)
+        if self.recipe.average:
+            # While young, the average is over all updates so far.
+            self.learner.follow(max(self.recipe.average, 1 / (self.update + 1)))
 
-    def _explodes(self, loss: float) -> bool:
-        return self.mean_loss is not None and loss > _EXPLOSION * self.mean_loss
+    def _time_one(self, seconds: float) -> None:
+        """Follow the time that an update takes; validation does not count."""
+        if not self.seconds_per_update:
+            self.seconds_per_update = seconds
+        self.seconds_per_update += 0.1 * (seconds - self.seconds_per_update)
 
-    def _note_bad(self, loss: float) -> None:
+    def _note_bad(self, outcome: Outcome) -> None:
+        """Count an update that was left out; give up after too many in a row."""
         self.skipped += 1
         self.bad_in_a_row += 1
-        if self.bad_in_a_row >= _PATIENCE:
-            raise TrainingError(
-                f"the loss was {loss:.4g} at update {self.update} and bad "
-                f"{self.bad_in_a_row} times in a row; the last checkpoint "
-                f"({self.folder.last}) is from before: resume it with a lower "
-                f"--learning-rate or with --clip-gradient"
-            )
-
-    def _follow(self) -> None:
-        """Let the moving average follow the weights."""
-        share = self.recipe.average
-        if not share:
+        if self.bad_in_a_row < _PATIENCE:
             return
-        weights = self.learner.weights()
-        if not self.average:
-            self.average = weights
-            return
-        # While young, the average is over all updates so far.
-        share = max(share, 1 / (self.update + 1))
-        for name, array in self.average.items():
-            array += array.dtype.type(share) * (weights[name] - array)
+        # The last good update may be what broke the network. A checkpoint made
+        # right after it is no place to go on from.
+        if self.saved_at >= self.update - self.bad_in_a_row:
+            self.folder.step_back()
+        what = (
+            f"the loss was {outcome.loss:.4g}"
+            if math.isnan(outcome.norm)
+            else f"the gradient had the norm {outcome.norm:.4g}"
+        )
+        usual = "" if self.mean_loss is None else f", usually {self.mean_loss:.4g}"
+        raise TrainingError(
+            f"{what}{usual} at update {self.update}, and as bad {self.bad_in_a_row} "
+            f"times in a row; resume from the last checkpoint ({self.folder.last}) "
+            f"with a lower --learning-rate or with --clip-gradient"
+        )
 
     def _validate(self) -> None:
-        weights = self.average or self.learner.weights()
+        weights = self.learner.best_weights()
         self.psnr = self.validate(weights)
         self.folder.append(
             {"update": self.update, "psnr": self.psnr, "seconds": self.seconds}
@@ -241,6 +239,7 @@ class Trainer:
             self.mean_loss if self.mean_loss is not None else math.nan,
             self.schedule(self.update - 1),
             self.seconds,
+            self.seconds_per_update,
             self.psnr,
             self.best,
             self.skipped,

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.net_section import NET_KEYS
+from zoo.train.costs import cost_named
 from zoo.train.optimizers import Optimizer, optimizer_named
 from zoo.train.rates import Schedule, schedule_named
 
@@ -29,6 +34,8 @@ class Recipe:
     average : float
         Share of the new weights in the exponential moving average that is
         validated and kept (1e-3: over about 1000 updates); 0 for none.
+    augment : bool
+        Flip the patches and turn them by multiples of 90 degrees.
     seed : int
         Of the first weights and of the patches.
     """
@@ -57,6 +64,7 @@ class Recipe:
     burn_in: int = 0
     clip_gradient: float = 0.0
     average: float = 0.0
+    augment: bool = True
     seed: int = 0
 
     @classmethod
@@ -73,15 +81,21 @@ class Recipe:
         values = {
             field: settings[key] for key, field in _FIELDS.items() if key in given
         }
-        if settings.get("adam"):
+        if settings.get("adam") and "optimizer" not in given:
             values["optimizer"] = "adam"
         return cls(**values)
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Undo :meth:`to_dict`."""
-        lists = {name: tuple(values[name]) for name in ("steps", "scales")}
-        return cls(**{**values, **lists})
+        known = {field.name for field in fields(cls)}
+        return cls(
+            **{
+                name: tuple(value) if isinstance(value, list) else value
+                for name, value in values.items()
+                if name in known
+            }
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -91,17 +105,47 @@ class Recipe:
         """Return a copy with the values that are not None."""
         return replace(self, **{k: v for k, v in values.items() if v is not None})
 
+    def with_settings(self, settings: Sequence[str]) -> Recipe:
+        """Return a copy with values written ``key=value``, the keys those of [net].
+
+        Raises
+        ------
+        UsageError
+            If one of them is no key of a recipe, or its value is wrong.
+        """
+        keys = {key.name: key for key in NET_KEYS}
+        values = {}
+        for text in settings:
+            name, equals, value = (part.strip() for part in text.partition("="))
+            if name not in _FIELDS or not equals:
+                near = get_close_matches(name, _FIELDS, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                raise UsageError(
+                    f"{text!r} sets no key of a recipe{hint} "
+                    f"(there are {', '.join(_FIELDS)})"
+                )
+            try:
+                values[_FIELDS[name]] = keys[name].parse(value)
+            except ValueError as error:
+                raise UsageError(f"{name}={value}: {error}") from None
+        return self.changed(**values)
+
     def check(self) -> None:
         """Raise UsageError for numbers that cannot be meant."""
         for name in ("updates", "batch", "patch"):
             if getattr(self, name) < 1:
                 raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if not self.learning_rate > 0:
+        if not 0 < self.learning_rate < math.inf:
             raise UsageError(
                 f"the learning rate is {self.learning_rate}; it must be above 0"
             )
         if not 0 <= self.average < 1:
             raise UsageError(f"average is {self.average}; it must lie in [0, 1)")
+        if self.clip_gradient < 0:
+            raise UsageError(
+                f"clip_gradient is {self.clip_gradient}; it must not be negative"
+            )
+        cost_named(self.cost)
         self.make_schedule()
         self.make_optimizer()
 
@@ -161,4 +205,7 @@ _FIELDS = {
     "burn_in": "burn_in",
     "clip_gradient": "clip_gradient",
     "ema_alpha": "average",
+    "augment": "augment",
+    "seed": "seed",
 }
+"""Keys of [net], and the fields that they set."""

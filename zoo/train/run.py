@@ -1,12 +1,14 @@
 """The folder of a training run: checkpoints, log, learning curve.
 
-=================  =======================================================
+================== =======================================================
 model.cfg          the network
+data.json          which pictures it learns from and is validated on
 last.safetensors   everything needed to continue exactly
+before.safetensors the checkpoint before it
 best.safetensors   weights of the best validation so far, ready for `zoo run`
 log.jsonl          a JSON object per report and per validation
 curve.png          loss and PSNR over the updates
-=================  =======================================================
+================== =======================================================
 
 Every file is replaced whole, so a run killed at any moment loses only the
 updates since the last checkpoint.
@@ -15,18 +17,19 @@ updates since the last checkpoint.
 from __future__ import annotations
 
 import json
+import os
+import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import UsageError, WeightsError
+from zoo.errors import ReaderError, UsageError, WeightsError
 from zoo.files import atomic_write
 from zoo.layers.base import Array
-from zoo.parsers.safetensors import (
-    SafetensorsReader,
-    read_metadata,
-    write_safetensors,
-)
+from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
+from zoo.train.learner import LearnerState
 
 __all__ = ["RunFolder", "Snapshot"]
 
@@ -40,25 +43,19 @@ class Snapshot:
     Attributes
     ----------
     update : int
-        Updates done.
-    weights, optimizer, average : dict of str to ndarray
-        Of the network, of the optimizer, and the moving average (or empty).
-    optimizer_updates : int
-        Updates that the optimizer has applied; skipped ones do not count.
+        Updates done, those that were left out included.
+    learner : LearnerState
     sampler : dict
         State of the random numbers of the patches.
     recipe : dict
     progress : dict
-        Best PSNR so far, seconds spent, skipped updates.
+        Best PSNR so far, seconds spent, updates left out.
     """
 
     update: int
-    weights: dict[str, Array]
-    optimizer: dict[str, Array]
-    optimizer_updates: int
+    learner: LearnerState
     sampler: dict[str, Any]
     recipe: dict[str, Any]
-    average: dict[str, Array] = field(default_factory=dict)
     progress: dict[str, Any] = field(default_factory=dict)
 
 
@@ -98,7 +95,17 @@ class RunFolder:
         """Loss and PSNR, for the eye."""
         return self.path / "curve.png"
 
-    def create(self, cfg_text: str) -> None:
+    @property
+    def before(self) -> Path:
+        """The checkpoint before the last one."""
+        return self.path / "before.safetensors"
+
+    @property
+    def data(self) -> Path:
+        """Which pictures the run learns from and is validated on."""
+        return self.path / "data.json"
+
+    def create(self, cfg_text: str, data: Mapping[str, Any]) -> None:
         """Make a new folder for a network.
 
         Raises
@@ -106,30 +113,85 @@ class RunFolder:
         UsageError
             If a run is there already.
         """
-        if self.last.exists() or self.cfg.exists():
+        if self.last.exists():
             raise UsageError(
                 f"{self.path} already holds a run; continue it with --resume, "
                 f"or name another folder"
             )
-        self.path.mkdir(parents=True, exist_ok=True)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise UsageError(
+                f"{self.path} cannot be made a folder: {error.strerror}"
+            ) from None
         with atomic_write(self.cfg) as file:
             file.write(cfg_text.encode())
+        self.write_data(data)
+        # Killed before its first checkpoint, an older run may have left a log.
+        self.forget_after(-1)
+
+    def write_data(self, data: Mapping[str, Any]) -> None:
+        """Write ``data.json``."""
+        with atomic_write(self.data) as file:
+            file.write(json.dumps(dict(data), indent=1).encode())
+
+    def read_data(self) -> dict[str, Any]:
+        """Read ``data.json``.
+
+        Raises
+        ------
+        UsageError
+            If it is missing or damaged.
+        """
+        try:
+            found = json.loads(self.data.read_text(encoding="utf-8"))
+            return {"folders": found["folders"], "validate": found["validate"]}
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UsageError(
+                f"{self.data} is missing or damaged; name the pictures with --data"
+            ) from None
 
     def save(self, snapshot: Snapshot) -> None:
-        """Write ``last.safetensors``."""
+        """Write ``last.safetensors``; the one before it stays as ``before``."""
+        learner = snapshot.learner
         tensors = {
-            **{_WEIGHTS + name: array for name, array in snapshot.weights.items()},
-            **{_OPTIMIZER + name: array for name, array in snapshot.optimizer.items()},
-            **{_AVERAGE + name: array for name, array in snapshot.average.items()},
+            **{_WEIGHTS + name: array for name, array in learner.weights.items()},
+            **{_OPTIMIZER + name: array for name, array in learner.optimizer.items()},
+            **{_AVERAGE + name: array for name, array in learner.average.items()},
         }
         plain = {
             "update": snapshot.update,
-            "optimizer_updates": snapshot.optimizer_updates,
+            "optimizer_updates": learner.updates,
+            "random": learner.random,
             "sampler": snapshot.sampler,
             "recipe": snapshot.recipe,
             "progress": snapshot.progress,
         }
+        self._keep_last_as_before()
         write_safetensors(self.last, tensors, {"zoo.run": json.dumps(plain)})
+
+    def _keep_last_as_before(self) -> None:
+        """Give ``last`` a second name, so that there is a ``last`` at any moment."""
+        if not self.last.exists():
+            return
+        link = self.path / ".before.link"
+        link.unlink(missing_ok=True)
+        try:
+            os.link(self.last, link)
+        except OSError:  # a file system without links
+            shutil.copyfile(self.last, link)
+        os.replace(link, self.before)
+
+    def step_back(self) -> None:
+        """Forget the last checkpoint; the one before it takes its place."""
+        if self.before.exists():
+            os.replace(self.before, self.last)
+
+    def tidy(self) -> None:
+        """Remove what a killed process left half-written."""
+        for name in (".last.*", ".best.*", ".log.*", ".curve.*", ".before.*"):
+            for path in self.path.glob(name):
+                path.unlink(missing_ok=True)
 
     def load(self) -> Snapshot:
         """Read ``last.safetensors``.
@@ -139,30 +201,43 @@ class RunFolder:
         WeightsError, ReaderError
             If the file is no checkpoint of a run, or damaged.
         """
-        text = read_metadata(self.last).get("zoo.run")
+        checkpoint = SafetensorsReader.read(self.last)
+        text = checkpoint.metadata.get("zoo.run")
         if text is None:
             raise WeightsError(f"{self.last} is no checkpoint of a training run")
-        plain = json.loads(text)
         parts: dict[str, dict[str, Array]] = {}
-        for name, array in SafetensorsReader.read(self.last).tensors.items():
+        for name, array in checkpoint.tensors.items():
             part, _, rest = name.partition(":")
-            # A checkpoint is written to, a file that is mapped is not.
-            parts.setdefault(part + ":", {})[rest] = array.copy()
-        return Snapshot(
-            update=plain["update"],
-            weights=parts.get(_WEIGHTS, {}),
-            optimizer=parts.get(_OPTIMIZER, {}),
-            optimizer_updates=plain["optimizer_updates"],
-            sampler=plain["sampler"],
-            recipe=plain["recipe"],
-            average=parts.get(_AVERAGE, {}),
-            progress=plain["progress"],
-        )
+            parts.setdefault(part + ":", {})[rest] = array
+        try:
+            plain = json.loads(text)
+            return Snapshot(
+                update=plain["update"],
+                learner=LearnerState(
+                    parts.get(_WEIGHTS, {}),
+                    parts.get(_OPTIMIZER, {}),
+                    plain["optimizer_updates"],
+                    parts.get(_AVERAGE, {}),
+                    plain["random"],
+                ),
+                sampler=plain["sampler"],
+                recipe=plain["recipe"],
+                progress=plain["progress"],
+            )
+        except (ValueError, KeyError, TypeError):
+            raise ReaderError(
+                f"{self.last} is damaged; rename {self.before.name} to "
+                f"{self.last.name} to go on from the checkpoint before it"
+            ) from None
 
     def append(self, entry: dict[str, Any]) -> None:
-        """Add a line to the log."""
+        """Add a line to the log; numbers that are not finite become null."""
+        plain = {
+            name: None if isinstance(value, float) and not isfinite(value) else value
+            for name, value in entry.items()
+        }
         with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+            file.write(json.dumps(plain) + "\n")
 
     def entries(self) -> list[dict[str, Any]]:
         """The log; a last line cut short by a kill is left out."""
@@ -171,13 +246,16 @@ class RunFolder:
         entries = []
         for line in self.log.read_text(encoding="utf-8").splitlines():
             try:
-                entries.append(json.loads(line))
-            except json.JSONDecodeError:
+                entry = json.loads(line)
+                entries += [entry] if "update" in entry else []
+            except (json.JSONDecodeError, TypeError):
                 continue
         return entries
 
     def forget_after(self, update: int) -> None:
         """Drop log lines of updates that a resumed run will do again."""
+        if not self.log.exists():
+            return
         kept = [entry for entry in self.entries() if entry["update"] <= update]
         with atomic_write(self.log) as file:
             for entry in kept:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from zoo.catalog import find_cfg
 from zoo.charts import Line, Panel, draw
 from zoo.errors import UsageError
-from zoo.evaluate import Case, cases_in, evaluate, read_rgb
+from zoo.evaluate import Case, cases_in, enlarger, evaluate, read_rgb
 from zoo.files import atomic_write
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.plugins import Kernels, select
 from zoo.state import save_weights
-from zoo.train.data import PatchSampler, load_pairs, picture_files
+from zoo.train.data import Pair, PatchSampler, load_pairs, picture_files
 from zoo.train.learner import Learner, NetworkLearner
 from zoo.train.loop import Trainer
 from zoo.train.recipe import Recipe
@@ -25,12 +25,20 @@ from zoo.train.transfer import transfer
 
 __all__ = ["Session"]
 
+_OWN_CASES = 5  # training pictures to validate on where no others are given
+
+_RECIPE_OPTIONS = (
+    "updates batch patch cost optimizer learning_rate policy decay "
+    "clip_gradient average burn_in seed"
+).split()
+
 
 class Session:
     """A training run: network, pictures, recipe, folder.
 
     Use :meth:`start` or :meth:`resume`, then :meth:`prepare`, then
-    ``session.trainer.run()``.
+    ``session.trainer.run()``. ``options`` are those of ``zoo train``, by name;
+    missing ones are as if not given.
     """
 
     def __init__(
@@ -44,52 +52,63 @@ class Session:
         self.trainer: Trainer
 
     @classmethod
-    def start(cls, options: Mapping[str, Any]) -> Session:
-        """A new run; its folder is made and the cfg copied into it."""
+    def start(
+        cls, options: Mapping[str, Any], say: Callable[[str], None] | None = None
+    ) -> Session:
+        """A new run; its folder is made and the cfg copied into it.
+
+        Raises
+        ------
+        ZooError
+            Before anything is written, if the call cannot be meant.
+        """
         path = find_cfg(options["cfg"])
         network = Network.read(path)
+        _whole_scale(network)
         given = {entry.key for entry in network.sections[0].entries}
         recipe = Recipe.from_settings(network.settings, given)
         recipe = _overridden(recipe, options)
-        recipe.check()
-        data = {
-            "folders": [str(Path(folder).resolve()) for folder in options["data"]],
-            "validate": options["validate"]
-            and str(Path(options["validate"]).resolve()),
-        }
-        picture_files(data["folders"])
+        data = _data(options, {"folders": [], "validate": None})
         folder = RunFolder(options["output"])
         network.initialize(recipe.seed)
-        if options["from_weights"]:
-            transfer(network, options["from_weights"], options["from_cfg"])
-        folder.create(path.read_text(encoding="utf-8"))
-        with atomic_write(folder.path / "data.json") as file:
-            file.write(json.dumps(data, indent=1).encode())
+        if options.get("from_weights"):
+            copied, total = transfer(
+                network, options["from_weights"], options.get("from_cfg")
+            )
+            if say is not None:
+                say(f"{copied} of {total} tensors from {options['from_weights']}")
+        folder.create(path.read_text(encoding="utf-8"), data)
         return cls(folder, network, recipe, data)
 
     @classmethod
-    def resume(cls, path: Path) -> Session:
-        """An old run."""
+    def resume(cls, path: Path, options: Mapping[str, Any]) -> Session:
+        """An old run; options change its recipe from here on."""
         folder = RunFolder(path)
         if not folder.last.exists():
             raise UsageError(f"{path} holds no run with a checkpoint")
+        folder.tidy()
         network = Network.read(folder.cfg)
-        recipe = Recipe.from_dict(folder.load().recipe)
-        data = json.loads((folder.path / "data.json").read_text(encoding="utf-8"))
+        recipe = _overridden(Recipe.from_dict(folder.load().recipe), options)
+        known = {} if options.get("data") else folder.read_data()
+        data = _data(options, {"folders": [], "validate": None, **known})
+        if options.get("data") or options.get("validate"):
+            folder.write_data(data)
         return cls(folder, network, recipe, data)
 
-    def prepare(self, options: Mapping[str, Any]) -> None:
-        """Load the pictures and make the trainer."""
-        if not self.is_new:
-            self.recipe = _overridden(self.recipe, options)
-            self.recipe.check()
-            if options["data"]:
-                self.data["folders"] = list(options["data"])
-            if options["validate"]:
-                self.data["validate"] = options["validate"]
+    def prepare(
+        self, options: Mapping[str, Any], say: Callable[[str], None] | None = None
+    ) -> None:
+        """Load the pictures and make the trainer.
+
+        Parameters
+        ----------
+        options : mapping
+        say : callable, optional
+            Told, in a sentence each, of pictures that are left out.
+        """
         scale = _whole_scale(self.network)
         pairs = load_pairs(
-            picture_files(self.data["folders"]), scale, read_rgb, self.recipe.patch
+            picture_files(self.data["folders"]), scale, read_rgb, self.recipe.patch, say
         )
         sampler = PatchSampler(
             pairs,
@@ -97,10 +116,11 @@ class Session:
             patch=self.recipe.patch,
             batch=self.recipe.batch,
             seed=self.recipe.seed,
+            augment=self.recipe.augment,
         )
-        kernels = select(options["backend"], options["threads"])
+        kernels = select(options.get("backend"), options.get("threads"))
         self.trainer = Trainer(
-            self._learner(kernels, options),
+            self._learner(kernels),
             sampler,
             self.recipe,
             self.folder,
@@ -108,9 +128,9 @@ class Session:
                 self.folder.cfg, kernels, self._cases(scale, pairs), scale
             ),
             save_best=self._save_best,
-            validate_every=options["validate_every"],
-            save_every=options["save_every"],
-            log_every=options["log_every"],
+            validate_every=options.get("validate_every", 1000),
+            save_every=options.get("save_every", 200),
+            log_every=options.get("log_every", 50),
         )
         if self.is_new:
             self.trainer.save()  # from now on the run can be resumed
@@ -119,7 +139,7 @@ class Session:
 
     def conclusion(self) -> str:
         """What came out, in a sentence or two; draws the learning curve."""
-        self._draw_curve()
+        self.draw_curve()
         trainer = self.trainer
         text = f"{trainer.update} of {self.recipe.updates} updates done"
         if trainer.best is not None:
@@ -128,16 +148,34 @@ class Session:
             text += f"; go on with `zoo train --resume {self.folder.path}`"
         return text
 
-    def _learner(self, kernels: Kernels, options: Mapping[str, Any]) -> Learner:
-        if options.get("device") and kernels.name != "torch":
-            raise UsageError("--device goes with --backend torch")
-        return NetworkLearner(self.network, kernels, self.recipe)
+    def draw_curve(self) -> None:
+        """Draw ``curve.png`` from the log."""
+        import cv2
 
-    def _cases(self, scale: int, pairs: list[Any]) -> list[Case]:
+        entries = self.folder.entries()
+        panels = []
+        for name, key, line in (
+            ("loss", "loss", self.recipe.cost),
+            ("PSNR dB", "psnr", "validation"),
+        ):
+            points = [(e["update"], e[key]) for e in entries if e.get(key) is not None]
+            if points:
+                x, y = zip(*points, strict=True)
+                panels.append(Panel("training", "update", name, [Line(line, x, y)]))
+        if panels:
+            _, data = cv2.imencode(".png", draw(panels))
+            with atomic_write(self.folder.curve) as file:
+                file.write(data.tobytes())
+
+    def _learner(self, kernels: Kernels) -> Learner:
+        own: Learner | None = kernels.learner(self.network, self.recipe)
+        return own or NetworkLearner(self.network, kernels, self.recipe)
+
+    def _cases(self, scale: int, pairs: list[Pair]) -> list[Case]:
         """Validation pictures; a few of the training ones where none are given."""
         if self.data["validate"]:
             return list(cases_in(self.data["validate"], scale)[0])
-        return [Case(pair.name, pair.low, pair.high) for pair in pairs[:5]]
+        return [Case(pair.name, pair.low, pair.high) for pair in pairs[:_OWN_CASES]]
 
     def _save_best(self, weights: dict[str, Array], psnr: float, update: int) -> None:
         best = Network.read(self.folder.cfg)
@@ -150,26 +188,7 @@ class Session:
             source=f"zoo train, update {update}",
             extra={"psnr": f"{psnr:.4f}", "recipe": json.dumps(self.recipe.to_dict())},
         )
-        self._draw_curve()
-
-    def _draw_curve(self) -> None:
-        import cv2
-
-        entries = self.folder.entries()
-        losses = [(e["update"], e["loss"]) for e in entries if "loss" in e]
-        scores = [(e["update"], e["psnr"]) for e in entries if "psnr" in e]
-        panels = [
-            Panel("training", "update", name, [Line(line, *zip(*points, strict=True))])
-            for name, line, points in (
-                ("loss", self.recipe.cost, losses),
-                ("PSNR dB", "validation", scores),
-            )
-            if points
-        ]
-        if panels:
-            _, data = cv2.imencode(".png", draw(panels))
-            with atomic_write(self.folder.curve) as file:
-                file.write(data.tobytes())
+        self.draw_curve()
 
 
 class _Validator:
@@ -178,29 +197,41 @@ class _Validator:
     def __init__(
         self, cfg: Path, kernels: Kernels, cases: list[Case], scale: int
     ) -> None:
-        from zoo.api import Model
-
         self.network = Network.read(cfg)
         self.network.trained = True
         self.kernels = kernels
         self.cases = cases
         self.scale = scale
-        self._model = Model
 
     def __call__(self, weights: dict[str, Array]) -> float:
+        from zoo.api import Model
+
         for name, array in self.network.tensors.items():
             array[...] = weights[name]
         # A new model each time: plans may keep packed copies of the weights.
-        model = self._model(self.network, self.kernels)
-        return evaluate(model, self.cases, self.scale).psnr
+        model = Model(self.network, self.kernels)
+        return evaluate(enlarger(model), self.cases, self.scale).psnr
 
 
 def _overridden(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    names = (
-        "updates batch patch cost optimizer learning_rate policy decay "
-        "clip_gradient average burn_in seed"
-    )
-    return recipe.changed(**{name: options[name] for name in names.split()})
+    """A recipe with what the command line says, checked."""
+    recipe = recipe.changed(**{name: options.get(name) for name in _RECIPE_OPTIONS})
+    recipe = recipe.with_settings(options.get("settings") or ())
+    recipe.check()
+    return recipe
+
+
+def _data(options: Mapping[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+    """Where the pictures are, absolute, checked to exist."""
+    data = dict(known)
+    if options.get("data"):
+        data["folders"] = [str(Path(folder).resolve()) for folder in options["data"]]
+    if options.get("validate"):
+        data["validate"] = str(Path(options["validate"]).resolve())
+    picture_files(data["folders"])
+    if data["validate"]:
+        cases_in(data["validate"], 1)
+    return data
 
 
 def _whole_scale(network: Network) -> int:
@@ -209,5 +240,10 @@ def _whole_scale(network: Network) -> int:
         raise UsageError(
             f"{network.source} enlarges {scale:g} times; "
             f"training on pictures needs a whole number"
+        )
+    if network.pixels.channels != 3 and network.pixels.color != "y":
+        raise UsageError(
+            f"{network.source} takes {network.pixels.channels} channels; training on "
+            f"pictures needs three, or one with color=y in [net]"
         )
     return int(scale)
