@@ -17,6 +17,7 @@ allocated, and dictionary keys are limited to what hashes in constant time.
 
 from __future__ import annotations
 
+import re
 import struct
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
@@ -35,7 +36,13 @@ __all__ = ["Constructor", "PickleMachine"]
 Constructor = Callable[..., Any]
 
 _MAX_LONG = 1 << 10
+_MAX_TEXT_NUMBER = 64
 _OPCODE_COST = 16
+# The text between the quotes of a string as Python 2's repr wrote it.
+_ESCAPED = re.compile(
+    rb"(?:[\x20-\x5b\x5d-\x7e]|\\[\\'\"abfnrtv]|\\x[0-9a-fA-F]{2}"
+    rb"|\\[0-3][0-7]{2}|\\[0-7]{1,2}(?![0-7]))*"
+)
 
 
 class PickleMachine(PickleStack):
@@ -120,21 +127,16 @@ class PickleMachine(PickleStack):
 
     def _text_int(self) -> None:
         line = self._line()
-        self._push(
-            {b"00": False, b"01": True}.get(line)
-            if line in (b"00", b"01")
-            else self._number(line)
-        )
+        # Protocol 0 writes bools so.
+        truth = line in (b"00", b"01")
+        self._push(line == b"01" if truth else self._number(line))
 
     def _text_long(self) -> None:
         self._push(self._number(self._line().removesuffix(b"L")))
 
     def _text_float(self) -> None:
-        line = self._line()
-        if len(line) > _MAX_TEXT_NUMBER:
-            raise self.error("a number in text form is too long")
         try:
-            self._push(float(line))
+            self._push(float(self._line()[:_MAX_TEXT_NUMBER]))
         except ValueError:
             raise self.error("a number in text form is none") from None
 
@@ -161,11 +163,9 @@ class PickleMachine(PickleStack):
         line = self._line().strip()
         if len(line) < 2 or line[:1] not in (b"'", b'"') or line[-1:] != line[:1]:
             raise self.error("a string lacks its quotes")
-        try:
-            text = line[1:-1].decode("ascii").encode().decode("unicode_escape")
-            self._string(text.encode("latin-1"))
-        except UnicodeError:
-            raise self.error("a string has a wrong escape or character") from None
+        if _ESCAPED.fullmatch(line[1:-1]) is None:
+            raise self.error("a string has a wrong escape or character")
+        self._string(line[1:-1].decode("unicode_escape").encode("latin-1"))
 
     def _text_unicode(self) -> None:
         try:

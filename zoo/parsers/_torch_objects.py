@@ -276,6 +276,15 @@ def _encode(text: Any, encoding: Any = "latin1") -> bytes:
         raise ValueError("not the text of bytes") from None
 
 
+def _bytes(data: Any = b"", *encoding: Any) -> bytes:
+    """How protocols before 3 write empty bytes, and before 5 byte arrays."""
+    if isinstance(data, str):
+        return _encode(data, *encoding)
+    if not isinstance(data, bytes):
+        raise TypeError("not bytes")
+    return data
+
+
 def _ordered_dict(items: Any = ()) -> dict[Any, Any]:
     return dict(_pairs(items))
 
@@ -351,9 +360,14 @@ CONSTRUCTORS: Final[Mapping[str, Constructor]] = {
     "collections.OrderedDict": _ordered_dict,
     "collections.defaultdict": _default_dict,
     **{
-        f"{module}.{name}": _set
+        f"{module}.{name}": constructor
         for module in ("builtins", "__builtin__")
-        for name in ("set", "frozenset")
+        for name, constructor in (
+            ("set", _set),
+            ("frozenset", _set),
+            ("bytes", _bytes),
+            ("bytearray", _bytes),
+        )
     },
     "_codecs.encode": _encode,
     "numpy.dtype": _numpy_type,

@@ -48,7 +48,8 @@ _USUAL_KEYS = (
 _UNWANTED = re.compile(r"optim|discriminator|scheduler|^net_?d$|^d$", re.IGNORECASE)
 _MAX_DEPTH = 4
 _MAX_REPORT = 1000
-_PROTOCOL_0 = re.compile(rb"\(?(d?p0\n|c[\w.]+\n[\w.]+\n|i[\w.]+\n[\w.]+\n)")
+# Without the protocol's number: protocols 0 and 1.
+_OLD_PICKLE = re.compile(rb"\}q\x00|\(?(d?p0\n|c[\w.]+\n[\w.]+\n|i[\w.]+\n[\w.]+\n)")
 
 
 class TorchReader(Reader):
@@ -101,7 +102,7 @@ class TorchReader(Reader):
             return True
         if len(head) > 2 and head[0] == 0x80 and head[1] <= 5:
             return True
-        return _PROTOCOL_0.match(head) is not None
+        return _OLD_PICKLE.match(head) is not None
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -231,9 +232,11 @@ def _why_no_state(root: Any, opaque: dict[str, str]) -> str:
     if isinstance(root, dict):
         keys = ", ".join(quoted(key) for key in list(root)[:8] if isinstance(key, str))
         return f"no tensors are in this checkpoint (its keys: {keys or 'none'})"
+    kind = type(root).__name__
+    if isinstance(root, (TensorRef, NumpyArray)):
+        kind = "single tensor"
     return (
-        f"a {type(root).__name__} was saved, not a state_dict, which is a dictionary "
-        f"of named tensors"
+        f"a {kind} was saved, not a state_dict, which is a dictionary of named tensors"
     )
 
 
