@@ -78,6 +78,15 @@ def test_layers_that_do_not_fit() -> None:
         parse(text)
 
 
+def test_absurd_numbers_of_weights() -> None:
+    one = "[convolutional]\nfilters=2147483647\nsize=9\npad=1\n"
+    with pytest.raises(CfgError, match=r"^a\.cfg:3: layer 0 .*more than 2\^31"):
+        parse(HEAD + one)
+    many = "[net]\nchannels=65536\n" + "[convolutional]\nfilters=32767\n" * 9
+    with pytest.raises(CfgError, match=r"^a\.cfg:5: layer 1 .*reaches \d+ weights"):
+        parse(many)
+
+
 def test_weights_that_depend_on_an_open_size() -> None:
     connected = "[connected]\noutput=3\n"
     with pytest.raises(
