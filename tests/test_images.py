@@ -221,6 +221,21 @@ def test_single_bits_white_is_zero_and_palettes_of_tiff():
     np.testing.assert_array_equal(image.pixels, np.asarray(other.convert("RGB")))
 
 
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_we_read_opencvs_lzw(dtype, channels):
+    cv2 = pytest.importorskip("cv2")
+    values = picture(dtype, channels, height=60, width=70).pixels
+    data = cv2.imencode(".tiff", values[..., ::-1])[1].tobytes()
+    np.testing.assert_array_equal(decode(data).pixels, values)
+    # Alpha, which OpenCV's files do not declare, makes it ours.
+    if channels == 3:
+        four = np.dstack([values[..., ::-1], values[..., :1]])
+        image = decode(cv2.imencode(".tiff", four)[1].tobytes())
+        np.testing.assert_array_equal(image.pixels, values)
+        np.testing.assert_array_equal(image.alpha, values[..., 0])
+
+
 def test_float_predictor():
     """Technical Note 3: bytes by significance, then differences of bytes."""
     values = picture("float32", 1).pixels[..., 0]

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from zoo.errors import UsageError, ZooError
 from zoo.images.formats import FORMATS, format_of
@@ -262,8 +263,8 @@ def require_folder(folder: Path, *, create: bool) -> None:
     ----------
     folder : Path
     create : bool
-        Make it, with those above it, if it is not there; else only look whether
-        that would be allowed.
+        Make it, with those above it, if it is not there; else only try
+        the nearest one that is there.
 
     Raises
     ------
@@ -278,9 +279,9 @@ def require_folder(folder: Path, *, create: bool) -> None:
             place = place.parent
         if not place.is_dir():
             raise ZooError(f"{place} is a file; -o needs a folder there")
-        if not os.access(place, os.W_OK | os.X_OK):
-            raise ZooError(f"nothing can be written in {place}: no permission")
+        # Permissions alone tell too little: of root, of a read-only file system.
+        with TemporaryFile(dir=place):
+            pass
     except OSError as error:
-        raise ZooError(
-            f"the folder {folder} cannot be used: {error.strerror or error}"
-        ) from None
+        reason = error.strerror or error
+        raise ZooError(f"nothing can be written in {folder}: {reason}") from None

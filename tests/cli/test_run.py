@@ -301,7 +301,7 @@ def test_a_folder_that_cannot_be_written(folder, capsys):
     write("a.png", picture())
     Path("out").mkdir(mode=0o555)
     assert run("x2.cfg", "a.png", "-o", "out/") == 1
-    assert "no permission" in capsys.readouterr().err
+    assert "Permission denied" in capsys.readouterr().err
 
 
 def test_a_folder_without_permission_is_refused_before_computing(
@@ -310,16 +310,15 @@ def test_a_folder_without_permission_is_refused_before_computing(
     """As above, also for root, who may write everywhere."""
     write("a.png", picture())
     Path("out").mkdir()
-    allowed = os.access
-    monkeypatch.setattr(
-        os,
-        "access",
-        lambda path, mode: Path(path).name != "out" and allowed(path, mode),
-    )
+
+    def refuse(dir):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("zoo.jobs.TemporaryFile", refuse)
     monkeypatch.setattr("zoo.images.read", lambda _: pytest.fail("too late"))
     assert run("x2.cfg", "a.png", "-o", "out/") == 1
     sentence = capsys.readouterr().err
-    assert "no permission" in sentence
+    assert "Permission denied" in sentence
     assert sentence.count("\n") == 1
 
 
