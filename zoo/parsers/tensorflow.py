@@ -141,6 +141,14 @@ class _Graph:
         for item in message:
             if item.number == 1:
                 self._node(message.message(item))
+        for node in self.nodes.values():
+            for name in node.inputs:
+                if _producer(name) not in self.nodes:
+                    raise message.error(
+                        f"node {quoted(node.name)} reads {quoted(name)}, which is not "
+                        f"in the graph; the file is damaged or a part of another",
+                        len(data),
+                    )
 
     def _node(self, message: Message) -> None:
         """Read a NodeDef: name = 1, op = 2, input = 3, attr = 5."""
