@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 
 import zoo
 from zoo import conversion
-from zoo.conversion import Converted, convert, read_checkpoint, reader_of
+from zoo.conversion import Converted, convert
 from zoo.errors import ReaderError, UsageError, WeightsError, ZooError
 from zoo.models.edsr import EDSR, OPENCV_MEAN
 from zoo.network import Network
+from zoo.parsers.detect import read_checkpoint, reader_of
 from zoo.parsers.safetensors import read_metadata, write_safetensors
 from zoo.state import load_weights, save_weights
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import hashlib
 import json
-import warnings
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from zoo.errors import PluginError, ReaderError, UsageError, ZooError
+from zoo.errors import PluginError, UsageError, ZooError
 from zoo.files import atomic_path
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
 from zoo.models.identify import identify
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint, Reader
-from zoo.registry import registry
+from zoo.parsers.detect import NAMELESS, reader_of
 from zoo.state import assign, load_weights, save_weights
 
-__all__ = ["Converted", "convert", "read_checkpoint", "reader_of"]
+__all__ = ["Converted", "convert"]
 
 Target = Literal["safetensors", "weights"]
-
-_HEAD_BYTES = 4096
-# Formats without names of layers: what they mean, only a cfg can tell.
-_NAMELESS = ("weights",)
 
 
 @dataclass(frozen=True)
@@ -147,7 +142,7 @@ def convert(
             )
         return _transcode(source, Path(cfg), output, to, licence, lenient, force)
     reader = reader_of(source)
-    if reader.name in _NAMELESS:
+    if reader.name in NAMELESS:
         raise UsageError(
             f"{str(source)!r} is a Darknet .weights file, which names no layers; "
             f"give the cfg that it belongs to (--cfg)"
@@ -286,87 +281,6 @@ def _transcode(
         (f"the network is {cfg}",),
         (target,),
     )
-
-
-# -- reading ---------------------------------------------------------------
-
-
-def read_checkpoint(path: str | Path) -> Checkpoint:
-    """Read a checkpoint of any known format.
-
-    Raises
-    ------
-    ReaderError
-        If it is unreadable, damaged, hostile or of no known format.
-    """
-    return reader_of(path).read(Path(path))
-
-
-def reader_of(path: str | Path) -> type[Reader]:
-    """Find the reader for a file, by its content; its name only breaks ties.
-
-    Raises
-    ------
-    ReaderError
-        If the file cannot be opened, is empty, or no reader knows it.
-    """
-    path = Path(path)
-    head = _head(path)
-    readers = _readers()
-    found = [reader for reader in readers if _recognizes(reader, path, head)]
-    by_name = [reader for reader in readers if path.name.endswith(reader.suffixes)]
-    for reader in found:
-        if reader in by_name:
-            return reader
-    if found:
-        # Nameless numbers begin with next to nothing that could be recognised.
-        return min(found, key=lambda reader: reader.name in _NAMELESS)
-    if by_name:
-        return by_name[0]  # its complaint about the content says most
-    names = ", ".join(sorted(reader.name for reader in readers))
-    raise ReaderError(
-        f"{str(path)!r} is of no checkpoint format that zoo reads ({names})"
-    )
-
-
-def _readers() -> list[type[Reader]]:
-    known = registry("zoo.readers")
-    readers = []
-    for name in known.canonical():
-        try:
-            readers.append(known.load(name))
-        except PluginError as error:
-            warnings.warn(str(error), RuntimeWarning, stacklevel=3)
-    return readers
-
-
-def _recognizes(reader: type[Reader], path: Path, head: bytes) -> bool:
-    """Ask a reader; a third party's that fails costs a warning, not the call."""
-    try:
-        return reader.recognizes(path, head)
-    except Exception as error:  # noqa: BLE001 - a third party's code
-        warnings.warn(
-            f"reader {reader.name!r} failed to look at {str(path)!r} "
-            f"({type(error).__name__}: {error})",
-            RuntimeWarning,
-            stacklevel=3,
-        )
-        return False
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        raise ReaderError(f"there is no file {str(path)!r}") from None
-    except IsADirectoryError:
-        raise ReaderError(f"{str(path)!r} is a folder, not a checkpoint") from None
-    except OSError as error:
-        raise ReaderError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ReaderError(f"{str(path)!r} is empty; fetch it again")
-    return head
 
 
 def _sha256(path: Path) -> str:

@@ -343,7 +343,7 @@ def test_a_published_checkpoint(shared: Path) -> None:
     path = shared / "data/weights/WDSR-B-f32-b16-r6-x4-best.pth.tar"
     if not path.is_file():
         pytest.skip(f"there is no {path}")
-    from zoo.conversion import read_checkpoint
+    from zoo.parsers.detect import read_checkpoint
 
     checkpoint = read_checkpoint(path)
     known = WDSR.recognize(checkpoint)

@@ -35,11 +35,15 @@ class Sketch:
         [net] first; what :func:`zoo.parsers.cfg.write_cfg` takes.
     roles : dict of Role to int
         The index of each layer that has a role.
+    shapes : dict of Role to tuple of int
+        Of the weight of each convolution: kh, kw, in, out.
     """
 
     def __init__(self, **net: Any) -> None:
         self.sections: list[tuple[str, dict[str, Any]]] = [("net", net)]
         self.roles: dict[Role, int] = {}
+        self.shapes: dict[Role, tuple[int, int, int, int]] = {}
+        self._channels: list[int] = []
 
     @property
     def last(self) -> int:
@@ -52,18 +56,35 @@ class Sketch:
         Parameters
         ----------
         kind : str
-            Canonical name of a layer.
+            Canonical name of a layer: a convolutional one, a shuffler, a route, or
+            one that keeps the channels of the layer before.
         role : Role, optional
             What a checkpoint's tensors find it by.
         **values
             Its keys, in order. One called ``from`` is written ``from_``.
         """
-        self.sections.append(
-            (kind, {name.rstrip("_"): value for name, value in values.items()})
-        )
+        keys = {name.rstrip("_"): value for name, value in values.items()}
+        before = self.channels
+        match kind:
+            case "convolutional":
+                self._channels.append(keys["filters"])
+            case "shuffler":
+                self._channels.append(before // keys["scale"] ** 2)
+            case "route":
+                here = len(self._channels)
+                layers = [at if at >= 0 else here + at for at in keys["layers"]]
+                self._channels.append(sum(self._channels[at] for at in layers))
+            case _:
+                self._channels.append(before)
+        self.sections.append((kind, keys))
         if role is not None:
             self.roles[role] = self.last
         return self.last
+
+    @property
+    def channels(self) -> int:
+        """Channels of what the last layer makes."""
+        return self._channels[-1] if self._channels else self.sections[0][1]["channels"]
 
     def convolution(
         self,
@@ -75,6 +96,7 @@ class Sketch:
         pad: bool = True,
     ) -> int:
         """Append a convolution of stride 1 that keeps the size, unless pad is False."""
+        self.shapes[role] = (size, size, self.channels, filters)
         return self.add(
             "convolutional",
             role,
