@@ -50,7 +50,7 @@ def set5(shared: Path) -> list[Path]:
 def model(published: Path, tmp_path_factory: pytest.TempPathFactory) -> Model:
     stem = tmp_path_factory.mktemp("published") / "EDSR_x2"
     zoo.convert(published, stem)
-    return zoo.load(stem.with_suffix(".cfg"))
+    return zoo.load(stem.with_suffix(".cfg"), backend="numpy")
 
 
 @pytest.fixture(scope="module")
