@@ -28,7 +28,9 @@ _PICTURE = (
 
 # How the network is trained, which says nothing of what it computes.
 _TRAINING = (
-    Key("batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1),
+    Key(
+        "batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1
+    ),
     Key("subdivisions", "int", 1, "parts a batch is worked off in", minimum=1),
     Key("time_steps", "int", 1, "steps of recurrent layers", minimum=1),
     Key("max_batches", "int", 0, "updates in all; 20000 if absent", minimum=0),

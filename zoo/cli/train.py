@@ -145,4 +145,6 @@ def _duration(seconds: float) -> str:
     minutes = round(seconds) // 60
     if minutes < 1:
         return f"{seconds:.0f} s"
-    return f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
+    return (
+        f"{minutes // 60}:{minutes % 60:02d} h" if minutes >= 60 else f"{minutes} min"
+    )

@@ -13,10 +13,13 @@ arrays; inputs are never written to.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from zoo.plugins.program import Cache, Compiled, Program
 
 __all__ = [
     "Array",
@@ -239,10 +242,25 @@ class Kernels(ABC):
 
     # -- compiled plans ----------------------------------------------------
 
-    def compile(self, program: Any) -> Any | None:
+    def compile(
+        self, program: Program, memory: int | None = None, cache: Cache | None = None
+    ) -> Compiled | None:
         """Turn a whole network into one call, or None to run it layer by layer.
 
-        ``program`` is the engine's list of operations (``zoo.engine``).
+        Parameters
+        ----------
+        program : Program
+            What to compute (:mod:`zoo.plugins.program`).
+        memory : int, optional
+            Bytes that the result may take for values between its steps.
+        cache : dict, optional
+            Kept with the network; a back end may put weights there in the order
+            in which it reads them, for the next picture size.
+
+        Raises
+        ------
+        MemoryLimitError
+            If it cannot be done in so little memory.
         """
         return None
 

@@ -1,0 +1,108 @@
+"""zoo train."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from tiny_training import pictures, tiny_cfg
+
+from zoo.cli import main
+from zoo.train.run import RunFolder
+
+NUMPY = ["--backend", "numpy"]
+KEYS = "batch=2\npatch=6\nmax_batches=6\nlearning_rate=0.002"
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    """A call that trains a tiny network for six updates."""
+    cfg = tiny_cfg(tmp_path, keys=KEYS)
+    data = pictures(tmp_path / "data")
+    run = tmp_path / "run"
+    return ["train", str(cfg), "--data", str(data), "-o", str(run), "--log-every", "2"]
+
+
+def test_from_cfg_to_weights(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *NUMPY]) == 0
+    captured = capsys.readouterr()
+    assert captured.out.startswith("6 of 6 updates done; best PSNR")
+    assert captured.err.count(" updates: loss") == 3
+    assert "0 s left" in captured.err
+    recipe = RunFolder(tmp_path / "run").load().recipe
+    assert (recipe["batch"], recipe["learning_rate"]) == (2, 0.002)
+    cfg, best = tmp_path / "run" / "model.cfg", tmp_path / "run" / "best.safetensors"
+    weights = ["--weights", str(best), "--json", *NUMPY]
+    assert main(["eval", str(cfg), str(tmp_path / "data"), *weights]) == 0
+    psnr = json.loads(capsys.readouterr().out)["psnr"]
+    assert psnr == pytest.approx(RunFolder(tmp_path / "run").entries()[-1]["psnr"])
+
+
+def test_options_override_the_cfg(arguments: list[str], tmp_path: Path) -> None:
+    extra = ["--learning-rate", "0.001", "--set", "steps=3", "--set", "scales=.1"]
+    assert main([*arguments, *NUMPY, *extra, "--policy", "steps", "--seed", "5"]) == 0
+    recipe = RunFolder(tmp_path / "run").load().recipe
+    assert recipe["learning_rate"] == 0.001
+    assert (recipe["steps"], recipe["scales"], recipe["seed"]) == ([3], [0.1], 5)
+    rates = [e["rate"] for e in RunFolder(tmp_path / "run").entries() if "rate" in e]
+    assert rates == pytest.approx([1e-3, 1e-4, 1e-4])
+
+
+def test_resume_and_change_of_mind(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *NUMPY, "--minutes", "0"]) == 0
+    assert "1 of 6 updates done" in capsys.readouterr().out
+    run = str(tmp_path / "run")
+    assert main(["train", "--resume", run, "--updates", "4", *NUMPY]) == 0
+    assert "4 of 4 updates done" in capsys.readouterr().out
+    assert main(["train", "--resume", run, "--updates", "4", *NUMPY]) == 0
+    assert "4 of 4 updates done" in capsys.readouterr().out
+
+
+def test_fine_tuning_of_another_scale(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *NUMPY]) == 0
+    (tmp_path / "x3").mkdir()
+    cfg = tiny_cfg(tmp_path / "x3", keys=KEYS, scale=3)
+    call = ["train", str(cfg), "--data", str(tmp_path / "data")]
+    call += ["-o", str(tmp_path / "run3")]
+    call += ["--from", str(tmp_path / "run" / "best.safetensors")]
+    call += ["--from-cfg", str(tmp_path / "run" / "model.cfg")]
+    capsys.readouterr()
+    assert main([*call, *NUMPY]) == 0
+    assert "2 of 4 tensors from" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("extra", "reason"),
+    [
+        (["--set", "bach=3"], "did you mean batch"),
+        (["--cost", "none"], "no cost 'none'"),
+        (["--updates", "0"], "updates is 0"),
+        (["--device", "cuda"], "--backend torch"),
+        (["--backend", "numpy", "--device", "cuda"], "knows no devices"),
+        (["--patch", "1000"], "smaller than a patch"),
+        (["--from", "none.safetensors"], "no file"),
+        (["--resume", "run"], "has its cfg already"),
+    ],
+)
+def test_what_does_not_go(
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    extra: list[str],
+    reason: str,
+) -> None:
+    assert main([*arguments, *extra]) in (1, 2)
+    assert reason in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_calls_that_say_too_little(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train"]) == 2
+    assert "CFG, --data and --output" in capsys.readouterr().err
+    assert main(["train", "--resume", "nowhere"]) == 2
+    assert "no run with a checkpoint" in capsys.readouterr().err

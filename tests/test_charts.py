@@ -1,0 +1,56 @@
+"""Charts: what is drawn where."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from zoo.charts import Line, Panel, draw, ticks
+
+
+def test_panels_stand_below_each_other() -> None:
+    line = Line("a", [0, 1, 2], [3, 1, 2])
+    panel = Panel("title", "x", "y", [line])
+    picture = draw([panel, panel], width=300, height=200)
+    assert picture.shape == (400, 300, 3)
+    assert picture.dtype == np.uint8
+    np.testing.assert_array_equal(picture[:200], picture[200:])
+
+
+def _colored_rows(picture: np.ndarray, column: int) -> np.ndarray:
+    """Rows where a column has a color that is no gray: those of a line."""
+    pixels = picture[60:300, column].astype(int)
+    return 60 + np.flatnonzero(np.ptp(pixels, axis=1) > 60)
+
+
+def test_larger_values_stand_higher() -> None:
+    picture = draw([Panel("", "x", "y", [Line("a", [0, 10], [0, 10])])])
+    left, right = _colored_rows(picture, 150), _colored_rows(picture, 800)
+    assert left.mean() > right.mean() + 100
+
+
+def test_gaps_and_constants_are_no_trouble() -> None:
+    lines = [
+        Line("gap", [0, 1, 2, 3], [1, math.nan, math.inf, 2]),
+        Line("constant", [0, 3], [1.5, 1.5]),
+        Line("empty", [], []),
+    ]
+    for log in (False, True):
+        picture = draw([Panel("t", "x", "y", lines, log_y=log, log_x=log)])
+        assert len(_colored_rows(picture, 450)) > 0
+    assert draw([Panel("t", "x", "y", [Line("none", [], [])])]).shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 10, [0, 2, 4, 6, 8, 10]),
+        (0.13, 0.52, [0.2, 0.3, 0.4, 0.5]),
+        (5, 5, [5]),
+        (0, math.inf, [0]),
+    ],
+)
+def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
+    assert ticks(low, high) == pytest.approx(expected)

@@ -1,0 +1,95 @@
+"""Where a recipe comes from, and what is refused."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+import pytest
+
+from zoo.errors import UsageError
+from zoo.net_section import NET_KEYS
+from zoo.network import Network
+from zoo.train.recipe import _FIELDS, Recipe
+
+LAYER = "\n[convolutional]\nfilters=3\n"
+
+
+def recipe_of(text: str) -> Recipe:
+    network = Network.parse("[net]\n" + text + LAYER)
+    given = {entry.key for entry in network.sections[0].entries}
+    return Recipe.from_settings(network.settings, given)
+
+
+def test_cfg_sets_what_it_gives_and_nothing_else() -> None:
+    recipe = recipe_of(
+        "batch=3\nmax_batches=70\nlearning_rate=0.5\nsteps=10,20\nscales=.5,.1\n"
+        "policy=steps\noptimizer=nesterov\nema_alpha=0.01\naugment=0\nseed=4\n"
+    )
+    assert recipe == Recipe(
+        batch=3,
+        updates=70,
+        learning_rate=0.5,
+        steps=(10, 20),
+        scales=(0.5, 0.1),
+        policy="steps",
+        optimizer="nesterov",
+        average=0.01,
+        augment=False,
+        seed=4,
+    )
+
+
+def test_darknets_adam() -> None:
+    assert recipe_of("adam=1\n").optimizer == "adam"
+    assert recipe_of("adam=1\noptimizer=sgd\n").optimizer == "sgd"
+
+
+def test_every_key_exists_and_has_a_field() -> None:
+    assert set(_FIELDS) <= {key.name for key in NET_KEYS}
+    assert set(_FIELDS.values()) == {field.name for field in fields(Recipe)}
+
+
+def test_settings_are_keys_of_net() -> None:
+    recipe = Recipe().with_settings(["steps=5, 7", "scales=.5,.5", "B1=0.8"])
+    assert (recipe.steps, recipe.scales, recipe.beta1) == ((5, 7), (0.5, 0.5), 0.8)
+    with pytest.raises(UsageError, match="did you mean patch"):
+        Recipe().with_settings(["patches=5"])
+    with pytest.raises(UsageError, match="batch=0"):
+        Recipe().with_settings(["batch=0"])
+    with pytest.raises(UsageError, match="no key of a recipe"):
+        Recipe().with_settings(["batch"])
+
+
+def test_plain_values_and_back() -> None:
+    recipe = Recipe(policy="steps", steps=(1, 2), scales=(0.1, 0.2))
+    assert Recipe.from_dict(recipe.to_dict()) == recipe
+    # What a newer zoo wrote besides does no harm.
+    assert Recipe.from_dict({**recipe.to_dict(), "future": 1}) == recipe
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"updates": 0},
+        {"batch": -1},
+        {"patch": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"average": 1.0},
+        {"clip_gradient": -1.0},
+        {"cost": "mean"},
+        {"optimizer": "adman"},
+        {"policy": "random"},
+        {"policy": "steps", "steps": (1,)},
+    ],
+)
+def test_what_cannot_be_meant(wrong: dict[str, object]) -> None:
+    with pytest.raises(UsageError):
+        Recipe(**wrong).check()  # type: ignore[arg-type]
+
+
+def test_recipe_is_no_part_of_the_fingerprint() -> None:
+    plain = Network.parse("[net]\nchannels=3\n" + LAYER).fingerprint
+    trained = "[net]\nbatch=8\nchannels=3\nlearning_rate=0.1\nhue=.1\n" + LAYER
+    assert Network.parse(trained).fingerprint == plain
+    assert Network.parse("[net]\nrange=255\n" + LAYER).fingerprint != plain
