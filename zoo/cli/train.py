@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from zoo.train.loop import Report
+    from zoo.train.session import Session
 
 __all__ = ["command"]
 
@@ -80,8 +87,8 @@ def command(**options: Any) -> None:
         session = Session.start(options, _say)
     session.prepare(options, _say)
     minutes = options["minutes"]
-    with _Display(session, options["log_every"]) as display:
-        session.trainer.report = display
+    with _display(session, options["log_every"]) as show:
+        session.trainer.report = show
         session.trainer.run(seconds=None if minutes is None else 60 * minutes)
     click.echo(session.conclusion())
 
@@ -90,49 +97,39 @@ def _say(text: str) -> None:
     click.echo(f"zoo: {text}", err=True)
 
 
-class _Display:
+@contextmanager
+def _display(session: Session, every: int) -> Iterator[Callable[[Report], None]]:
     """Progress on stderr: loss, PSNR, speed, time left.
 
     A bar on a terminal; elsewhere a line now and then, for ``nohup`` and logs.
     """
+    from zoo.progress import bar
 
-    def __init__(self, session: Any, every: int) -> None:
-        import sys
+    shown = sys.stderr is not None and sys.stderr.isatty()
+    total, done = session.recipe.updates, session.trainer.update
+    with bar(total, "update", shown=shown, done=done) as progress:
 
-        from zoo.progress import bar
+        def show(report: Report) -> None:
+            if shown:
+                progress.note(", ".join(_figures(report)))
+                progress.reach(report.update)
+            elif report.update % every == 0 or report.update == total:
+                left = (total - report.update) * report.seconds_per_update
+                figures = [*_figures(report), f"{_duration(left)} left"]
+                _say(f"{report.update}/{total} updates: {', '.join(figures)}")
 
-        self._every = every
-        self._shown = sys.stderr is not None and sys.stderr.isatty()
-        self._context = bar(
-            session.recipe.updates,
-            "update",
-            shown=self._shown,
-            done=session.trainer.update,
-        )
+        yield show
 
-    def __enter__(self) -> _Display:  # noqa: PYI034
-        self._bar = self._context.__enter__()
-        return self
 
-    def __exit__(self, *error: Any) -> None:
-        self._context.__exit__(*error)
-
-    def __call__(self, report: Any) -> None:
-        figures = [f"loss {report.loss:.4g}", f"rate {report.rate:.3g}"]
-        if report.psnr is not None:
-            figures.append(f"{report.psnr:.2f} dB")
-        if report.best is not None:
-            figures.append(f"best {report.best:.2f} dB")
-        if report.skipped:
-            figures.append(f"{report.skipped} left out")
-        figures.append(_speed(report.seconds_per_update))
-        if self._shown:
-            self._bar.note(", ".join(figures))
-            self._bar.reach(report.update)
-        elif report.update % self._every == 0 or report.update == report.updates:
-            left = (report.updates - report.update) * report.seconds_per_update
-            figures.append(f"{_duration(left)} left")
-            _say(f"{report.update}/{report.updates} updates: {', '.join(figures)}")
+def _figures(report: Report) -> list[str]:
+    figures = [f"loss {report.loss:.4g}", f"rate {report.rate:.3g}"]
+    if report.psnr is not None:
+        figures.append(f"{report.psnr:.2f} dB")
+    if report.best is not None:
+        figures.append(f"best {report.best:.2f} dB")
+    if report.skipped:
+        figures.append(f"{report.skipped} left out")
+    return [*figures, _speed(report.seconds_per_update)]
 
 
 def _speed(seconds: float) -> str:

@@ -244,15 +244,26 @@ def _copied(arrays: dict[str, Array]) -> dict[str, Array]:
 def random_states(network: Network) -> dict[str, Any]:
     """States of the layers' random numbers (dropout) by layer index, for JSON."""
     return {
-        str(index): layer.rng.bit_generator.state
-        for index, layer in enumerate(network.layers)
-        if isinstance(getattr(layer, "rng", None), np.random.Generator)
+        str(index): generator.bit_generator.state
+        for index, generator in _generators(network).items()
     }
 
 
 def restore_random_states(network: Network, states: dict[str, Any]) -> None:
     """Undo :func:`random_states`."""
+    generators = _generators(network)
     for index, state in states.items():
-        generator = getattr(network.layers[int(index)], "rng", None)
-        if isinstance(generator, np.random.Generator):
-            generator.bit_generator.state = state
+        if int(index) in generators:
+            generators[int(index)].bit_generator.state = state
+
+
+def _generators(network: Network) -> dict[int, np.random.Generator]:
+    """What the layers draw from: their attribute ``rng``, where they have one."""
+    found = {
+        index: getattr(layer, "rng", None) for index, layer in enumerate(network.layers)
+    }
+    return {
+        index: generator
+        for index, generator in found.items()
+        if isinstance(generator, np.random.Generator)
+    }

@@ -89,13 +89,12 @@ class Recipe:
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """Undo :meth:`to_dict`."""
         known = {field.name for field in fields(cls)}
-        return cls(
-            **{
-                name: tuple(value) if isinstance(value, list) else value
-                for name, value in values.items()
-                if name in known
-            }
-        )
+        kept: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+            if name in known
+        }
+        return cls(**kept)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""

@@ -27,10 +27,21 @@ __all__ = ["Session"]
 
 _OWN_CASES = 5  # training pictures to validate on where no others are given
 
+# Options of the command line that are called like fields of Recipe.
 _RECIPE_OPTIONS = (
-    "updates batch patch cost optimizer learning_rate policy decay "
-    "clip_gradient average burn_in seed"
-).split()
+    "updates",
+    "batch",
+    "patch",
+    "cost",
+    "optimizer",
+    "learning_rate",
+    "policy",
+    "decay",
+    "clip_gradient",
+    "average",
+    "burn_in",
+    "seed",
+)
 
 
 class Session:
