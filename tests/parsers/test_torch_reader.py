@@ -7,6 +7,8 @@ import functools
 import io
 import os
 import pickle
+import subprocess
+import sys
 import time
 import tracemalloc
 import warnings
@@ -517,6 +519,28 @@ def test_flipped_bits_give_a_checkpoint_or_an_error(
         TorchReader.read(path)
     except ReaderError as error:
         assert "\n" not in str(error)
+
+
+_ALONE = """
+import pickle, sys
+from pathlib import Path
+sys.modules["torch"] = None
+pickle.loads = pickle.load = pickle.Unpickler = None
+from zoo.parsers.torch import TorchReader
+print(TorchReader.read(Path(sys.argv[1])).tensors["a"].shape)
+"""
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_neither_torch_nor_an_unpickler_is_used(tmp_path: Path, container: str) -> None:
+    path = save(tmp_path / "x.pth", {"a": torch.ones(2, 3)}, container)
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout == "(2, 3)\n", done.stderr
 
 
 # -- published files ---------------------------------------------------------------

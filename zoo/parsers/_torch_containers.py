@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from zoo.errors import ReaderError
 from zoo.parsers._pickle import PickleMachine
-from zoo.parsers._pickle_values import Global
+from zoo.parsers._pickle_values import Global, quoted
 from zoo.parsers._torch_objects import (
     CONSTRUCTORS,
     NestedStorage,
@@ -86,7 +86,7 @@ class _NoStorages(Storages):
     """Of a bare pickle, whose storages are within it."""
 
     def raw(self, key: str) -> bytes:
-        raise ReaderError(f"{self.source}: there is no storage {key!r}")
+        raise ReaderError(f"{self.source}: there is no storage {quoted(key)}")
 
     def nested(self, storage: NestedStorage) -> tuple[bytes, str]:
         source = f"{self.source} (a storage within)"
@@ -163,7 +163,7 @@ class _LegacyStorages(Storages):
 
     def raw(self, key: str) -> bytes:
         if key not in self._spans:
-            raise ReaderError(f"{self.source}: there is no storage {key!r}")
+            raise ReaderError(f"{self.source}: there is no storage {quoted(key)}")
         start, end = self._spans[key]
         return self._data[start:end]
 
@@ -207,7 +207,7 @@ def _open_legacy(data: bytes, source: str, start: int) -> tuple[Any, Storages]:
         end = at + 8 + count * sizes[name]
         if at + 8 > len(data) or count < 0 or end > len(data):
             raise ReaderError(
-                f"{source}: storage {name!r} at byte {at} should hold {count} elements "
+                f"{source}: storage {quoted(name)} at byte {at} should hold {count} elements "
                 f"of {sizes[name]} bytes; the file of {len(data)} bytes ends before"
             )
         spans[name] = (at + 8, end)

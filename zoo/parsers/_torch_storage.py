@@ -11,7 +11,7 @@ from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
-from zoo.parsers._pickle_values import Global
+from zoo.parsers._pickle_values import Global, quoted
 from zoo.parsers._torch_objects import (
     BFLOAT16,
     NestedStorage,
@@ -151,12 +151,12 @@ class Storages(ABC):
             reach += (size - 1) * stride
         if reach > storage.size:
             raise ReaderError(
-                f"{self.source}: tensor {name!r} reaches element {reach - 1} of a "
+                f"{self.source}: tensor {quoted(name)} reaches element {reach - 1} of a "
                 f"storage of {storage.size}; the file is damaged"
             )
         if count > storage.size:
             raise ReaderError(
-                f"{self.source}: tensor {name!r} claims {count} elements of a storage "
+                f"{self.source}: tensor {quoted(name)} claims {count} elements of a storage "
                 f"of {storage.size} (an expanded tensor); save a contiguous copy"
             )
         self._charge(name, count * storage.itemsize)
@@ -172,7 +172,7 @@ class Storages(ABC):
         self._budget -= size
         if self._budget < 0:
             raise ReaderError(
-                f"{self.source}: the tensors up to {name!r} hold far more than the "
+                f"{self.source}: the tensors up to {quoted(name)} hold far more than the "
                 f"file does; it is refused"
             )
 
@@ -189,13 +189,13 @@ class Storages(ABC):
             data = self.raw(where.key)
             if len(data) != where.count * element_size(where.dtype):
                 raise ReaderError(
-                    f"{self.source}: storage {where.key!r} of tensor {name!r} has "
+                    f"{self.source}: storage {quoted(where.key)} of tensor {quoted(name)} has "
                     f"{len(data)} bytes where {where.count} elements of "
                     f"{element_size(where.dtype)} bytes are announced"
                 )
             if len(data) % element_size(dtype):
                 raise ReaderError(
-                    f"{self.source}: storage {where.key!r} of tensor {name!r} is no "
+                    f"{self.source}: storage {quoted(where.key)} of tensor {quoted(name)} is no "
                     f"whole number of elements"
                 )
             self._charge(name, 2 * len(data))

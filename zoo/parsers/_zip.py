@@ -8,6 +8,7 @@ import zlib
 from pathlib import Path
 
 from zoo.errors import ReaderError
+from zoo.parsers._pickle_values import quoted
 
 __all__ = ["BoundedZip"]
 
@@ -69,17 +70,17 @@ class BoundedZip:
         """
         size = self._sizes.get(name)
         if size is None:
-            raise ReaderError(f"{self._path}: the archive has no entry {name!r}")
+            raise ReaderError(f"{self._path}: the archive has no entry {quoted(name)}")
         info = self._zip.getinfo(name)
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise ReaderError(
-                f"{self._path}: entry {name!r} is compressed by method "
+                f"{self._path}: entry {quoted(name)} is compressed by method "
                 f"{info.compress_type}; pack the archive again, stored or deflated"
             )
         self._budget -= size
         if self._budget < 0:
             raise ReaderError(
-                f"{self._path}: entry {name!r} of {size} bytes inflates the archive "
+                f"{self._path}: entry {quoted(name)} of {size} bytes inflates the archive "
                 f"beyond 16 times its size; it is refused"
             )
         try:
@@ -87,11 +88,11 @@ class BoundedZip:
                 data = stream.read(size + 1)
         except _FAILURES as error:
             raise ReaderError(
-                f"{self._path}: entry {name!r} is damaged ({error})"
+                f"{self._path}: entry {quoted(name)} is damaged ({error})"
             ) from None
         if len(data) != size:
             raise ReaderError(
-                f"{self._path}: entry {name!r} holds {len(data)} bytes "
+                f"{self._path}: entry {quoted(name)} holds {len(data)} bytes "
                 f"where the archive says {size}"
             )
         return data

@@ -9,7 +9,6 @@ state_dict among what a training script may have saved beside it.
 from __future__ import annotations
 
 import re
-import zipfile
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,6 +22,7 @@ from zoo.parsers._pickle_values import Opaque, quoted
 from zoo.parsers._torch_containers import LEGACY_MAGIC, is_tar, open_container
 from zoo.parsers._torch_objects import NumpyArray, TensorRef
 from zoo.parsers._torch_storage import Storages
+from zoo.parsers._zip import BoundedZip
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["TorchReader"]
@@ -85,11 +85,9 @@ class TorchReader(Reader):
             if b"/data.pkl" in head[:512]:
                 return True
             try:
-                with zipfile.ZipFile(path) as archive:
-                    return any(
-                        name.endswith("/data.pkl") for name in archive.namelist()
-                    )
-            except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+                with closing(BoundedZip(path)) as archive:
+                    return any(name.endswith("/data.pkl") for name in archive.sizes())
+            except ReaderError:
                 return False
         if is_tar(head):
             return head[:100].rstrip(b"\0").removeprefix(b"./") in (
