@@ -373,7 +373,7 @@ def test_truncations_give_fewer_nodes_or_an_error(tmp_path: Path) -> None:
 
 
 @given(data=st.data())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 def test_flipped_bits_give_a_checkpoint_or_an_error(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:
