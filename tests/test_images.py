@@ -261,10 +261,25 @@ def test_float_predictor():
     np.testing.assert_array_equal(decode(bytes(patched)).pixels[..., 0], values)
 
 
-def test_associated_alpha_is_divided_out():
+def relabel(values):
+    """An LZW file by Pillow that says its colour is multiplied by alpha."""
+    data = bytearray(save(pil.fromarray(values), "TIFF", compression="tiff_lzw"))
+    layout, offset = read_header(bytes(data))
+    entries, _ = read_directory(bytes(data), offset, layout)
+    assert entries[259].values(layout) == (5,)
+    assert entries[338].values(layout) == (2,)
+    struct.pack_into(f"{layout.order}H", data, entries[338].position + 8, 1)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("compression", [None, "lzw"])
+def test_associated_alpha_is_divided_out(compression):
     color = np.array([[[200, 100, 50]]], np.uint8)
     values = np.array([[[100, 50, 25, 128], [9, 9, 9, 0]]], np.uint8)
-    image = decode(tiff(values, photometric="rgb", extrasamples=["assocalpha"]))
+    data = tiff(values, photometric="rgb", extrasamples=["assocalpha"])
+    if compression:  # tifffile has no LZW of its own
+        data = relabel(values)
+    image = decode(data)
     np.testing.assert_allclose(image.pixels[:, :1].astype(int), color, atol=1)
     np.testing.assert_array_equal(image.pixels[0, 1], [0, 0, 0])
     np.testing.assert_array_equal(image.alpha, values[..., 3])
@@ -301,6 +316,18 @@ def test_color_png_with_a_transparent_value_and_single_bits():
     np.testing.assert_array_equal(
         image.pixels[0, :, 0] // 255, [1, 0, 1, 0, 0, 1, 0, 1]
     )
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "YCbCr"])
+def test_jpeg_in_tiff(mode):
+    smooth = np.add.outer(np.arange(32), np.arange(48)).astype(np.uint8) * 2
+    other = pil.fromarray(
+        np.dstack([smooth, smooth.T[:32, :32].repeat(2, 1)[:, :48], smooth[::-1]])
+    ).convert(mode)
+    image = decode(save(other, "TIFF", compression="jpeg", quality=95))
+    expected = np.asarray(other if mode == "L" else other.convert("RGB"))
+    expected = expected.reshape(32, 48, -1).astype(int)
+    assert np.abs(image.pixels - expected).mean() < 6
 
 
 # -- metadata ----------------------------------------------------------------

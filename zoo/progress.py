@@ -27,9 +27,7 @@ class Bar:
         How much of the work was done in an earlier session.
     """
 
-    def __init__(
-        self, total: float, unit: str, shown: bool, done: float = 0.0
-    ) -> None:
+    def __init__(self, total: float, unit: str, shown: bool, done: float = 0.0) -> None:
         self._total = total
         self._unit = unit
         self._done = done

@@ -162,12 +162,14 @@ def _tiff(data: bytes) -> tuple[Image, int]:
     if stored is not None:
         image = _from_planes(stored, page.colors)
     else:
-        if page.samples > page.colors:
-            raise ImageError(
-                "has transparency compressed in a way that zoo cannot read"
-            )
-        pixels = codec.decode(tiff.without_orientation(page))
+        pixels = codec.decode(tiff.for_opencv(page))
         image = _from_opencv(_checked(pixels, page.width, page.height))
+        if page.has_alpha and image.alpha is None:
+            raise ImageError(
+                "has transparency stored in a way that zoo cannot read; save it as PNG"
+            )
+    if page.is_multiplied and image.alpha is not None:
+        image = replace(image, pixels=tiff.unmultiply(image.pixels, image.alpha))
     image = replace(image, format="tiff", metadata=tiff.metadata(page))
     return image, page.orientation
 

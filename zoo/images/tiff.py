@@ -24,7 +24,7 @@ from zoo.images.image import Metadata
 from zoo.images.tiff_codecs import DECODERS
 from zoo.images.tiff_writer import build_exif
 
-__all__ = ["Page", "decode", "metadata", "read_page", "without_orientation"]
+__all__ = ["Page", "decode", "for_opencv", "metadata", "read_page", "unmultiply"]
 
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _COMPRESSION = 254, 256, 257, 258, 259
 _PHOTOMETRIC, _FILL_ORDER, _STRIP_OFFSETS, _ORIENTATION = 262, 266, 273, 274
@@ -35,6 +35,8 @@ _XMP, _ICC = 700, 34675
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _CMYK = 0, 1, 2, 5
 _UINT, _INT, _FLOAT = 1, 2, 3
 _ASSOCIATED = 1
+_SHORT = 3
+_YCBCR = 6
 _LZW = 5
 _MAX_PAGES = 4096
 _MAX_TILE = 4096
@@ -91,9 +93,19 @@ class Page:
         return orientation_of(self.entries, self.layout)
 
     @property
+    def has_alpha(self) -> bool:
+        """Whether there is a sample that is no colour."""
+        return self.samples > self.colors
+
+    @property
+    def is_multiplied(self) -> bool:
+        """Whether colour is stored multiplied by alpha."""
+        return self.has_alpha and self.number(_EXTRA) == _ASSOCIATED
+
+    @property
     def colors(self) -> int:
         """Samples that are colour; the further ones are alpha or unknown."""
-        return 3 if self.number(_PHOTOMETRIC) == _RGB else 1
+        return 3 if self.number(_PHOTOMETRIC) in (_RGB, _YCBCR) else 1
 
 
 def read_page(data: bytes) -> Page:
@@ -151,15 +163,18 @@ def metadata(page: Page) -> Metadata:
     )
 
 
-def without_orientation(page: Page) -> bytes:
-    """The file with orientation 1, so that OpenCV does not turn its pixels."""
-    entry = page.entries.get(_ORIENTATION)
-    if entry is None or page.orientation == 1:
-        return page.data
+def for_opencv(page: Page) -> bytes:
+    """The file as OpenCV must see it to give the pixels as they are stored.
+
+    It turns them by the orientation and, in 8 bits, multiplies colour by alpha
+    unless that is said to be done already.
+    """
     result = bytearray(page.data)
-    value = struct.pack(f"{page.layout.order}H", 1)
-    at = entry.position + (12 if page.layout.is_big else 8)
-    result[at : at + 2] = value
+    for tag, value in ((_ORIENTATION, 1), (_EXTRA, _ASSOCIATED)):
+        entry = page.entries.get(tag)
+        if entry is not None and entry.type == _SHORT and entry.count == 1:
+            at = entry.position + (12 if page.layout.is_big else 8)
+            struct.pack_into(f"{page.layout.order}H", result, at, value)
     return bytes(result)
 
 
@@ -169,8 +184,8 @@ def decode(page: Page) -> NDArray[Any] | None:
     Returns
     -------
     ndarray or None
-        H x W x (1, 2, 3 or 4), colour not multiplied by alpha, black 0; uint8,
-        uint16 or float32. None if the file is of a kind that is left to OpenCV.
+        H x W x (1, 2, 3 or 4), black 0; uint8, uint16 or float32. None if the file
+        is of a kind that is left to OpenCV.
 
     Raises
     ------
@@ -196,8 +211,6 @@ def decode(page: Page) -> NDArray[Any] | None:
         pixels[..., 0] = np.iinfo(dtype).max - pixels[..., 0]
     if dtype.kind == "f":
         pixels = pixels.astype(np.float32, copy=False)
-    if page.samples > page.colors and page.number(_EXTRA) == _ASSOCIATED:
-        _unmultiply(pixels)
     return pixels
 
 
@@ -222,7 +235,7 @@ def _opencv_is_exact(page: Page, dtype: np.dtype[Any]) -> bool:
     """Whether OpenCV reads an LZW file exactly, much faster than Python does."""
     return (
         page.number(_COMPRESSION) == _LZW
-        and page.samples == page.colors
+        and page.samples in (page.colors, 4)
         and dtype.kind == "u"
         and page.number(_PHOTOMETRIC) != _WHITE_IS_ZERO
         and page.number(_PLANAR, 1) == 1
@@ -302,12 +315,12 @@ def _unpredict(
     return block
 
 
-def _unmultiply(pixels: NDArray[Any]) -> None:
-    """Divide colour by alpha (the last channel), in place."""
-    alpha = pixels[..., -1:].astype(np.float64)
-    white = np.iinfo(pixels.dtype).max if pixels.dtype.kind == "u" else 1.0
-    factor = np.divide(white, alpha, out=np.zeros_like(alpha), where=alpha > 0)
-    color = pixels[..., :-1] * factor
-    if pixels.dtype.kind == "u":
-        color = np.minimum(np.rint(color), white)
-    pixels[..., :-1] = color
+def unmultiply(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
+    """Divide colour (H x W x C) by alpha (H x W); black where alpha is 0."""
+    white = np.iinfo(color.dtype).max if color.dtype.kind == "u" else 1.0
+    wide = alpha[..., None].astype(np.float64)
+    factor = np.divide(white, wide, out=np.zeros_like(wide), where=wide > 0)
+    result = color * factor
+    if color.dtype.kind == "u":
+        result = np.minimum(np.rint(result), white)
+    return result.astype(color.dtype)

@@ -27,7 +27,7 @@ _ORIENTATION = 0x0112
 # Description, maker, model, software, date, artist, copyright.
 _DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
 _STRIP = 1 << 20
-_LEVEL = 6
+_LEVEL = 4
 _CLASSIC_LIMIT = 2**32 - 2**24
 
 # Tag -> (type, count, bytes in the writer's order).

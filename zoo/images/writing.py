@@ -92,6 +92,12 @@ def encode(image: Image, format: str, *, quality: int | None = None) -> bytes:
         lossless = image.is_lossless and quality is None
         chosen = _WEBP_LOSSLESS if lossless else quality or DEFAULT_QUALITY
         options = [cv2.IMWRITE_WEBP_QUALITY, chosen]
+        if lossless and hasattr(cv2, "IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR"):
+            # Keeps the colour of what is transparent; only newer OpenCV can.
+            options += [
+                cv2.IMWRITE_WEBP_LOSSLESS_MODE,
+                cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR,
+            ]
         return webp.embed(codec.encode(".webp", _for_opencv(image, 3), options), meta)
     minimum = 1 if image.alpha is None else 3
     return bmp.embed(codec.encode(".bmp", _for_opencv(image, minimum), []), meta)
