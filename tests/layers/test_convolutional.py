@@ -175,11 +175,12 @@ def test_pjreddie_epsilon_stands_outside_the_root():
     assert results["pjreddie"] == pytest.approx(1 / (1e-4 + 1e-6), rel=1e-4)
 
 
-def test_initial_weights_are_he_normal():
+def test_initial_weights_are_uniform():
     layer = Convolutional(filters=64, size=3, groups=2, batch_normalize=True)
     layer.build(Shape(8, 8, 32))
     layer.initialize(np.random.default_rng(0))
-    assert layer.weights.std() == pytest.approx(math.sqrt(2 / (9 * 16)), rel=0.02)
+    assert layer.weights.std() == pytest.approx(1 / math.sqrt(3 * 9 * 16), rel=0.02)
+    assert np.abs(layer.weights).max() <= 1 / math.sqrt(9 * 16)
     assert abs(layer.weights.mean()) < 0.005
     assert (layer.parameters["scales"] == 1).all() and (layer.biases == 0).all()
     assert (layer.statistics["rolling_variance"] == 1).all()

@@ -180,10 +180,11 @@ class Trainer:
         self.bad_in_a_row = 0
         if self.mean_loss is None:
             self.mean_loss = outcome.loss
-        self.mean_loss += _SMOOTHING * (outcome.loss - self.mean_loss)
+        # While young, an average is over all updates so far.
+        young = 1 / (self.update - self.skipped)
+        self.mean_loss += max(_SMOOTHING, young) * (outcome.loss - self.mean_loss)
         if self.recipe.average:
-            # While young, the average is over all updates so far.
-            self.learner.follow(max(self.recipe.average, 1 / (self.update + 1)))
+            self.learner.follow(max(self.recipe.average, young))
 
     def _time_one(self, seconds: float) -> None:
         """Follow the time that an update takes; validation does not count."""
