@@ -28,6 +28,7 @@ else:
         if windows
         else [
             "-O3",
+            "-g0",
             "-std=gnu11",
             "-fno-math-errno",
             "-fno-trapping-math",
@@ -44,8 +45,9 @@ else:
         depends=glob(f"{folder}/*.h"),
         extra_compile_args=flags + os.environ.get("ZOO_CFLAGS", "").split(),
         extra_link_args=[] if windows else ["-pthread"],
-        optional=True,
     )
     extensions = cythonize([native], language_level=3)
+    for extension in extensions:
+        extension.optional = True  # cythonize does not take it over
 
 setup(ext_modules=extensions)
