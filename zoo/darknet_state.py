@@ -4,13 +4,15 @@
 layer             order in the file
 ================  ==========================================================
 convolutional     biases; scales, means, variances if normalised; weights
+deconvolutional   the same
 connected         biases; weights; scales, means, variances if normalised
 batchnorm         biases, scales, means, variances
 shortcut          weights, if it has any
 ================  ==========================================================
 
 Filters are O x I x H x W in Darknet and H x W x I x O here; with ``flipped=1``
-the file holds I x H x W x O. The matrix of a [connected] is output x input in
+the file holds I x H x W x O. Those of a [deconvolutional] are I x O x H x W in
+Darknet and H x W x O x I here. The matrix of a [connected] is output x input in
 both; Darknet flattens the input as C x H x W, zoo as H x W x C.
 
 A layer with ``dontload=1`` is not in the files that Darknet reads, and the scales
@@ -42,6 +44,7 @@ __all__ = ["read_darknet", "write_darknet"]
 _NORMALIZATION = ("scales", "rolling_mean", "rolling_variance")
 _ORDERS = {
     "convolutional": ("biases", *_NORMALIZATION, "weights"),
+    "deconvolutional": ("biases", *_NORMALIZATION, "weights"),
     "connected": ("biases", "weights", *_NORMALIZATION),
     "batchnorm": ("biases", *_NORMALIZATION),
     "shortcut": ("weights",),
@@ -226,6 +229,9 @@ def _from_darknet(slot: _Slot, values: Array, transposed: bool) -> Array:
             if slot.flipped:
                 values = values.reshape(-1, outputs).T
             return values.reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
+        case "deconvolutional":
+            height, width, outputs, inputs = shape
+            return values.reshape(inputs, outputs, height, width).transpose(2, 3, 1, 0)
         case "connected":
             outputs, size = shape
             matrix = values.reshape((size, outputs) if transposed else shape)
@@ -243,6 +249,8 @@ def _to_darknet(slot: _Slot) -> Array:
         case "convolutional":
             axes = (2, 0, 1, 3) if slot.flipped else (3, 2, 0, 1)
             return slot.tensor.transpose(axes)
+        case "deconvolutional":
+            return slot.tensor.transpose(3, 2, 0, 1)
         case "connected":
             return slot.tensor[:, np.argsort(_from_chw(slot.input))]
     return slot.tensor

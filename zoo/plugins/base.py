@@ -117,6 +117,31 @@ class Kernels(ABC):
         """
 
     @abstractmethod
+    def conv2d_transpose(
+        self,
+        x: Array,
+        weights: Array,
+        geometry: ConvGeometry,
+        size: tuple[int, int],
+    ) -> Array:
+        """The transpose of :meth:`conv2d`: its gradient with respect to its input.
+
+        Parameters
+        ----------
+        x : ndarray, N x H x W x C
+            Of the shape that the convolution would give.
+        weights : ndarray, kh x kw x (K / groups) x C
+        geometry : ConvGeometry
+            Of the convolution, from K channels to C.
+        size : tuple of int
+            Height and width of the convolution's input.
+
+        Returns
+        -------
+        ndarray, N x size x K
+        """
+
+    @abstractmethod
     def dense(
         self,
         x: Array,

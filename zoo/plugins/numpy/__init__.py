@@ -48,6 +48,15 @@ class NumpyKernels(Kernels):
     ) -> Array:
         return convolution.conv2d(x, weights, biases, geometry, activation)
 
+    def conv2d_transpose(
+        self,
+        x: Array,
+        weights: Array,
+        geometry: ConvGeometry,
+        size: tuple[int, int],
+    ) -> Array:
+        return convolution.conv2d_transpose(x, weights, geometry, size)
+
     def conv2d_backward(
         self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
     ) -> tuple[Array, Array, Array]:

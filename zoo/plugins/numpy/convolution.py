@@ -22,7 +22,13 @@ from zoo.activations import activation as find_activation
 from zoo.errors import ShapeError
 from zoo.plugins.base import Array, ConvGeometry, PadMode
 
-__all__ = ["BLOCK_BYTES", "conv2d", "conv2d_backward", "source_cells"]
+__all__ = [
+    "BLOCK_BYTES",
+    "conv2d",
+    "conv2d_backward",
+    "conv2d_transpose",
+    "source_cells",
+]
 
 BLOCK_BYTES = 4 << 20
 """Upper bound of the patch matrix, unless one pixel's patch alone is larger."""
@@ -287,10 +293,49 @@ def conv2d_backward(
     return by_input, np.ascontiguousarray(by_weights), delta.sum(axis=(0, 1, 2))
 
 
+def conv2d_transpose(
+    x: Array, weights: Array, geometry: ConvGeometry, size: tuple[int, int]
+) -> Array:
+    """See :meth:`zoo.plugins.base.Kernels.conv2d_transpose`."""
+    kernel, groups = (weights.shape[0], weights.shape[1]), geometry.groups
+    channels = weights.shape[2] * groups
+    out = np.empty((len(x), *size, channels), x.dtype)
+    height, width = output_size(out, weights, geometry)
+    if x.shape[1:] != (height, width, weights.shape[3]):
+        raise ShapeError(
+            f"a transposed convolution to {size[0]}x{size[1]} pixels takes "
+            f"{height}x{width}x{weights.shape[3]}, not "
+            f"{'x'.join(map(str, x.shape[1:]))}"
+        )
+    transposed = _grouped_weights(weights, groups).transpose(0, 2, 1)
+    rows, columns = _reach(_Block(0, height, 0, width), kernel, geometry)
+    pixel_bytes = kernel[0] * kernel[1] * channels * x.itemsize
+    for number, image in enumerate(x):
+        padded = np.zeros(
+            (rows[1] - rows[0], columns[1] - columns[0], channels), x.dtype
+        )
+        for block in _blocks(height, width, pixel_bytes):
+            (top, bottom), (left, right) = _reach(block, kernel, geometry)
+            part = image[block.top : block.bottom, block.left : block.right]
+            split = part.reshape(-1, groups, part.shape[2] // groups)
+            _add_patches(
+                np.matmul(split.transpose(1, 0, 2), transposed),
+                padded[
+                    top - rows[0] : bottom - rows[0],
+                    left - columns[0] : right - columns[0],
+                ],
+                part.shape[:2],
+                kernel,
+                geometry,
+            )
+        out[number] = _fold(padded, rows, columns, size, geometry.pad_mode)
+    return out
+
+
 def _add_patches(
     patches: Array,
     target: Array,
-    size: tuple[int, int],
+    size: tuple[int, ...],
     kernel: tuple[int, int],
     geometry: ConvGeometry,
 ) -> None:
