@@ -41,6 +41,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("zoo.cli.show", "Show a network layer by layer."),
     "new": ("zoo.cli.new", "Write the cfg of a new network."),
     "convert": ("zoo.cli.convert", "Convert a published checkpoint."),
+    "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
     "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
     "layers": ("zoo.cli.layers", "List layers, or show the keys of one."),

@@ -1,0 +1,488 @@
+"""A network in zoo and in other engines: the same weights, measured in turn."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from zoo.bench.peers import HINT, OURS, installed, load
+from zoo.bench.peers.base import Job, NotPossibleError
+from zoo.bench.timing import Stats, in_turn
+from zoo.bench.workers import Worker, WorkerError, environment
+from zoo.errors import ZooError
+from zoo.layers.base import Array
+from zoo.network import Network
+from zoo.pixels import prepare
+
+__all__ = ["TOLERANCE", "Entrant", "NetReport", "Result", "measure", "sample_picture"]
+
+TOLERANCE = {"f32": 1e-4, "bf16": 5e-2}
+"""Largest error, as a part of the output's range, at which outputs agree.
+
+Peers round at other places. With random weights nothing averages that out, and
+bfloat16 has three digits.
+"""
+
+
+@dataclass(frozen=True)
+class Entrant:
+    """An engine with one of its settings."""
+
+    peer: str
+    variant: str = ""
+
+    @property
+    def name(self) -> str:
+        """For people: "torch channels_last"."""
+        return f"{self.peer} {self.variant}".strip()
+
+
+@dataclass(frozen=True)
+class Result:
+    """What was found out about one entrant.
+
+    Attributes
+    ----------
+    name : str
+    peer : str
+    problem : str or None
+        Why there is nothing else.
+    version, settings : str
+    warm : Stats or None
+        Seconds of one run of the network, loaded and warmed up.
+    cold : Stats or None
+        Seconds of whole processes, picture file to picture file.
+    cold_peak : int or None
+        Most bytes that such a process had in memory.
+    stages : dict of str to float
+        Seconds of import, load and first run.
+    peak, import_memory : int or None
+        Bytes in memory: at most, and after the import alone.
+    error : float or None
+        Largest difference from zoo's output, as a part of the output's range.
+    agrees : bool
+        Whether that is within :data:`TOLERANCE`.
+    """
+
+    name: str
+    peer: str
+    problem: str | None = None
+    version: str = ""
+    settings: str = ""
+    warm: Stats | None = None
+    cold: Stats | None = None
+    cold_peak: int | None = None
+    stages: dict[str, float] | None = None
+    peak: int | None = None
+    import_memory: int | None = None
+    error: float | None = None
+    agrees: bool = True
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        plain = {key: value for key, value in vars(self).items()}
+        for key in ("warm", "cold"):
+            stats = plain[key]
+            plain[key] = stats.as_dict() if stats is not None else None
+        return plain
+
+
+@dataclass(frozen=True)
+class NetReport:
+    """The results for one network, zoo's first.
+
+    Attributes
+    ----------
+    source : str
+        The cfg.
+    weights : str
+        Where the weights came from.
+    height, width : int
+    threads : int
+    precision : str
+    operations : int
+        Floating-point operations of a direct convolution, per run.
+    results : tuple of Result
+    """
+
+    source: str
+    weights: str
+    height: int
+    width: int
+    threads: int
+    precision: str
+    operations: int
+    results: tuple[Result, ...]
+
+    @property
+    def ours(self) -> Result:
+        """zoo's result, with the back end that was named first."""
+        return self.results[0]
+
+    @property
+    def fastest_peer(self) -> Result | None:
+        """The peer with the smallest median, of those that agree with zoo."""
+        timed = [
+            result
+            for result in self.results
+            if result.peer != OURS and result.warm is not None and result.agrees
+        ]
+        return min(timed, key=lambda result: _median(result.warm), default=None)
+
+    def ratios(self) -> dict[str, float]:
+        """How many times as fast as each other entrant zoo is (medians)."""
+        ours = self.ours.warm
+        if ours is None:
+            return {}
+        return {
+            result.name: result.warm.median / ours.median
+            for result in self.results[1:]
+            if result.warm is not None
+        }
+
+    def cold_ratios(self) -> dict[str, float]:
+        """The same for whole processes."""
+        ours = self.ours.cold
+        if ours is None:
+            return {}
+        return {
+            result.name: result.cold.median / ours.median
+            for result in self.results[1:]
+            if result.cold is not None
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        fastest = self.fastest_peer
+        return {
+            "source": self.source,
+            "weights": self.weights,
+            "size": [self.width, self.height],
+            "threads": self.threads,
+            "precision": self.precision,
+            "operations": self.operations,
+            "fastest_peer": fastest.name if fastest else None,
+            "ratios": self.ratios(),
+            "cold_ratios": self.cold_ratios(),
+            "results": [result.as_dict() for result in self.results],
+        }
+
+
+def _median(stats: Stats | None) -> float:
+    return stats.median if stats is not None else float("inf")
+
+
+def sample_picture(height: int, width: int, channels: int = 3) -> Any:
+    """A picture with slopes, edges and grain, the same one every time.
+
+    Returns
+    -------
+    ndarray, uint8, height x width x channels
+    """
+    rows = np.linspace(0, 1, height, dtype=np.float32)[:, None]
+    columns = np.linspace(0, 1, width, dtype=np.float32)[None, :]
+    waves = np.sin(18 * columns + 7 * rows) + np.sign(np.sin(11 * rows - 29 * columns))
+    grain = np.random.default_rng(1).normal(0, 6, (height, width, channels))
+    tint = np.linspace(0.6, 1.0, channels, dtype=np.float32)
+    picture = 120 + 45 * waves[..., None] * tint + grain
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def measure(
+    network: Network,
+    entrants: Sequence[Entrant],
+    height: int,
+    width: int,
+    *,
+    threads: int,
+    precision: str = "f32",
+    runs: int = 7,
+    cold_runs: int = 3,
+    weights: str = "",
+    report: Callable[[float, str], None] | None = None,
+) -> NetReport:
+    """Measure.
+
+    Parameters
+    ----------
+    network : Network
+        With weights.
+    entrants : sequence of Entrant
+        The first is zoo, with which the others are compared.
+    height, width : int
+        Of the picture.
+    threads : int
+        For each of them.
+    precision : {"f32", "bf16"}
+    runs : int
+        Warm runs of each, in turn.
+    cold_runs : int
+        Whole processes of each, in turn; 0 leaves them out.
+    weights : str
+        Where the weights came from, for the report.
+    report : callable, optional
+        Told the part of the work done, from 0 to 1, and what is being done.
+
+    Raises
+    ------
+    ZooError
+        If zoo itself cannot run the network. What a peer cannot is said in its
+        result.
+    """
+    tell = report or (lambda part, what: None)
+    flow = network.flow(height, width)
+    operations = sum(
+        layer.operations(*inputs)
+        for layer, (inputs, _) in zip(network.layers, flow, strict=True)
+    )
+    with tempfile.TemporaryDirectory(prefix="zoo-bench-") as name:
+        arena = _Arena(network, Path(name), height, width, threads, precision)
+        ready = []
+        for number, entrant in enumerate(entrants):
+            tell(0.1 * number / len(entrants), f"writing for {entrant.name}")
+            ready.append(arena.prepared(entrant))
+        results = arena.warm(ready, runs, lambda part: tell(0.1 + 0.6 * part, "warm"))
+        if cold_runs and arena.has_picture:
+            results = arena.cold(
+                ready, results, cold_runs, lambda part: tell(0.7 + 0.3 * part, "cold")
+            )
+    tell(1.0, "done")
+    if results[0].problem:
+        raise ZooError(f"zoo cannot be measured: {results[0].problem}")
+    return NetReport(
+        network.source,
+        weights,
+        height,
+        width,
+        threads,
+        precision,
+        operations,
+        tuple(results),
+    )
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """An entrant whose files are written, or the reason why they are not."""
+
+    entrant: Entrant
+    job: Job | None
+    problem: str | None = None
+
+
+class _Arena:
+    """A folder with the network in every engine's format, and the picture."""
+
+    def __init__(
+        self,
+        network: Network,
+        folder: Path,
+        height: int,
+        width: int,
+        threads: int,
+        precision: str,
+    ) -> None:
+        self.network = network
+        self.folder = folder
+        self.height, self.width = height, width
+        self.threads = threads
+        self.precision = precision
+        pixels = network.pixels
+        # A luma network sees one channel of a picture: a peer has no such step.
+        self.has_picture = pixels.channels == 3 and pixels.color in ("rgb", "bgr")
+        picture = sample_picture(height, width, pixels.channels)
+        if self.has_picture:
+            import cv2
+
+            cv2.imwrite(str(folder / "picture.png"), picture[..., ::-1])
+        np.save(folder / "input.npy", prepare(picture, pixels)[0])
+
+    def prepared(self, entrant: Entrant) -> _Ready:
+        if entrant.peer != OURS and not installed(entrant.peer):
+            return _Ready(entrant, None, f"not installed ({HINT})")
+        folder = self.folder / entrant.peer
+        folder.mkdir(exist_ok=True)
+        try:
+            files = load(entrant.peer).prepare(
+                self.network, self.height, self.width, folder
+            )
+        except (NotPossibleError, ZooError, ImportError) as error:
+            return _Ready(entrant, None, " ".join(str(error).split()))
+        return _Ready(
+            entrant,
+            Job(
+                files,
+                self.height,
+                self.width,
+                self.network.pixels.channels,
+                self.threads,
+                self.precision,
+                entrant.variant,
+            ),
+        )
+
+    # -- loaded and warm ---------------------------------------------------
+
+    def warm(
+        self,
+        entrants: Sequence[_Ready],
+        runs: int,
+        report: Callable[[float], None],
+    ) -> list[Result]:
+        """Load all, compare their outputs, run them in turn."""
+        results = [
+            Result(ready.entrant.name, ready.entrant.peer, ready.problem)
+            for ready in entrants
+        ]
+        with ExitStack() as stack:
+            workers: dict[int, Worker] = {}
+            truth: Array | None = None
+            for at, ready in enumerate(entrants):
+                report(0.4 * at / len(entrants))
+                if ready.job is None:
+                    continue
+                spec = {
+                    "task": "net",
+                    "peer": ready.entrant.peer,
+                    "job": asdict(ready.job),
+                    "input": str(self.folder / "input.npy"),
+                }
+                try:
+                    worker = stack.enter_context(Worker(spec, self.threads))
+                    output = self._output(worker)
+                    worker.run()  # one more to warm up
+                except WorkerError as error:
+                    results[at] = replace(results[at], problem=str(error))
+                    continue
+                truth = output if truth is None else truth
+                results[at] = self._introduced(results[at], worker, output, truth)
+                workers[at] = worker
+            done = 0
+
+            def after() -> None:
+                nonlocal done
+                done += 1
+                report(0.4 + 0.6 * done / (runs * len(workers)))
+
+            measured = in_turn([w.run for w in workers.values()], runs, after)
+            for (at, worker), stats in zip(workers.items(), measured, strict=True):
+                results[at] = replace(results[at], warm=stats, peak=worker.peak())
+        return results
+
+    def _output(self, worker: Worker) -> Array:
+        path = self.folder / "output.npy"
+        worker.save(path)
+        output: Array = np.load(path)
+        return output
+
+    def _introduced(
+        self, result: Result, worker: Worker, output: Array, truth: Array
+    ) -> Result:
+        said = worker.ready
+        error = relative_error(output, truth)
+        names = ("import", "load", "first")
+        return replace(
+            result,
+            version=said["version"],
+            settings=said["settings"],
+            stages={name: said[f"{name}_seconds"] for name in names},
+            import_memory=said["import_memory"],
+            error=error,
+            agrees=bool(error <= TOLERANCE[self.precision]),
+        )
+
+    # -- whole processes ---------------------------------------------------
+
+    def cold(
+        self,
+        entrants: Sequence[_Ready],
+        results: list[Result],
+        runs: int,
+        report: Callable[[float], None],
+    ) -> list[Result]:
+        """Start a process for each picture, in turn."""
+        able = [at for at, result in enumerate(results) if result.problem is None]
+        jobs = {at: entrants[at].job for at in able}
+        taken: dict[int, list[float]] = {at: [] for at in able}
+        peaks: dict[int, list[int]] = {at: [] for at in able}
+        for run in range(runs):
+            for count, at in enumerate(able):
+                job = jobs[at]
+                if job is None or results[at].problem is not None:
+                    continue
+                spec = self._cold_spec(entrants[at].entrant, job)
+                try:
+                    seconds, peak = self._process(spec)
+                except WorkerError as error:
+                    results[at] = replace(results[at], problem=f"cold: {error}")
+                    continue
+                taken[at].append(seconds)
+                peaks[at] += [peak] if peak else []
+                report((run + (count + 1) / len(able)) / runs)
+        for at in able:
+            if taken[at]:
+                results[at] = replace(
+                    results[at],
+                    cold=Stats(tuple(taken[at])),
+                    cold_peak=max(peaks[at], default=None),
+                )
+        return results
+
+    def _cold_spec(self, entrant: Entrant, job: Job) -> dict[str, Any]:
+        files = {
+            "picture": str(self.folder / "picture.png"),
+            "output": str(self.folder / "large.png"),
+            "report": str(self.folder / "report.json"),
+        }
+        if entrant.peer == OURS:
+            paths = json.loads(Path(job.files).read_text(encoding="utf-8"))
+            command = ["run", paths["cfg"], files["picture"], "-o", files["output"]]
+            command += ["--weights", paths["weights"], "-j", str(job.threads)]
+            command += ["--force"]
+            if entrant.variant:
+                command += ["--backend", entrant.variant]
+            if job.precision != "f32":
+                command += ["--precision", job.precision]
+            return {**files, "command": command}
+        pixels = self.network.pixels._asdict()
+        return {**files, **pixels, "peer": entrant.peer, "job": asdict(job)}
+
+    def _process(self, spec: dict[str, Any]) -> tuple[float, int | None]:
+        """Seconds and peak memory of one process, from start to end."""
+        path = self.folder / "cold.json"
+        path.write_text(json.dumps(spec), encoding="utf-8")
+        command = [sys.executable, "-m", "zoo.bench.cold", str(path)]
+        start = time.perf_counter()
+        done = subprocess.run(
+            command,
+            check=False,
+            env=environment(self.threads),
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+        seconds = time.perf_counter() - start
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or [f"code {done.returncode}"]
+            raise WorkerError(lines[-1][:300])
+        report = json.loads(Path(spec["report"]).read_text(encoding="utf-8"))
+        return seconds, report["peak"]
+
+
+def relative_error(output: Array, truth: Array) -> float:
+    """Largest difference, as a part of the truth's range; infinite if shapes differ."""
+    if output.shape != truth.shape:
+        return float("inf")
+    span = float(truth.max() - truth.min()) or 1.0
+    error = float(np.abs(output - truth).max()) / span
+    return error if np.isfinite(error) else float("inf")

@@ -1,0 +1,105 @@
+"""What an engine is, to a measurement."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from zoo.network import Network
+
+__all__ = ["Job", "NotPossibleError", "Peer"]
+
+
+class NotPossibleError(Exception):
+    """An engine cannot do this network or precision; says why, as a phrase."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to load and how; plain values, which travel as JSON.
+
+    Attributes
+    ----------
+    files : str
+        What :meth:`Peer.prepare` returned.
+    height, width, channels : int
+        Of the pictures.
+    threads : int
+    precision : {"f32", "bf16"}
+    variant : str
+        One of :attr:`Peer.variants`.
+    """
+
+    files: str
+    height: int
+    width: int
+    channels: int
+    threads: int
+    precision: str
+    variant: str = ""
+
+
+class Peer(ABC):
+    """One engine with one network in it.
+
+    A file of this package must import nothing of zoo that the engine does not
+    need: start-up time is measured too. :meth:`prepare` runs in another process
+    and may import all.
+    """
+
+    variants: ClassVar[tuple[str, ...]] = ("",)
+    """Settings that are measured apart, because none is always the best."""
+
+    @classmethod
+    @abstractmethod
+    def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
+        """Write the network and its weights in the engine's own format.
+
+        Returns
+        -------
+        str
+            The file to load.
+
+        Raises
+        ------
+        NotPossibleError, ZooError
+            If the engine has no counterpart of some layer.
+        """
+
+    @abstractmethod
+    def __init__(self, job: Job) -> None:
+        """Load.
+
+        Raises
+        ------
+        NotPossibleError
+            If the engine does not have the precision.
+        """
+
+    @classmethod
+    @abstractmethod
+    def version(cls) -> str:
+        """Of the engine."""
+
+    @property
+    @abstractmethod
+    def settings(self) -> str:
+        """What was set, for the report."""
+
+    @abstractmethod
+    def feed(self, x: NDArray[np.float32]) -> Any:
+        """Turn an N x H x W x C array into what :meth:`run` takes; not timed."""
+
+    @abstractmethod
+    def run(self, x: Any) -> Any:
+        """Run the network once; complete when it returns."""
+
+    @abstractmethod
+    def fetch(self, y: Any) -> NDArray[np.float32]:
+        """Turn a result of :meth:`run` into N x H x W x C; not timed."""

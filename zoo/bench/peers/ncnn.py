@@ -1,0 +1,72 @@
+"""ncnn on the processor."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ncnn
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.bench.peers.base import Job, NotPossibleError, Peer
+
+if TYPE_CHECKING:
+    from zoo.network import Network
+
+__all__ = ["Engine"]
+
+
+class Engine(Peer):
+    """Winograd, sgemm and packed layouts allowed, storage as wide as asked for."""
+
+    @classmethod
+    def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
+        from zoo.bench.peers.ncnn_file import write
+
+        return write(network, height, width, folder)
+
+    def __init__(self, job: Job) -> None:
+        self._net = ncnn.Net()
+        option = self._net.opt
+        option.num_threads = job.threads
+        option.use_vulkan_compute = False
+        option.use_packing_layout = True
+        option.use_winograd_convolution = True
+        option.use_sgemm_convolution = True
+        option.use_fp16_packed = False
+        option.use_fp16_storage = False
+        option.use_fp16_arithmetic = False
+        option.use_bf16_packed = option.use_bf16_storage = job.precision == "bf16"
+        parameters = Path(job.files)
+        if self._net.load_param(str(parameters)) or self._net.load_model(
+            str(parameters.with_suffix(".bin"))
+        ):
+            raise NotPossibleError("ncnn does not load it")
+        self._precision = job.precision
+
+    @classmethod
+    def version(cls) -> str:
+        return version("ncnn")
+
+    @property
+    def settings(self) -> str:
+        return f"winograd, sgemm, packed, {self._precision}"
+
+    def feed(self, x: NDArray[np.float32]) -> Any:
+        # A Mat has no batch. It does not keep the array alive, but its copy has
+        # memory of its own, aligned as ncnn likes it.
+        array = np.ascontiguousarray(x[0].transpose(2, 0, 1))
+        return ncnn.Mat(array).clone()
+
+    def run(self, x: Any) -> Any:
+        extractor = self._net.create_extractor()
+        extractor.input("in", x)
+        code, y = extractor.extract("out")
+        if code:
+            raise NotPossibleError(f"ncnn fails with code {code}")
+        return y
+
+    def fetch(self, y: Any) -> NDArray[np.float32]:
+        return np.ascontiguousarray(np.array(y).transpose(1, 2, 0))[None]

@@ -1,0 +1,60 @@
+"""ONNX Runtime on the processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from zoo.bench.peers.base import Job, NotPossibleError, Peer
+
+if TYPE_CHECKING:
+    from zoo.network import Network
+
+__all__ = ["Engine"]
+
+
+class Engine(Peer):
+    """All graph optimizations, one operation after the other on all threads."""
+
+    @classmethod
+    def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
+        from zoo.bench.peers.onnx_file import write
+
+        return write(network, height, width, folder)
+
+    def __init__(self, job: Job) -> None:
+        if job.precision != "f32":
+            raise NotPossibleError("ONNX Runtime has no bfloat16 on x86 processors")
+        options = onnxruntime.SessionOptions()
+        options.graph_optimization_level = (
+            onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
+        )
+        options.intra_op_num_threads = job.threads
+        options.inter_op_num_threads = 1
+        options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
+        options.log_severity_level = 3
+        self._session = onnxruntime.InferenceSession(
+            job.files, options, providers=["CPUExecutionProvider"]
+        )
+        self._name = self._session.get_inputs()[0].name
+
+    @classmethod
+    def version(cls) -> str:
+        return str(onnxruntime.__version__)
+
+    @property
+    def settings(self) -> str:
+        return "all optimizations"
+
+    def feed(self, x: NDArray[np.float32]) -> Any:
+        return {self._name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))}
+
+    def run(self, x: Any) -> Any:
+        return self._session.run(None, x)[0]
+
+    def fetch(self, y: Any) -> NDArray[np.float32]:
+        return np.ascontiguousarray(y.transpose(0, 2, 3, 1))

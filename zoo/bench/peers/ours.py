@@ -1,0 +1,64 @@
+"""zoo itself, measured in the same way as the others."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import zoo
+from zoo.bench.peers.base import Job, Peer
+
+if TYPE_CHECKING:
+    from zoo.network import Network
+
+__all__ = ["Engine"]
+
+
+class Engine(Peer):
+    """The plan that :func:`zoo.load` gives. The variant is the back end's name."""
+
+    @classmethod
+    def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
+        from zoo.state import save_weights
+
+        weights = folder / "zoo.safetensors"
+        save_weights(network, weights)
+        path = folder / "zoo.json"
+        files = {"cfg": str(Path(network.source).resolve()), "weights": str(weights)}
+        path.write_text(json.dumps(files), encoding="utf-8")
+        return str(path)
+
+    def __init__(self, job: Job) -> None:
+        files = json.loads(Path(job.files).read_text(encoding="utf-8"))
+        options: dict[str, Any] = {}
+        if job.precision != "f32":
+            options["precision"] = job.precision
+        self._model = zoo.load(
+            files["cfg"],
+            files["weights"],
+            backend=job.variant or None,
+            threads=job.threads,
+            **options,
+        )
+        self._plan = self._model.plan(job.height, job.width)
+
+    @classmethod
+    def version(cls) -> str:
+        return zoo.__version__
+
+    @property
+    def settings(self) -> str:
+        return self._model.kernels.instruction_set
+
+    def feed(self, x: NDArray[np.float32]) -> Any:
+        return x
+
+    def run(self, x: Any) -> Any:
+        return self._plan(x)
+
+    def fetch(self, y: Any) -> NDArray[np.float32]:
+        return np.asarray(y, np.float32)
