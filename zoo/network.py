@@ -317,13 +317,23 @@ class Network:
             for source in sources
         }
 
-    def backward(self, delta: Array, *, kernels: Kernels | None = None) -> Array:
+    def backward(
+        self,
+        delta: Array,
+        *,
+        kernels: Kernels | None = None,
+        layer: int | None = None,
+    ) -> Array:
         """Propagate gradients back through the last training forward.
 
         Parameters
         ----------
         delta : ndarray
             Gradient of the cost with respect to the output.
+        kernels : Kernels, optional
+            A back end; by default what :func:`zoo.plugins.select` finds.
+        layer : int, optional
+            The layer whose output is meant; by default the last.
 
         Returns
         -------
@@ -331,8 +341,9 @@ class Network:
             Gradient with respect to the input.
         """
         kernels = kernels or select()
-        deltas: dict[int, Array] = {len(self.layers) - 1: delta}
-        for index in reversed(range(len(self.layers))):
+        start = len(self.layers) - 1 if layer is None else layer
+        deltas: dict[int, Array] = {start: delta}
+        for index in reversed(range(start + 1)):
             if index not in deltas:
                 continue
             gradients = self.layers[index].backward(deltas.pop(index), kernels=kernels)

@@ -4,7 +4,10 @@ import numpy as np
 import pytest
 
 from zoo.errors import ShapeError, UsageError
-from zoo.train.costs import COSTS, SECRET, cost_named
+from zoo.network import Network
+from zoo.plugins.numpy import NumpyKernels
+from zoo.testing import numeric_gradient
+from zoo.train.costs import COSTS, SECRET, cost_named, gradient_layer
 
 PLAIN = [name for name in COSTS if name not in ("softmax", "logistic")]
 
@@ -87,6 +90,55 @@ def test_float32_stays_float32_and_logcosh_does_not_overflow():
     loss, gradient = cost_named("logcosh")(y, np.zeros_like(y))
     assert np.isfinite(loss)
     assert gradient.dtype == np.float32
+
+
+def _ending(text):
+    return Network.parse("[net]\nchannels=2\n[convolutional]\nfilters=3\n" + text)
+
+
+def test_joint_costs_start_below_the_function_they_include():
+    end = "[softmax]\n[cost]\n"
+    assert gradient_layer(_ending(end), "softmax") == 0
+    assert (
+        gradient_layer(_ending("[activation]\nactivation=logistic\n"), "logistic") == 0
+    )
+    assert gradient_layer(_ending(end), "mae") == 2
+    for name, end in (
+        ("softmax", ""),
+        ("logistic", ""),
+        ("logistic", "[softmax]\n"),
+        ("softmax", "[activation]\nactivation=relu\n"),
+    ):
+        with pytest.raises(UsageError, match=f"the cost {name} needs"):
+            gradient_layer(_ending(end), name)
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("softmax", "[softmax]\nspatial=1\n"),
+        ("logistic", "[activation]\nactivation=logistic\n"),
+    ],
+)
+def test_joint_gradient_through_a_network(name, end):
+    """Finite differences of the loss by the weights of the layer below."""
+    network = _ending(end).initialize(1)
+    kernels = NumpyKernels()
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2, 3, 3, 2))
+    layer = network[0]
+    layer.parameters = {k: v.astype(np.float64) for k, v in layer.parameters.items()}
+    t = np.eye(3)[rng.integers(3, size=(2, 3, 3))]
+    cost = cost_named(name)
+
+    def loss():
+        return cost(network.forward(x, kernels=kernels, training=True), t)[0]
+
+    _, delta = cost(network.forward(x, kernels=kernels, training=True), t)
+    network.backward(delta, kernels=kernels, layer=gradient_layer(network, name))
+    gradient = layer.gradients["weights"].ravel()
+    indices, numeric = numeric_gradient(loss, layer.weights)
+    np.testing.assert_allclose(gradient[indices], numeric, atol=1e-7)
 
 
 def test_bad_calls():

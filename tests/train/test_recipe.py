@@ -16,8 +16,7 @@ LAYER = "\n[convolutional]\nfilters=3\n"
 
 def recipe_of(text: str) -> Recipe:
     network = Network.parse("[net]\n" + text + LAYER)
-    given = {entry.key for entry in network.sections[0].entries}
-    return Recipe.from_settings(network.settings, given)
+    return Recipe.of(network)
 
 
 def test_cfg_sets_what_it_gives_and_nothing_else() -> None:
@@ -42,6 +41,12 @@ def test_cfg_sets_what_it_gives_and_nothing_else() -> None:
 def test_darknets_adam() -> None:
     assert recipe_of("adam=1\n").optimizer == "adam"
     assert recipe_of("adam=1\noptimizer=sgd\n").optimizer == "sgd"
+
+
+def test_cost_section() -> None:
+    text = "[net]\n{}" + LAYER + "[cost]\ntype=smooth\n"
+    assert Recipe.of(Network.parse(text.format(""))).cost == "smooth"
+    assert Recipe.of(Network.parse(text.format("cost=mse\n"))).cost == "mse"
 
 
 def test_every_key_exists_and_has_a_field() -> None:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ShapeError, UsageError
+from zoo.network import Network
 
-__all__ = ["COSTS", "Cost", "cost_named"]
+__all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_layer"]
 
 Array = NDArray[np.floating[Any]]
 Cost = Callable[[Array, Array], tuple[float, Array]]
@@ -133,7 +134,39 @@ COSTS: dict[str, Cost] = {
     "softmax": softmax_crossentropy,
     "logistic": logistic_crossentropy,
 }
+JOINT = frozenset({"softmax", "logistic"})
+"""Costs whose gradient is with respect to what went into the network's last layer,
+which must be the function of that name."""
+
 _ALIASES = {"sse": "mse", "l2": "mse", "l1": "mae", "L1": "mae", "huber": "smooth"}
+
+
+def gradient_layer(network: Network, name: str) -> int:
+    """Index of the layer whose output the gradient of a cost belongs to.
+
+    The last one; for the costs of :data:`JOINT` the one before the function that
+    they include. [cost] sections at the end do not count.
+
+    Raises
+    ------
+    UsageError
+        If the network does not end with the function that the cost includes.
+    """
+    last = len(network) - 1
+    while last > 0 and network.canonical_kinds[last] == "cost":
+        last -= 1
+    name = _ALIASES.get(name, name)
+    if name not in JOINT:
+        return len(network) - 1
+    layer = network[last]
+    function = getattr(layer, "activation", network.canonical_kinds[last])
+    is_alone = network.canonical_kinds[last] in ("softmax", "activation")
+    if function != name or not is_alone or network.sources[last] != (last - 1,):
+        raise UsageError(
+            f"the cost {name} needs {network.source} to end with "
+            f"{'[softmax]' if name == 'softmax' else '[activation] activation=logistic'}"
+        )
+    return last - 1
 
 
 def cost_named(name: str) -> Cost:

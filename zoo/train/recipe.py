@@ -9,7 +9,9 @@ from difflib import get_close_matches
 from typing import Any
 
 from zoo.errors import UsageError
+from zoo.layers.cost import Cost
 from zoo.net_section import NET_KEYS
+from zoo.network import Network
 from zoo.train.costs import cost_named
 from zoo.train.optimizers import Optimizer, optimizer_named
 from zoo.train.rates import Schedule, schedule_named
@@ -84,6 +86,16 @@ class Recipe:
         if settings.get("adam") and "optimizer" not in given:
             values["optimizer"] = "adam"
         return cls(**values)
+
+    @classmethod
+    def of(cls, network: Network) -> Recipe:
+        """The recipe in a cfg: [net], and the type of a [cost] at the end."""
+        given = {entry.key for entry in network.sections[0].entries}
+        recipe = cls.from_settings(network.settings, given)
+        last = network[len(network) - 1]
+        if isinstance(last, Cost) and "cost" not in given:
+            recipe = replace(recipe, cost=last.type)
+        return recipe
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:

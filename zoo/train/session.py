@@ -76,9 +76,7 @@ class Session:
         path = find_cfg(options["cfg"])
         network = Network.read(path)
         _whole_scale(network)
-        given = {entry.key for entry in network.sections[0].entries}
-        recipe = Recipe.from_settings(network.settings, given)
-        recipe = _overridden(recipe, options)
+        recipe = _overridden(Recipe.of(network), options)
         data = _data(options, {"folders": [], "validate": None})
         folder = RunFolder(options["output"])
         network.initialize(recipe.seed)
