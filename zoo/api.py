@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from zoo.catalog import find_cfg, find_weights
 from zoo.engine import Plan, Progress
 from zoo.layers.base import Layer
+from zoo.memory import default_limit, parse_size
 from zoo.network import Network
 from zoo.pixels import prepare, restore
 from zoo.plugins import Kernels, select
+from zoo.plugins.program import Cache
 from zoo.state import load_weights
 
 if TYPE_CHECKING:
@@ -21,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Model", "load"]
 
-_KEPT_PLANS = 4
+_KEPT_PLANS = 2
 
 
 class Model:
@@ -31,6 +34,10 @@ class Model:
     ----------
     network : Network
     kernels : Kernels
+    memory : int, optional
+        Bytes that a run may take beside the weights; by default
+        :func:`zoo.memory.default_limit`. It decides how the work is cut up,
+        never the result.
 
     Examples
     --------
@@ -40,10 +47,15 @@ class Model:
     (3, 3, 3, 64)
     """
 
-    def __init__(self, network: Network, kernels: Kernels) -> None:
+    def __init__(
+        self, network: Network, kernels: Kernels, *, memory: int | None = None
+    ) -> None:
         self.network = network
         self.kernels = kernels
+        self.memory = memory
         self._plans: dict[tuple[int, int], Plan] = {}
+        self._cache: Cache = {}
+        self._weights = 0
 
     def __call__(
         self,
@@ -86,10 +98,25 @@ class Model:
         return restore(y, self.network.pixels, picture, as_float=as_float)
 
     def plan(self, height: int, width: int) -> Plan:
-        """The plan for pictures of one size; the last few are kept."""
+        """The plan for pictures of one size; the last few are kept.
+
+        Plans hold weights in the order in which kernels read them; they are made
+        again when a weight has changed.
+        """
+        weights = _digest(self.network)
+        if weights != self._weights:
+            self._plans, self._cache, self._weights = {}, {}, weights
         plan = self._plans.pop((height, width), None)
         if plan is None:
-            plan = Plan(self.network, height, width, self.kernels)
+            memory = default_limit() if self.memory is None else self.memory
+            plan = Plan(
+                self.network,
+                height,
+                width,
+                self.kernels,
+                memory=memory,
+                cache=self._cache,
+            )
         self._plans[height, width] = plan
         if len(self._plans) > _KEPT_PLANS:
             del self._plans[next(iter(self._plans))]
@@ -117,12 +144,22 @@ class Model:
         return iter(self.network)
 
 
+def _digest(network: Network) -> int:
+    """A number that changes when a weight does, at the speed of memory."""
+    digest = 0
+    for tensor in network.tensors.values():
+        bits = np.ascontiguousarray(tensor).view(np.uint32)
+        digest = hash((digest, int(bits.sum(dtype=np.uint64))))
+    return digest
+
+
 def load(
     cfg: str | Path,
     weights: str | Path | None = None,
     *,
     backend: str | None = None,
     threads: int | None = None,
+    memory: int | str | None = None,
     lenient: bool = False,
 ) -> Model:
     """Load a network.
@@ -140,6 +177,8 @@ def load(
         :func:`zoo.plugins.select`.
     threads : int, optional
         See :class:`zoo.plugins.Kernels`.
+    memory : int or str, optional
+        Bytes, or a text like "500M"; see :class:`Model`.
     lenient : bool
         Read the cfg as Darknet does.
 
@@ -153,4 +192,5 @@ def load(
     found = Path(weights) if weights is not None else find_weights(path)
     if found is not None:
         load_weights(network, found)
-    return Model(network, select(backend, threads))
+    limit = None if memory is None else parse_size(memory)
+    return Model(network, select(backend, threads), memory=limit)

@@ -1,12 +1,17 @@
-"""The plan: what is really executed for one network, input size and back end."""
+"""The plan: what is really executed for one network, picture size and back end."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property
 
+from zoo.engine.fusion import fuse
+from zoo.engine.lowering import lower
+from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
 from zoo.network import INPUT, Network
 from zoo.plugins import Kernels
+from zoo.plugins.program import Cache, Compiled, PlannedStep
 
 __all__ = ["Plan", "Progress"]
 
@@ -17,6 +22,9 @@ Progress = Callable[[float], None]
 class Plan:
     """A network made ready for pictures of one size.
 
+    A back end that can, compiles it whole (:meth:`zoo.plugins.Kernels.compile`);
+    otherwise layers run one after the other.
+
     Parameters
     ----------
     network : Network
@@ -25,6 +33,11 @@ class Plan:
         Of the pictures, in pixels.
     kernels : Kernels
         The back end.
+    memory : int, optional
+        Bytes that the run may take beside the weights; the picture and the
+        result, as float32, count.
+    cache : dict, optional
+        Kept with the network: what the back end made of its weights.
 
     Raises
     ------
@@ -32,10 +45,19 @@ class Plan:
         If the network cannot take pictures of this size.
     WeightsError
         If it has no weights.
+    MemoryLimitError
+        If it cannot be done in so little memory.
     """
 
     def __init__(
-        self, network: Network, height: int, width: int, kernels: Kernels
+        self,
+        network: Network,
+        height: int,
+        width: int,
+        kernels: Kernels,
+        *,
+        memory: int | None = None,
+        cache: Cache | None = None,
     ) -> None:
         network.require_weights()
         self.network = network
@@ -48,6 +70,26 @@ class Plan:
             layer.operations(*inputs) + 1
             for layer, (inputs, _) in zip(network.layers, self._flow, strict=True)
         ]
+        self.compiled = self._compile(memory, cache)
+        if memory is not None and self.memory > memory:
+            raise MemoryLimitError(
+                f"{network.source} needs {self.memory / 1e6:.0f} MB for a picture of "
+                f"{width} x {height} and {memory / 1e6:.0f} MB are allowed; allow "
+                f"more memory or cut the picture"
+            )
+
+    def _compile(self, memory: int | None, cache: Cache | None) -> Compiled | None:
+        if type(self.kernels).compile is Kernels.compile:
+            return None  # spare the work: this back end never compiles
+        program = fuse(lower(self.network, self.height, self.width, self.kernels))
+        left = None if memory is None else memory - self.pictures
+        if left is not None and left <= 0:
+            raise MemoryLimitError(
+                f"the picture and its enlargement alone are {self.pictures / 1e6:.0f} "
+                f"MB and {(memory or 0) / 1e6:.0f} MB are allowed; allow more memory "
+                f"or cut the picture"
+            )
+        return self.kernels.compile(program, left, cache)
 
     @property
     def operations(self) -> int:
@@ -55,8 +97,18 @@ class Plan:
         return sum(self._operations) - len(self._operations)
 
     @property
+    def pictures(self) -> int:
+        """Bytes of the picture and the result, as float32."""
+        shape = self._flow[-1][1]
+        return 4 * (
+            self.height * self.width * self.network.pixels.channels + shape.size
+        )
+
+    @cached_property
     def memory(self) -> int:
-        """Bytes of activations alive at the same time, at most, for one picture."""
+        """Bytes that a run takes for one picture, beside the weights."""
+        if self.compiled is not None:
+            return self.pictures + self.compiled.memory
         last_use = self.network.last_uses()
         sizes = {INPUT: self.height * self.width * self.network.pixels.channels}
         peak = 0
@@ -68,6 +120,25 @@ class Plan:
                     del sizes[source]
         return 4 * peak
 
+    def steps(self) -> list[PlannedStep]:
+        """What is executed; one line for each layer where nothing was compiled."""
+        if self.compiled is not None:
+            return self.compiled.steps()
+        return [
+            PlannedStep(
+                (index,),
+                kind,
+                self.kernels.name,
+                output.height,
+                4 * output.size,
+                0,
+                operations - 1,
+            )
+            for index, (kind, (_, output), operations) in enumerate(
+                zip(self.network.kinds, self._flow, self._operations, strict=True)
+            )
+        ]
+
     def __call__(self, x: Array, progress: Progress | None = None) -> Array:
         """Run.
 
@@ -76,12 +147,14 @@ class Plan:
         x : ndarray, float32, N x H x W x C
             What :func:`zoo.pixels.prepare` makes.
         progress : callable, optional
-            Called after each layer with the part of the work done so far.
+            Called now and then with the part of the work done so far.
 
         Returns
         -------
         ndarray, float32, N x H' x W' x C'
         """
+        if self.compiled is not None:
+            return self.compiled(x, progress)
         after_layer = None
         if progress is not None:
             total = sum(self._operations)

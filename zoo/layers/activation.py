@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.activations import NAMES
+from zoo.activations import ACTIVATIONS, NAMES
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Activate, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Activation"]
@@ -50,6 +51,12 @@ class Activation(Layer):
         if self.activation != "prelu":
             return {}
         return {"slopes": (one_input(inputs, "an activation layer").channels,)}
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        if ACTIVATIONS[self.activation].kind == "channels":
+            return None
+        like = np.empty(0, np.float32)
+        return Activate(*self._function(inputs[0].channels, like))
 
     def initialize(self, rng: np.random.Generator) -> None:
         if self.activation == "prelu":

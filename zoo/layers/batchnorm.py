@@ -9,7 +9,8 @@ import numpy as np
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
-from zoo.plugins.base import Kernels
+from zoo.plugins.base import ConvGeometry, Kernels
+from zoo.plugins.program import Conv, Operation
 from zoo.shapes import Shape
 
 __all__ = ["NORMALIZATION_KEYS", "BatchNorm", "Normalization"]
@@ -171,6 +172,17 @@ class BatchNorm(Layer):
         self.parameters["scales"][...] = 1
         self.statistics["rolling_mean"][...] = 0
         self.statistics["rolling_variance"][...] = 1
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        """A 1x1 convolution of each channel on its own: y = factor x + offset."""
+        factor, offset = self.normalization.affine(
+            self._parameter("scales"),
+            self.biases,
+            self.statistics["rolling_mean"],
+            self.statistics["rolling_variance"],
+        )
+        geometry = ConvGeometry(groups=inputs[0].channels)
+        return Conv(factor.reshape(1, 1, 1, -1), offset, geometry)
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

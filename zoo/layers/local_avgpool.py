@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo.layers.base import Array
 from zoo.layers.pooling import PoolLayer
 from zoo.plugins.base import Kernels
+from zoo.plugins.program import Operation, Pool
 from zoo.shapes import Shape
 
 __all__ = ["LocalAveragePool"]
@@ -22,6 +23,9 @@ class LocalAveragePool(PoolLayer):
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         self._saved: tuple[int, ...] | None = None
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        return Pool("average", self.geometry(inputs[0]))
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

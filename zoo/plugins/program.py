@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
 
@@ -28,6 +28,8 @@ __all__ = [
     "Activate",
     "Add",
     "Axis",
+    "Cache",
+    "Compiled",
     "Concat",
     "Conv",
     "Epilogue",
@@ -35,6 +37,7 @@ __all__ = [
     "Opaque",
     "Operation",
     "Pad",
+    "PlannedStep",
     "Pool",
     "Program",
     "Repeat",
@@ -255,6 +258,40 @@ class Step:
     inputs: tuple[int, ...]
     output: int
     layers: tuple[int, ...]
+
+
+Cache = dict[Any, Any]
+"""Where a back end keeps what it made of a network's weights."""
+
+
+class PlannedStep(NamedTuple):
+    """One line of ``zoo show --plan``."""
+
+    layers: tuple[int, ...]
+    operation: str
+    algorithm: str
+    rows_at_a_time: int
+    buffer: int
+    """Bytes kept of the output."""
+    packed: int
+    """Bytes of prepared weights."""
+    operations: int
+    """Floating-point operations for one picture, a multiply-add counting two."""
+
+
+class Compiled(Protocol):
+    """A program made ready by a back end for one picture size."""
+
+    memory: int
+    """Bytes that a run takes, beside the picture, the result and the weights."""
+
+    def __call__(
+        self, x: Array, progress: Callable[[float], None] | None = None
+    ) -> Array:
+        """Run on N x H x W x C pictures; ``progress`` hears the part that is done."""
+
+    def steps(self) -> list[PlannedStep]:
+        """What is executed, for people."""
 
 
 @dataclass

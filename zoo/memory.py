@@ -1,0 +1,83 @@
+"""How much memory there is, and how much may be used."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from zoo.errors import UsageError
+
+__all__ = ["available_memory", "default_limit", "parse_size"]
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
+_SHARE = 4  # a quarter of what is free
+_GUESS = 2 * 10**9  # where the system does not tell
+
+
+def parse_size(text: str | int) -> int:
+    """Bytes that a text like ``500M``, ``2G`` or ``1.5GiB`` means.
+
+    Raises
+    ------
+    UsageError
+        If it is no size.
+    """
+    if isinstance(text, int):
+        return text
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise UsageError(
+            f"{text!r} is no amount of memory; write it as in 500M, 2G or 1GiB"
+        )
+    unit = match[2].upper()
+    factor = 1024 ** "KMGT".index(unit) * 1024 if match[3] and unit else _UNITS[unit]
+    return int(float(match[1]) * factor)
+
+
+def available_memory() -> int:
+    """Bytes that can be allocated without swapping: the system's, and the cgroup's."""
+    free = _system_memory()
+    limits = [free] if free is not None else []
+    limits += _cgroup_memory()
+    return min(limits, default=_GUESS)
+
+
+def default_limit() -> int:
+    """What a run may take when nobody says: ``ZOO_MAX_MEMORY``, or a quarter.
+
+    Raises
+    ------
+    UsageError
+        If ``ZOO_MAX_MEMORY`` is no size.
+    """
+    wanted = os.environ.get("ZOO_MAX_MEMORY", "").strip()
+    return parse_size(wanted) if wanted else available_memory() // _SHARE
+
+
+def _system_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
+    try:
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError, IndexError):
+        pass
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, ValueError, OSError):
+        return None  # Windows
+
+
+def _cgroup_memory(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
+    """What the cgroup leaves, version 2 or 1; empty if it sets no limit."""
+    for limit, used in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            most = int((root / limit).read_text())
+            return [max(0, most - int((root / used).read_text()))]
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return []

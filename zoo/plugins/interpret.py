@@ -1,0 +1,100 @@
+"""Operations one by one, on whole arrays: what a compiled plan must equal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from zoo.plugins.base import Array, Kernels
+from zoo.plugins.program import (
+    Activate,
+    Add,
+    Concat,
+    Conv,
+    Identity,
+    Opaque,
+    Operation,
+    Pad,
+    Pool,
+    Program,
+    Repeat,
+    Shuffle,
+)
+
+__all__ = ["execute", "interpret"]
+
+_PAD_MODES = {"zero": "constant", "symmetric": "symmetric", "edge": "edge"}
+
+
+def interpret(program: Program, x: Array, kernels: Kernels) -> Array:
+    """Run a program step by step.
+
+    Parameters
+    ----------
+    program : Program
+    x : ndarray, N x H x W x C
+    kernels : Kernels
+    """
+    values = {0: x}
+    for step in program.steps:
+        inputs = [values[value] for value in step.inputs]
+        values[step.output] = execute(step.operation, inputs, kernels)
+    return values[program.output]
+
+
+def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> Array:
+    """Compute one operation.
+
+    Raises
+    ------
+    TypeError
+        For an operation that nobody has taught this function.
+    """
+    x = inputs[0]
+    match operation:
+        case Identity():
+            return x
+        case Opaque():
+            return operation.forward(*inputs)
+        case Conv():
+            return _convolve(operation, inputs, kernels)
+        case Pool(mode="max"):
+            return kernels.max_pool(x, operation.geometry)
+        case Pool():
+            return kernels.average_pool(x, operation.geometry)
+        case Shuffle():
+            return kernels.depth_to_space(x, operation.scale, operation.order)
+        case Repeat():
+            y = x.repeat(operation.scale, axis=1).repeat(operation.scale, axis=2)
+            return y if operation.factor == 1 else y * x.dtype.type(operation.factor)
+        case Pad():
+            top, bottom, left, right = operation.padding
+            sides = ((0, 0), (top, bottom), (left, right), (0, 0))
+            return np.pad(x, sides, mode=_PAD_MODES[operation.mode])  # type: ignore[call-overload,no-any-return]
+        case Activate():
+            return kernels.activate(x, operation.name, operation.slopes)
+        case Add():
+            return kernels.add(
+                x, inputs[1], operation.alpha, operation.beta, operation.activation
+            )
+        case Concat():
+            parts = [
+                array[..., first:last]
+                for array, (first, last) in zip(inputs, operation.slices, strict=True)
+            ]
+            return np.concatenate(parts, axis=3)
+        case _:
+            raise TypeError(f"{type(operation).__name__} cannot be executed")
+
+
+def _convolve(conv: Conv, inputs: Sequence[Array], kernels: Kernels) -> Array:
+    epilogue = conv.epilogue
+    y = kernels.conv2d(inputs[0], conv.weights, conv.biases, conv.geometry)
+    if epilogue.activation != "linear":
+        y = kernels.activate(y, epilogue.activation, epilogue.slopes)
+    if epilogue.residual:
+        y = kernels.add(y, inputs[1], epilogue.alpha, epilogue.beta, epilogue.last)
+    if conv.shuffle != 1:
+        y = kernels.depth_to_space(y, conv.shuffle, conv.order)
+    return y

@@ -1,0 +1,85 @@
+"""Names of activations, paddings and algorithms as numbers of kernels.h."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from zoo.plugins.base import Array, ConvGeometry
+
+__all__ = [
+    "ACTIVATION_CODES",
+    "ALGORITHMS",
+    "ALGORITHM_CODES",
+    "CODE_NAMES",
+    "PAD_CODES",
+    "TILE_ROWS",
+    "Algorithm",
+    "geometry_codes",
+    "plain",
+]
+
+Algorithm = Literal["auto", "direct", "winograd2", "winograd4", "winograd6"]
+
+ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
+"""Ways to convolve; Winograd's are for 3x3 windows, stride 1, one group."""
+
+ALGORITHM_CODES = {
+    "auto": 0,
+    "direct": 1,
+    "winograd2": 4,
+    "winograd4": 5,
+    "winograd6": 6,
+}
+CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
+TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
+"""Output rows that an algorithm computes together, where not 1."""
+
+PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
+
+# Numbers of enum zoo_activation, and the slope of those that are one line on each
+# side of zero.
+ACTIVATION_CODES: dict[str, tuple[int, float]] = {
+    "linear": (0, 0.0),
+    "relu": (1, 0.0),
+    "leaky": (2, 0.1),
+    "revleaky": (2, 0.1),
+    "relie": (2, 0.01),
+    "prelu": (2, 0.0),
+    "logistic": (3, 0.0),
+    "loggy": (4, 0.0),
+    "relu6": (5, 0.0),
+    "elu": (6, 0.0),
+    "ramp": (7, 0.0),
+    "tanh": (8, 0.0),
+    "plse": (9, 0.0),
+    "stair": (10, 0.0),
+    "hardtan": (11, 0.0),
+    "lhtan": (12, 0.0),
+    "selu": (13, 0.0),
+    "softplus": (14, 0.0),
+    "softsign": (15, 0.0),
+    "symmelliot": (15, 0.0),
+    "elliot": (16, 0.0),
+    "swish": (17, 0.0),
+    "mish": (18, 0.0),
+    "gelu": (19, 0.0),
+    "hard_mish": (20, 0.0),
+}
+
+
+def plain(array: Array | None) -> Any:
+    """The array, C-contiguous and aligned, in native byte order."""
+    return None if array is None else np.require(array, np.float32, ("C", "A"))
+
+
+def geometry_codes(geometry: ConvGeometry) -> tuple[Any, ...]:
+    """Stride, dilation, padding, way of padding and groups, for the binding."""
+    return (
+        tuple(map(int, geometry.stride)),
+        tuple(map(int, geometry.dilation)),
+        tuple(map(int, geometry.padding)),
+        PAD_CODES[geometry.pad_mode],
+        int(geometry.groups),
+    )

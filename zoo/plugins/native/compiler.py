@@ -1,0 +1,458 @@
+"""From a program to a plan that C executes as one parallel section."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import MemoryLimitError
+from zoo.plugins.base import Array
+from zoo.plugins.interpret import execute
+from zoo.plugins.native import _native, codes
+from zoo.plugins.native.arena import Arena, aligned
+from zoo.plugins.program import (
+    Activate,
+    Add,
+    Cache,
+    Concat,
+    Conv,
+    Opaque,
+    Operation,
+    Pad,
+    PlannedStep,
+    Program,
+    Repeat,
+    Shuffle,
+    Step,
+)
+from zoo.plugins.schedule import Schedule, plan_bands
+from zoo.plugins.strips import Strip, cut, strip_bounds
+from zoo.shapes import Shape
+
+if TYPE_CHECKING:
+    from zoo.plugins.native import NativeKernels
+
+__all__ = ["NativePlan"]
+
+_MAX_INPUTS = 8  # ZOO_STEP_INPUTS
+_CHUNK = 10e9  # operations between two looks at Ctrl-C and the progress bar
+_NARROWEST = 96  # columns of output of a strip
+_BAND_TILES = 512  # of 4 x 4 pixels: enough work between two barriers
+
+
+@dataclass(frozen=True)
+class _Convolution:
+    """How one convolution is done."""
+
+    code: int
+    algorithm: str
+    rows: int
+    packed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+class NativePlan:
+    """A program on C kernels: fused, scheduled in bands, buffers laid out.
+
+    Parameters
+    ----------
+    program : Program
+        Fused.
+    kernels : NativeKernels
+        Instruction set, algorithm and number of threads.
+    memory : int, optional
+        Bytes that values between the steps may take.
+    cache : dict, optional
+        Packed weights, kept with the network.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        kernels: NativeKernels,
+        memory: int | None = None,
+        cache: Cache | None = None,
+    ) -> None:
+        self.kernels = kernels
+        self.program = _native_program(program, kernels)
+        self._cache: Cache = {} if cache is None else cache
+        self._convolutions = {
+            position: self._prepare(step)
+            for position, step in enumerate(self.program.steps)
+            if isinstance(step.operation, Conv)
+        }
+        self._fit(memory)
+        self._tasks = np.array(self.schedule.tasks, dtype=np.int64).reshape(-1, 3)
+        self._work = self._work_of_tasks()
+        self._block: NDArray[np.float32] | None = None
+        self._lock = threading.Lock()
+
+    band: int
+    schedule: Schedule
+    strips: list[Strip]
+    arenas: list[Arena]
+    memory: int
+
+    # -- planning ----------------------------------------------------------
+
+    def _prepare(self, step: Step) -> _Convolution:
+        """Choose the algorithm of a convolution and pack its weights."""
+        conv = step.operation
+        assert isinstance(conv, Conv)
+        kernels, level = self.kernels, self.kernels.level
+        shape = (1, *self.program.shapes[step.inputs[0]])
+        geometry = codes.geometry_codes(conv.geometry)
+        code = kernels.algorithm_code(shape, conv.weights.shape, conv.geometry)
+        key = ("native", step.layers, level, code)
+        if key not in self._cache:
+            weights = np.require(conv.weights, np.float32, ("C", "A"))
+            count = _native.conv_packed(level, shape, weights.shape, *geometry, code)
+            packed = np.empty(count, np.float32)
+            _native.conv_pack(
+                level, kernels.threads, shape, weights, *geometry, code, packed
+            )
+            self._cache[key] = weights, packed
+        weights, packed = self._cache[key]
+        name = codes.CODE_NAMES[code]
+        return _Convolution(code, name, codes.TILE_ROWS.get(name, 1), packed, weights)
+
+    def _fit(self, memory: int | None) -> None:
+        """Choose band and strips: comfortable ones, or smaller ones that fit.
+
+        Fewer rows at a time cost more barriers, more strips cost columns that
+        two of them compute; bands are halved twice before strips are.
+        """
+        comfortable = self._comfortable_band()
+        width = self.program.shapes[self.program.output].width
+        least = math.inf
+        count = 1
+        while count == 1 or count <= width // _NARROWEST:
+            strips = self._strips(count)
+            for halvings in (0, 1, 2) if count < 64 else (0, 1, 2, 3, 4, 8):
+                if not strips:
+                    break
+                band = max(1, comfortable >> halvings)
+                self._lay_out(band, strips)
+                least = min(least, self.memory)
+                if memory is None or self.memory <= memory:
+                    return
+            count *= 2
+        raise MemoryLimitError(
+            f"the values between the layers need {least / 1e6:.0f} MB at least and "
+            f"{(memory or 0) / 1e6:.0f} MB are left for them; allow more memory"
+        )
+
+    def _lay_out(self, band: int, strips: list[Strip]) -> None:
+        """Schedule bands and give every value of every strip its place."""
+        self.band, self.strips = band, strips
+        self.schedule = plan_bands(self.program, band, self._unit)
+        self.arenas = [Arena(strip.program, self.schedule) for strip in strips]
+        self._engines = [
+            self._describe(strip, arena)
+            for strip, arena in zip(self.strips, self.arenas, strict=True)
+        ]
+        self._floats = max(arena.floats for arena in self.arenas)
+        scratch = max(engine.scratch_per_thread() for engine in self._engines)
+        self.memory = 4 * self._floats + self.kernels.threads * scratch
+
+    def _strips(self, count: int) -> list[Strip]:
+        """The strips, or none if the program cannot be cut into so many."""
+        output = self.program.shapes[self.program.output]
+        if count == 1:
+            return [_whole(self.program)]
+        unit = 12 * max(1, output.width // max(1, self.program.shapes[0].width))
+        strips = []
+        for start, stop in strip_bounds(output.width, count, unit):
+            strip = cut(self.program, start, stop, self._unit)
+            if strip is None:
+                return []
+            strips.append(strip)
+        return strips
+
+    def _comfortable_band(self) -> int:
+        """Output rows at a time: enough tiles for all threads, few enough for caches."""
+        output, first = self.program.shapes[self.program.output], self.program.shapes[0]
+        band = max(16, math.ceil(_BAND_TILES * 16 / first.width / 4) * 4)
+        return max(1, band * output.height // first.height)
+
+    def _unit(self, position: int) -> int:
+        found = self._convolutions.get(position)
+        return found.rows if found is not None else 1
+
+    def _describe(self, strip: Strip, arena: Arena) -> Any:
+        """Tell C everything about the values and steps of a strip."""
+        program = strip.program
+        engine = _native.Engine(
+            self.kernels.level, len(program.shapes), max(1, len(program.steps))
+        )
+        for value, shape in enumerate(program.shapes):
+            engine.set_value(value, *shape, arena.rows[value])
+        most = [1] * len(program.steps)
+        for task in self.schedule.tasks:
+            most[task.position] = max(most[task.position], task.stop - task.start)
+        for position in range(len(program.steps)):
+            self._describe_step(engine, strip, position, most[position])
+        return engine
+
+    def _describe_step(
+        self, engine: Any, strip: Strip, position: int, most_rows: int
+    ) -> None:
+        step = strip.program.steps[position]
+        operation, inputs, output = step.operation, step.inputs, step.output
+        skips = strip.skips[position]
+        one = (position, inputs[0], skips[0], output)
+        match operation:
+            case Conv():
+                found = self._convolutions[position]
+                e = operation.epilogue
+                activation, slope = codes.ACTIVATION_CODES[e.activation]
+                engine.set_conv(
+                    *(position, inputs, skips, output, most_rows),
+                    strip.widths[position][0],
+                    *(found.weights, found.packed, codes.plain(operation.biases)),
+                    *codes.geometry_codes(operation.geometry),
+                    *(found.code, activation, slope, codes.plain(e.slopes)),
+                    *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
+                )
+            case Shuffle():
+                engine.set_shuffle(*one, operation.scale, operation.order == "dcr")
+            case Repeat():
+                engine.set_repeat(*one, operation.scale, operation.factor)
+            case Pad():
+                mode = codes.PAD_CODES[operation.mode]
+                engine.set_pad(*one, tuple(map(int, operation.padding)), mode)
+            case Activate():
+                kind = codes.ACTIVATION_CODES[operation.name]
+                engine.set_activate(*one, *kind, codes.plain(operation.slopes))
+            case Add():
+                kind = codes.ACTIVATION_CODES[operation.activation]
+                factors = operation.alpha, operation.beta
+                engine.set_add(position, inputs, skips, output, *factors, *kind)
+            case Concat():
+                engine.set_concat(position, inputs, skips, output, operation.slices)
+
+    def _work_of_tasks(self) -> NDArray[np.float64]:
+        """Operations of each task, for progress; a row of copying counts a little."""
+        shapes, work = self.program.shapes, []
+        for task in self.schedule.tasks:
+            step = self.program.steps[task.position]
+            shape = shapes[step.output]
+            each = float(shape.width * shape.channels)
+            if isinstance(step.operation, Conv):
+                each *= 2 * math.prod(step.operation.weights.shape[:3])
+            work.append(each * (task.stop - task.start))
+        return np.cumsum(work)
+
+    # -- running -----------------------------------------------------------
+
+    def __call__(
+        self, x: Array, progress: Callable[[float], None] | None = None
+    ) -> Array:
+        """Run on N x H x W x C pictures; see :class:`zoo.plugins.program.Compiled`."""
+        shape = self.program.shapes[self.program.output]
+        y = np.empty((len(x), *shape), np.float32)
+        x = np.require(x, np.float32, ("C", "A"))
+        parts = len(x) * len(self.strips)
+        # The buffers between the steps serve one run at a time.
+        with self._lock:
+            if self._block is None:
+                self._block = aligned(self._floats)
+            for number, (picture, result) in enumerate(zip(x, y, strict=True)):
+                for place in range(len(self.strips)):
+                    done = number * len(self.strips) + place
+                    self._run(place, picture, result, progress, done, parts)
+        return y
+
+    def _run(
+        self,
+        place: int,
+        picture: Array,
+        result: Array,
+        progress: Callable[[float], None] | None,
+        done: int,
+        parts: int,
+    ) -> None:
+        """Compute one strip of one picture."""
+        strip, engine = self.strips[place], self._engines[place]
+        assert self._block is not None
+        data = self.arenas[place].views(self._block)
+        output = strip.program.output
+        data[0] = picture[:, slice(*strip.columns[0])]
+        data[output] = result[:, slice(*strip.columns[output])]
+        for value, array in enumerate(data):
+            engine.set_data(value, array)
+        begin, total = 0, self._work[-1]
+        while begin < len(self._tasks):
+            position = int(self._tasks[begin, 0])
+            step = strip.program.steps[position]
+            if isinstance(step.operation, Opaque):
+                inputs = [data[value][None] for value in step.inputs]
+                data[step.output][...] = step.operation.forward(*inputs)[0]
+                begin += 1
+            else:
+                end = self._chunk_end(begin)
+                engine.run(self.kernels.threads, self._tasks[begin:end])
+                begin = end
+            if progress is not None:
+                progress((done + self._work[begin - 1] / total) / parts)
+
+    def _chunk_end(self, begin: int) -> int:
+        """End of the tasks from ``begin`` that C does in one go."""
+        done = self._work[begin - 1] if begin else 0.0
+        end = int(np.searchsorted(self._work, done + _CHUNK, side="right"))
+        end = max(end, begin + 1)
+        for at in range(begin + 1, end):
+            step = self.program.steps[self._tasks[at, 0]]
+            if isinstance(step.operation, Opaque):
+                return at
+        return end
+
+    def steps(self) -> list[PlannedStep]:
+        """What is executed, for people."""
+        planned = []
+        for position, step in enumerate(self.program.steps):
+            found = self._convolutions.get(position)
+            shape = self.program.shapes[step.output]
+            work = 0
+            if isinstance(step.operation, Conv):
+                work = 2 * shape.size * math.prod(step.operation.weights.shape[:3])
+            tasks = [t for t in self.schedule.tasks if t.position == position]
+            planned.append(
+                PlannedStep(
+                    step.layers,
+                    _name(step.operation),
+                    found.algorithm if found else "",
+                    max((t.stop - t.start for t in tasks), default=0),
+                    4 * self._kept(step.output),
+                    found.packed.nbytes if found else 0,
+                    work,
+                )
+            )
+        return planned
+
+    def _kept(self, value: int) -> int:
+        """Floats kept of a value, in the widest strip."""
+        return max(
+            arena.rows[value]
+            * strip.program.shapes[value].size
+            // strip.program.shapes[value].height
+            for strip, arena in zip(self.strips, self.arenas, strict=True)
+        )
+
+
+def _whole(program: Program) -> Strip:
+    """A strip that is the whole picture."""
+    return Strip(
+        program,
+        tuple((0, shape.width) for shape in program.shapes),
+        tuple((0,) * len(step.inputs) for step in program.steps),
+        tuple(
+            tuple(program.shapes[value].width for value in step.inputs)
+            for step in program.steps
+        ),
+    )
+
+
+def _name(operation: Operation) -> str:
+    """conv 3x3 + relu, for people."""
+    if not isinstance(operation, Conv):
+        return operation.kind
+    rows, columns = operation.weights.shape[:2]
+    parts = [f"conv {rows}x{columns}"]
+    epilogue = operation.epilogue
+    if epilogue.activation != "linear":
+        parts.append(epilogue.activation)
+    if epilogue.residual:
+        parts.append("add")
+    if epilogue.last != "linear":
+        parts.append(epilogue.last)
+    return " + ".join(parts)
+
+
+def _native_program(program: Program, kernels: NativeKernels) -> Program:
+    """The same program in steps that C knows; others become opaque."""
+    shapes = list(program.shapes)
+    steps: list[Step] = []
+    for step in program.steps:
+        operation = step.operation
+        if isinstance(operation, Conv) and operation.shuffle != 1:
+            conv, shuffle = _split_shuffle(operation)
+            height, width, channels = shapes[step.output]
+            r = operation.shuffle
+            shapes.append(Shape(height // r, width // r, channels * r * r))
+            middle = len(shapes) - 1
+            steps.append(Step(conv, step.inputs, middle, step.layers))
+            steps.append(Step(shuffle, (middle,), step.output, step.layers))
+        else:
+            steps.append(replace(step, operation=operation))
+    for position, step in enumerate(steps):
+        if not _is_known(step, shapes):
+            steps[position] = replace(step, operation=_opaque(step.operation, kernels))
+    return _renumbered(Program(shapes, steps, program.output))
+
+
+def _renumbered(program: Program) -> Program:
+    """The same program without the values that fusion made superfluous."""
+    used = {0, program.output}
+    for step in program.steps:
+        used |= {step.output, *step.inputs}
+    number = {value: index for index, value in enumerate(sorted(used))}
+    steps = [
+        replace(
+            step,
+            inputs=tuple(number[value] for value in step.inputs),
+            output=number[step.output],
+        )
+        for step in program.steps
+    ]
+    shapes = [program.shapes[value] for value in sorted(used)]
+    return Program(shapes, steps, number[program.output])
+
+
+def _split_shuffle(conv: Conv) -> tuple[Conv, Shuffle]:
+    """A convolution and its shuffle apart, its filters in the order that copies runs."""
+    shuffle = Shuffle(conv.shuffle, "dcr")
+    if conv.order == "dcr":
+        return replace(conv, shuffle=1), shuffle
+    cells = conv.shuffle * conv.shuffle
+    order = np.arange(conv.weights.shape[3]).reshape(-1, cells).T.reshape(-1)
+    epilogue = conv.epilogue
+    if epilogue.slopes is not None:
+        epilogue = replace(epilogue, slopes=epilogue.slopes[order])
+    plain = replace(
+        conv,
+        weights=conv.weights[..., order],
+        biases=None if conv.biases is None else conv.biases[order],
+        epilogue=epilogue,
+        shuffle=1,
+    )
+    return plain, shuffle
+
+
+def _is_known(step: Step, shapes: list[Shape]) -> bool:
+    match step.operation:
+        case Conv():
+            epilogue = step.operation.epilogue
+            return {epilogue.activation, epilogue.last} <= codes.ACTIVATION_CODES.keys()
+        case Shuffle() | Repeat() | Pad():
+            return True
+        case Activate():
+            return step.operation.name in codes.ACTIVATION_CODES
+        case Add():
+            return step.operation.activation in codes.ACTIVATION_CODES
+        case Concat():
+            return len(step.inputs) <= _MAX_INPUTS
+        case _:
+            return False
+
+
+def _opaque(operation: Operation, kernels: NativeKernels) -> Opaque:
+    if isinstance(operation, Opaque):
+        return operation
+    return Opaque(lambda *inputs: execute(operation, inputs, kernels))
