@@ -115,9 +115,9 @@ class Registry:
 
     @property
     def kind(self) -> str:
-        """What one entry is, in the singular: "layer", "model", ..."""
+        """What one entry is, in the singular: "layer", "model", "back end", ..."""
         name = self.group.removeprefix("zoo.")
-        return name if name == "kernels" else name.removesuffix("s")
+        return "back end" if name == "kernels" else name.removesuffix("s")
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._entries))

@@ -118,7 +118,7 @@ def test_info_says_why_a_back_end_is_missing(
 ) -> None:
     monkeypatch.setenv("ZOO_BACKEND", "cuda9000")
     assert main(["info"]) == 0
-    assert "no kernels 'cuda9000'" in capsys.readouterr().out
+    assert "there is no back end 'cuda9000'" in capsys.readouterr().out
 
 
 def test_a_missing_extension_is_explained(

@@ -18,7 +18,8 @@ from zoo.plugins.base import Array, ConvGeometry, PoolGeometry, ShuffleOrder
 from zoo.plugins.numpy import NumpyKernels
 
 try:
-    from zoo.plugins.native import _native
+    # The form with "from" would blame a circular import for a missing file.
+    import zoo.plugins.native._native as _native  # noqa: PLR0402
 except ImportError as error:
     raise PluginError(
         "the native kernels were not compiled (no C compiler when zoo was installed); "
