@@ -79,6 +79,12 @@ class _Run:
     type=click.FloatRange(min=0, min_open=True),
     help="The value of white in float TIFF; 1.0 by default.",
 )
+@click.option(
+    "--max-memory",
+    metavar="SIZE",
+    help="Memory to use beside the weights, as in 500M; by default a quarter of "
+    "what is free. The result is the same. Also ZOO_MAX_MEMORY.",
+)
 @click.option("--lenient", is_flag=True, help="Read CFG as Darknet does.")
 def command(
     cfg: str,
@@ -95,6 +101,7 @@ def command(
     verbose: bool,
     quality: int | None,
     white: float | None,
+    max_memory: str | None,
     lenient: bool,
 ) -> int:
     """Run a network on pictures: PNG, JPEG, WebP, TIFF, BMP.
@@ -116,7 +123,14 @@ def command(
 
     _check_call(output, force, skip_existing, as_json)
     sources = find_sources(images, output)
-    model, origin = _load(cfg, weights, backend, threads, lenient)
+    model, origin = _load(
+        cfg,
+        weights,
+        backend=backend,
+        threads=threads,
+        memory=max_memory,
+        lenient=lenient,
+    )
     jobs = make_jobs(sources, output, format, model.scale)
     if any(job.target == "-" for job in jobs):
         _check_stdout(as_json)
@@ -172,11 +186,7 @@ def _check_stdout(as_json: bool) -> None:
 
 
 def _load(
-    cfg: str,
-    weights: str | None,
-    backend: str | None,
-    threads: int | None,
-    lenient: bool,
+    cfg: str, weights: str | None, **options: Any
 ) -> tuple[Model, str | None]:
     """The network with its weights, and where they come from."""
     from zoo import load
@@ -184,7 +194,7 @@ def _load(
 
     path = find_cfg(cfg)
     found = Path(weights) if weights is not None else find_weights(path)
-    model = load(path, found, backend=backend, threads=threads, lenient=lenient)
+    model = load(path, found, **options)
     if not model.network.trained:
         raise WeightsError(
             f"{cfg} has no weights: `zoo convert CHECKPOINT` makes them, with their "
@@ -320,6 +330,5 @@ def _plan_text(run: _Run, job: Job, image: Image, height: int, width: int) -> st
     ensemble = "; mean of 8 (self-ensemble)" if run.use_ensemble else ""
     return (
         f"{job.source}: {image.description} -> {job.target}: {width}x{height}, "
-        f"{job.format}; {handling}{ensemble}; about {mebibytes(memory)} MiB of "
-        f"activations"
+        f"{job.format}; {handling}{ensemble}; {mebibytes(memory)} MiB beside the weights"
     )

@@ -1,0 +1,136 @@
+"""The compiled plan equals the NumPy back end, whatever bands, strips and threads."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import cfgs, network
+
+from zoo.engine import Plan
+from zoo.engine.fusion import fuse
+from zoo.engine.lowering import lower
+from zoo.errors import MemoryLimitError, PluginError
+from zoo.models.edsr import EDSR
+from zoo.models.wdsr import WDSR
+from zoo.plugins import select
+
+NUMPY = select("numpy")
+try:
+    NATIVE = select("native", threads=2)
+except PluginError as missing:
+    pytest.skip(str(missing), allow_module_level=True)
+
+FAMILIES = {
+    "edsr_x2": EDSR.write(blocks=2, filters=20, scale=2),
+    "edsr_x3": EDSR.write(blocks=1, filters=16, scale=3),
+    "edsr_x4": EDSR.write(blocks=1, filters=16, scale=4),
+    "wdsr_a_x4": WDSR.write(variant="a", blocks=2, filters=8, scale=4),
+    "wdsr_b_x2": WDSR.write(variant="b", blocks=2, filters=16, scale=2),
+    "wdsr_symmetric": WDSR.write(
+        variant="a", blocks=1, filters=8, scale=2, padding="symmetric"
+    ),
+}
+
+
+def picture(net, height, width, batch=1, seed=0):
+    shape = (batch, height, width, net.pixels.channels)
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def relative_error(a, b):
+    return float(np.abs(a - b).max() / max(float(np.abs(b).max()), 1e-6))
+
+
+@settings(deadline=None)
+@given(cfgs(), st.integers(1, 23), st.integers(1, 23))
+def test_random_networks(text, height, width):
+    net = network(text)
+    x = picture(net, height, width, batch=2)
+    plan = Plan(net, height, width, NATIVE)
+    assert plan.compiled is not None or len(net) == 1
+    assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 1e-4
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("size", [(1, 1), (5, 70), (33, 64)])
+def test_families(name, size):
+    net = network(FAMILIES[name])
+    x = picture(net, *size)
+    assert (
+        relative_error(Plan(net, *size, NATIVE)(x), net.forward(x, kernels=NUMPY))
+        < 3e-5
+    )
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_little_memory_gives_the_same_bits(name):
+    net = network(FAMILIES[name])
+    height, width = 61, 700
+    x = picture(net, height, width)
+    program = fuse(lower(net, height, width, NATIVE))
+    whole = NATIVE.compile(program)
+    expected = whole(x)
+    seen = set()
+    for part in (0.8, 0.6, 0.4, 0.3, 0.2):
+        limit = int(part * whole.memory)
+        try:
+            plan = NATIVE.compile(program, limit)
+        except MemoryLimitError:
+            continue
+        assert plan.memory <= limit
+        np.testing.assert_array_equal(plan(x), expected)
+        seen.add((plan.band, len(plan.strips)))
+    assert any(strips > 1 for _, strips in seen), seen
+
+
+def test_threads_give_the_same_bits():
+    net = network(FAMILIES["edsr_x2"])
+    x = picture(net, 45, 52)
+    results = [Plan(net, 45, 52, select("native", threads=n))(x) for n in (1, 2, 3)]
+    np.testing.assert_array_equal(results[0], results[1])
+    np.testing.assert_array_equal(results[0], results[2])
+
+
+def test_a_batch_is_its_pictures():
+    net = network(FAMILIES["wdsr_a_x4"])
+    x = picture(net, 20, 21, batch=3)
+    plan = Plan(net, 20, 21, NATIVE)
+    np.testing.assert_array_equal(plan(x)[1:2], plan(x[1:2]))
+
+
+def test_impossible_memory_is_said():
+    net = network(FAMILIES["edsr_x2"])
+    with pytest.raises(MemoryLimitError, match="allow more memory"):
+        Plan(net, 200, 200, NATIVE, memory=10_000)
+
+
+def test_progress_grows_to_one():
+    net = network(FAMILIES["edsr_x2"])
+    parts = []
+    Plan(net, 40, 40, NATIVE)(picture(net, 40, 40), parts.append)
+    assert parts == sorted(parts)
+    assert parts[-1] == pytest.approx(1)
+
+
+def test_a_changed_weight_is_noticed():
+    from zoo.api import Model
+
+    net = network(FAMILIES["edsr_x2"])
+    model = Model(net, NATIVE)
+    image = np.random.default_rng(0).integers(256, size=(8, 8, 3), dtype=np.uint8)
+    before = model(image)
+    net[1].weights[...] *= 2
+    assert (model(image) != before).any()
+    np.testing.assert_array_equal(model(image), Model(net, NATIVE)(image))
+
+
+def test_nan_stays_where_the_layers_leave_it():
+    net = network(FAMILIES["edsr_x2"])
+    x = picture(net, 30, 30)
+    x[0, 15, 15, 1] = np.nan
+    expected = net.forward(x, kernels=NUMPY)
+    np.testing.assert_array_equal(
+        np.isnan(Plan(net, 30, 30, NATIVE)(x)), np.isnan(expected)
+    )
