@@ -185,9 +185,7 @@ def _check_stdout(as_json: bool) -> None:
         raise UsageError("a picture does not go to a terminal; give -o FILE or a pipe")
 
 
-def _load(
-    cfg: str, weights: str | None, **options: Any
-) -> tuple[Model, str | None]:
+def _load(cfg: str, weights: str | None, **options: Any) -> tuple[Model, str | None]:
     """The network with its weights, and where they come from."""
     from zoo import load
     from zoo.catalog import find_cfg, find_weights
