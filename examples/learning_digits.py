@@ -1,7 +1,7 @@
 """A small convolutional network learns to read handwritten digits.
 
 The digits are the 1797 pictures of 8 x 8 pixels that scikit-learn brings along
-(`pip install scikit-learn`). After some ten seconds the network reads more than
+(`pip install scikit-learn`). After a few seconds the network reads more than
 97 % of those that it has never seen.
 
     python examples/learning_digits.py
@@ -53,11 +53,11 @@ def learn(epochs: int = 8, seed: int = 0) -> float:
     order = rng.permutation(len(x))
     train, test = order[:1347], order[1347:]
     network = Network.parse(CFG).initialize(seed)
-    learner = NetworkLearner(network, select("numpy"), Recipe(cost="softmax"))
+    learner = NetworkLearner(network, select(), Recipe(cost="softmax"))
     for _ in range(epochs):
         for batch in np.array_split(rng.permutation(train), 42):
             learner.learn(x[batch], t[batch], rate=3e-3)
-    says = network.forward(x[test], kernels=select("numpy"))
+    says = network.forward(x[test], kernels=select())
     return float(np.mean(says.argmax(axis=3).ravel() == digits.target[test]))
 
 
