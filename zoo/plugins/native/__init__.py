@@ -8,10 +8,8 @@ every number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.plugins.base import Array, ConvGeometry, PoolGeometry, ShuffleOrder
@@ -27,57 +25,18 @@ except ImportError as error:
         f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
     ) from error
 
+from zoo.plugins.native.codes import (
+    ACTIVATION_CODES,
+    ALGORITHM_CODES,
+    ALGORITHMS,
+    CODE_NAMES,
+    Algorithm,
+    geometry_codes,
+    plain,
+)
 from zoo.plugins.native.isa import LEVELS, choose
 
 __all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
-
-Algorithm = Literal["auto", "direct", "winograd2", "winograd4", "winograd6"]
-
-ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-"""Ways to convolve; Winograd's are for 3x3 windows, stride 1, one group."""
-
-# Numbers of enum zoo_algorithm and enum zoo_pad_mode in kernels.h.
-_ALGORITHM_CODES = {
-    "auto": 0,
-    "direct": 1,
-    "winograd2": 4,
-    "winograd4": 5,
-    "winograd6": 6,
-}
-_CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
-_PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
-
-# Numbers of enum zoo_activation, and the slope of those that are one line on each
-# side of zero.
-_ACTIVATION_CODES: dict[str, tuple[int, float]] = {
-    "linear": (0, 0.0),
-    "relu": (1, 0.0),
-    "leaky": (2, 0.1),
-    "revleaky": (2, 0.1),
-    "relie": (2, 0.01),
-    "prelu": (2, 0.0),
-    "logistic": (3, 0.0),
-    "loggy": (4, 0.0),
-    "relu6": (5, 0.0),
-    "elu": (6, 0.0),
-    "ramp": (7, 0.0),
-    "tanh": (8, 0.0),
-    "plse": (9, 0.0),
-    "stair": (10, 0.0),
-    "hardtan": (11, 0.0),
-    "lhtan": (12, 0.0),
-    "selu": (13, 0.0),
-    "softplus": (14, 0.0),
-    "softsign": (15, 0.0),
-    "symmelliot": (15, 0.0),
-    "elliot": (16, 0.0),
-    "swish": (17, 0.0),
-    "mish": (18, 0.0),
-    "gelu": (19, 0.0),
-    "hard_mish": (20, 0.0),
-}
-
-Float32 = NDArray[np.float32]
 
 
 class NativeKernels(NumpyKernels):
@@ -110,23 +69,24 @@ class NativeKernels(NumpyKernels):
         algorithm: Algorithm = "auto",
     ) -> None:
         super().__init__(threads)
-        if algorithm not in _ALGORITHM_CODES:
+        if algorithm not in ALGORITHM_CODES:
             raise UsageError(
                 f"there is no algorithm {algorithm!r}; give one of "
                 f"{', '.join(ALGORITHMS)}"
             )
         self.algorithm = algorithm
-        self._level = choose(isa)
+        self.level = choose(isa)
+        """Number of the instruction set: an index of ``LEVELS``."""
 
     @property
     def isa(self) -> str:
         """Name of the instruction set, as ``ZOO_ISA`` takes it."""
-        return LEVELS[self._level]
+        return LEVELS[self.level]
 
     @property
     def instruction_set(self) -> str:
         """ "portable C", "AVX2+FMA", "AVX-512"."""
-        return str(_native.describe(self._level)[0])
+        return str(_native.describe(self.level)[0])
 
     # -- convolution -------------------------------------------------------
 
@@ -138,16 +98,16 @@ class NativeKernels(NumpyKernels):
         geometry: ConvGeometry,
         activation: str = "linear",
     ) -> Array:
-        code = _ACTIVATION_CODES.get(activation)
+        code = ACTIVATION_CODES.get(activation)
         if not _computable(x, weights, biases) or activation == "prelu":
             return super().conv2d(x, weights, biases, geometry, activation)
         shape = _conv_output(x.shape, weights.shape, geometry)
         _check_length("biases", biases, weights.shape[3])
         out = np.empty(shape, np.float32)
         _native.conv2d(
-            *(self._level, self.threads, _plain(x), _plain(weights), _plain(biases)),
-            *_geometry_codes(geometry),
-            self._algorithm_code(x.shape, weights.shape, geometry),
+            *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
+            *geometry_codes(geometry),
+            self.algorithm_code(x.shape, weights.shape, geometry),
             *(code or (0, 0.0)),
             out,
         )
@@ -164,39 +124,27 @@ class NativeKernels(NumpyKernels):
         One of :data:`ALGORITHMS` but "auto", or what "direct" comes down to:
         "dot" for few filters, "depthwise" for one channel per group.
         """
-        wanted = self._algorithm_code(x_shape, weights_shape, geometry)
-        found = self._resolve(x_shape, weights_shape, geometry, wanted)
-        return _CODE_NAMES[found]
+        return CODE_NAMES[self.algorithm_code(x_shape, weights_shape, geometry)]
 
-    def _algorithm_code(
+    def algorithm_code(
         self,
         x_shape: Sequence[int],
         weights_shape: Sequence[int],
         geometry: ConvGeometry,
+        *,
+        packed: bool = False,
     ) -> int:
-        """The wanted algorithm, or auto where it cannot do the shapes."""
-        wanted = _ALGORITHM_CODES[self.algorithm]
-        if wanted <= 1:
-            return wanted
-        able = self._resolve(x_shape, weights_shape, geometry, wanted) >= 0
-        return wanted if able else 0
+        """Number of the algorithm for these shapes, an index of ``CODE_NAMES``.
 
-    def _resolve(
-        self,
-        x_shape: Sequence[int],
-        weights_shape: Sequence[int],
-        geometry: ConvGeometry,
-        wanted: int,
-    ) -> int:
-        return int(
-            _native.conv_algorithm(
-                self._level,
-                tuple(x_shape),
-                tuple(weights_shape),
-                *_geometry_codes(geometry),
-                wanted,
-            )
-        )
+        ``packed`` says that packed weights will be used many times, so that the
+        time to pack them does not count.
+        """
+        wanted = ALGORITHM_CODES[self.algorithm]
+        shapes = tuple(x_shape), tuple(weights_shape), *geometry_codes(geometry)
+        code = int(_native.conv_algorithm(self.level, *shapes, wanted, packed))
+        if code < 0:  # the one asked for cannot do this
+            code = int(_native.conv_algorithm(self.level, *shapes, 0, packed))
+        return code
 
     def dense(
         self,
@@ -205,7 +153,7 @@ class NativeKernels(NumpyKernels):
         biases: Array | None,
         activation: str = "linear",
     ) -> Array:
-        code = _ACTIVATION_CODES.get(activation)
+        code = ACTIVATION_CODES.get(activation)
         if not _computable(x, weights, biases) or activation == "prelu":
             return super().dense(x, weights, biases, activation)
         if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[1]:
@@ -215,7 +163,7 @@ class NativeKernels(NumpyKernels):
         _check_length("biases", biases, weights.shape[0])
         out = np.empty((x.shape[0], weights.shape[0]), np.float32)
         _native.dense(
-            *(self._level, self.threads, _plain(x), _plain(weights), _plain(biases)),
+            *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
             *(code or (0, 0.0)),
             out,
         )
@@ -241,7 +189,7 @@ class NativeKernels(NumpyKernels):
         out = np.empty(shape, np.float32)
         size, stride, padding = (tuple(map(int, part)) for part in geometry)
         _native.pool(
-            self._level, self.threads, mean, _plain(x), size, stride, padding, out
+            self.level, self.threads, mean, plain(x), size, stride, padding, out
         )
         return out
 
@@ -251,7 +199,7 @@ class NativeKernels(NumpyKernels):
             return super().depth_to_space(x, scale, order)
         shape = (batch, height * scale, width * scale, depth // (scale * scale))
         out = np.empty(shape, np.float32)
-        _native.shuffle(self.threads, True, scale, order == "dcr", _plain(x), out)
+        _native.shuffle(self.threads, True, scale, order == "dcr", plain(x), out)
         return out
 
     def space_to_depth(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
@@ -260,22 +208,22 @@ class NativeKernels(NumpyKernels):
             return super().space_to_depth(x, scale, order)
         shape = (batch, height // scale, width // scale, channels * scale * scale)
         out = np.empty(shape, np.float32)
-        _native.shuffle(self.threads, False, scale, order == "dcr", _plain(x), out)
+        _native.shuffle(self.threads, False, scale, order == "dcr", plain(x), out)
         return out
 
     # -- value by value ----------------------------------------------------
 
     def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
-        code = _ACTIVATION_CODES.get(name)
+        code = ACTIVATION_CODES.get(name)
         if code is None or not _computable(x) or (name == "prelu" and slopes is None):
             return super().activate(x, name, slopes)
-        rows = _plain(x).reshape(-1, x.shape[-1] if x.ndim else 1)
+        rows = plain(x).reshape(-1, x.shape[-1] if x.ndim else 1)
         out = np.empty_like(rows)
         each = None
         if name == "prelu":
             _check_length("slopes", slopes, rows.shape[1])
-            each = _plain(slopes)
-        _native.activate(self._level, self.threads, *code, each, rows, out)
+            each = plain(slopes)
+        _native.activate(self.level, self.threads, *code, each, rows, out)
         return out.reshape(x.shape)
 
     def add(
@@ -286,13 +234,13 @@ class NativeKernels(NumpyKernels):
         beta: float = 1.0,
         activation: str = "linear",
     ) -> Array:
-        code = _ACTIVATION_CODES.get(activation)
+        code = ACTIVATION_CODES.get(activation)
         if not code or not _computable(a, b) or a.shape != b.shape:
             return super().add(a, b, alpha, beta, activation)
-        left, right = _plain(a), _plain(b)
+        left, right = plain(a), plain(b)
         out = np.empty(a.shape, np.float32)
         _native.blend(
-            *(self._level, self.threads, *code, alpha, beta),
+            *(self.level, self.threads, *code, alpha, beta),
             *(left.reshape(-1), right.reshape(-1), out.reshape(-1)),
         )
         return out
@@ -306,24 +254,9 @@ def _computable(*arrays: Array | None) -> bool:
     )
 
 
-def _plain(array: Array | None) -> Any:
-    """The array, C-contiguous and aligned, in native byte order."""
-    return None if array is None else np.require(array, np.float32, ("C", "A"))
-
-
 def _check_length(what: str, array: Array | None, length: int) -> None:
     if array is not None and array.shape != (length,):
         raise ShapeError(f"{what} have shape {array.shape}, not ({length},)")
-
-
-def _geometry_codes(geometry: ConvGeometry) -> tuple[Any, ...]:
-    return (
-        tuple(map(int, geometry.stride)),
-        tuple(map(int, geometry.dilation)),
-        tuple(map(int, geometry.padding)),
-        _PAD_CODES[geometry.pad_mode],
-        int(geometry.groups),
-    )
 
 
 def _conv_output(

@@ -33,7 +33,11 @@ cdef extern from "kernels.h" nogil:
         int64_t n, h, w, c, oh, ow, kh, kw, sh, sw, top, left
 
     const zoo_isa *zoo_isa_table(int level)
-    int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted)
+    int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
+                           int packed)
+    int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm)
+    int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+                      int threads, const float *weights, float *packed)
     int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
                    int algorithm, const zoo_epilogue *e, const float *x,
                    const float *weights, const float *residual, float *y)
@@ -129,11 +133,48 @@ cdef int conv_shape(zoo_conv_shape *s, tuple x, tuple weights, tuple stride,
 
 
 def conv_algorithm(int level, tuple x, tuple weights, tuple stride, tuple dilation,
-                   tuple padding, int pad_mode, int64_t groups, int wanted):
-    """Number of the algorithm that `wanted` comes to for shapes; -1 if it cannot."""
+                   tuple padding, int pad_mode, int64_t groups, int wanted,
+                   bint packed=False):
+    """Number of the algorithm that `wanted` comes to for shapes; -1 if it cannot.
+
+    `packed`: the time to pack the weights does not count.
+    """
     cdef zoo_conv_shape s
     conv_shape(&s, x, weights, stride, dilation, padding, pad_mode, groups)
-    return zoo_conv_algorithm(table(level), &s, wanted)
+    return zoo_conv_algorithm(table(level), &s, wanted, packed)
+
+
+def conv_packed(int level, tuple x, tuple weights, tuple stride, tuple dilation,
+                tuple padding, int pad_mode, int64_t groups, int algorithm):
+    """Number of floats of the packed weights."""
+    cdef zoo_conv_shape s
+    cdef const zoo_isa *isa = table(level)
+    cdef int64_t floats
+    conv_shape(&s, x, weights, stride, dilation, padding, pad_mode, groups)
+    algorithm = zoo_conv_algorithm(isa, &s, algorithm, True)
+    demand(algorithm >= 0, "this algorithm cannot do this convolution")
+    floats = zoo_conv_packed(isa, &s, algorithm)
+    if floats < 0:
+        raise MemoryError("the weights are too large")
+    return floats
+
+
+def conv_pack(int level, int threads, tuple x, const float[:, :, :, ::1] weights,
+              tuple stride, tuple dilation, tuple padding, int pad_mode,
+              int64_t groups, int algorithm, float[::1] packed):
+    """Bring weights into the order in which an algorithm reads them."""
+    cdef zoo_conv_shape s
+    cdef const zoo_isa *isa = table(level)
+    conv_shape(&s, x, (weights.shape[0], weights.shape[1], weights.shape[2],
+                       weights.shape[3]),
+               stride, dilation, padding, pad_mode, groups)
+    check_kind(0, threads)
+    algorithm = zoo_conv_algorithm(isa, &s, algorithm, True)
+    demand(algorithm >= 0, "this algorithm cannot do this convolution")
+    demand(packed.shape[0] == zoo_conv_packed(isa, &s, algorithm),
+           "the result has another shape")
+    with nogil:
+        zoo_conv_pack(isa, &s, algorithm, threads, &weights[0, 0, 0, 0], &packed[0])
 
 
 def conv2d(int level, int threads, const float[:, :, :, ::1] x,
@@ -152,7 +193,7 @@ def conv2d(int level, int threads, const float[:, :, :, ::1] x,
     demand(out.shape[0] == s.n and out.shape[1] == s.oh and out.shape[2] == s.ow and
            out.shape[3] == s.k, "the result has another shape")
     demand(bias is None or bias.shape[0] == s.k, "the biases have another shape")
-    algorithm = zoo_conv_algorithm(isa, &s, algorithm)
+    algorithm = zoo_conv_algorithm(isa, &s, algorithm, False)
     demand(algorithm >= 0, "this algorithm cannot do this convolution")
     e.activation = activation
     e.last = 0

@@ -112,7 +112,7 @@ INLINE vf v_slope(vf x, vf slope) {
 
 INLINE vf v_stair(vf x) {
     vf whole = v_floor(x), half = v_floor(x * v_set(0.5f));
-    vi odd = v_differ(half + half, whole);
+    vi odd = v_differ(half + half, whole) | v_differ(x - x, v_set(0)); /* inf: NaN */
     return v_select(odd, (x - whole) + half, half);
 }
 

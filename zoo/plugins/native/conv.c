@@ -31,9 +31,30 @@ static int64_t panel_columns(const zoo_isa *isa, int64_t k) {
     return full + (rest == 0 ? 0 : rest <= isa->lanes ? isa->lanes : isa->nr);
 }
 
-int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted) {
+/* Rough cycles of an algorithm on one core, packing included unless done. The
+ * constants are counted from the inner loops: products run two vectors a cycle;
+ * transforming a vector of channels of one tile takes `in` and `out` cycles;
+ * packing works in double precision. */
+static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int m, int packed) {
+    double lanes = (double)isa->lanes;
+    double weights = packed ? 0 : (double)s->c * (double)s->k;
+    double in = m == 6 ? 300 : m == 4 ? 150 : 60, out = m == 6 ? 260 : m == 4 ? 130 : 50;
+    double a = m + 2, columns = (double)panel_columns(isa, s->k), tiles;
+    if (m == 0)
+        return (double)s->n * (double)s->oh * (double)s->ow * 9 * (double)s->c * columns /
+                   (2 * lanes) +
+               weights * 9 / 8;
+    tiles = (double)s->n * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
+    return tiles * (a * a * (double)s->c * columns / 2 + in * (double)s->c +
+                    out * (double)s->k) /
+               lanes +
+           weights * (9 * a + 3 * a * a) / 4;
+}
+
+int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
+                       int packed) {
     int64_t cg = s->c / s->groups;
-    int direct = ZOO_DIRECT;
+    int direct = ZOO_DIRECT, best;
     int fits = s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 &&
                s->dw == 1 && s->groups == 1;
     if (cg == 1 && s->groups > 1)
@@ -46,9 +67,13 @@ int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted) 
     case ZOO_WINOGRAD6:
         return fits ? wanted : -1;
     case ZOO_AUTO:
-        if (!fits || s->c < 16 || s->k < 16 || s->oh * s->ow < 16)
+        if (!fits || s->c < 16 || s->k < 16)
             return direct;
-        return ZOO_WINOGRAD4;
+        best = direct;
+        for (int m = 2; m <= 6; m += 2)
+            if (cycles(isa, s, m, packed) < cycles(isa, s, winograd_tile(best), packed))
+                best = ZOO_WINOGRAD2 + (m - 2) / 2;
+        return best;
     default:
         return direct;
     }
@@ -105,16 +130,13 @@ static void pack_winograd(void *context, int64_t begin, int64_t end, int worker)
     const packing *p = context;
     const zoo_conv_shape *s = p->s;
     int64_t nr = p->isa->nr, kcols = panel_columns(p->isa, s->k);
-    int64_t positions = (p->m + 2) * (p->m + 2);
     (void)worker;
     for (int64_t c = begin; c < end; c++)
-        for (int64_t k = 0; k < kcols; k++) {
-            int64_t first = k / nr * nr, width = kcols - first < nr ? kcols - first : nr;
-            float u[64] = {0};
-            if (k < s->k)
-                zoo_winograd_weights(p->m, p->g, p->weights + c * s->k + k, s->c * s->k, u);
-            for (int64_t i = 0; i < positions; i++)
-                p->packed[(i * kcols + first) * s->c + c * width + (k - first)] = u[i];
+        for (int64_t k = 0; k < kcols; k += nr) {
+            int64_t width = kcols - k < nr ? kcols - k : nr;
+            zoo_winograd_weights(p->m, p->g, p->weights + c * s->k + k, s->c * s->k,
+                                 s->k - k < width ? s->k - k : width, width,
+                                 p->packed + k * s->c + c * width, kcols * s->c);
         }
 }
 

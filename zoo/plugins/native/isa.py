@@ -81,7 +81,8 @@ def _agrees(level: int) -> bool:
 def _sample(level: int) -> list[np.ndarray]:
     """Results of a few small cases that reach every kernel of a level."""
     rng = np.random.default_rng(7)
-    results = []
+    results: list[np.ndarray] = []
+    out: np.ndarray
 
     def values(*shape: int) -> np.ndarray:
         return rng.standard_normal(shape).astype(np.float32)

@@ -12,7 +12,7 @@
 #define ZOO_INTRINSICS 1
 
 #define VL 16
-#define MR 14 /* 32 registers: 28 sums, 2 of b */
+#define MR 12 /* 24 sums, 2 of b; 12 addresses are what 16 integer registers hold */
 #define ISA_NAME "AVX-512"
 #define ISA_TABLE zoo_isa_avx512
 #include "isa_t.h"

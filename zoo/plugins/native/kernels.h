@@ -163,8 +163,10 @@ int64_t zoo_source(int64_t i, int64_t length, int pad_mode);
 /* -- operations on whole arrays; 0, or -1 where memory is short ------------- */
 
 /* Algorithm that ZOO_AUTO means for a shape, or that a forced one comes down to
- * (direct: one of direct, dot, depthwise); -1 if it cannot do the shape. */
-int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted);
+ * (direct: one of direct, dot, depthwise); -1 if it cannot do the shape. packed:
+ * the time to pack the weights does not count. */
+int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
+                       int packed);
 
 /* Floats of the packed weights, or -1 on overflow. */
 int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm);

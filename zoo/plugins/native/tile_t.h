@@ -4,6 +4,13 @@
  */
 #define NR (2 * VL)
 
+/* Else GCC loads a value twice, broadcast into each of the two products. */
+#if VL == 16 && defined(ZOO_INTRINSICS)
+#define KEEP_IN_REGISTER(s) __asm__("" : "+v"(s))
+#else
+#define KEEP_IN_REGISTER(s) (void)(s)
+#endif
+
 /* sums += a[r][0..n) times a panel of nv vectors wide rows */
 INLINE void tile_sums(const int nv, vf sums[MR][2], const float *const rows[MR],
                       int64_t n, const float *b) {
@@ -15,6 +22,7 @@ INLINE void tile_sums(const int nv, vf sums[MR][2], const float *const rows[MR],
             b1 = v_load(b + VL);
         UNROLL for (int r = 0; r < MR; r++) {
             vf s = v_set(a[r][i]);
+            KEEP_IN_REGISTER(s);
             sums[r][0] += s * b0;
             if (nv > 1)
                 sums[r][1] += s * b1;
@@ -50,8 +58,16 @@ INLINE void matmul_body(const int nv, const float *a, int64_t lda, int64_t rows,
             }
             for (int r = 0; r < m; r++) {
                 float *to = c + (i + r) * ldc;
-                for (int64_t j = 0; j < cols; j++)
-                    to[j] = accumulate ? to[j] + edge[r][j] : edge[r][j];
+                for (int64_t j = 0; j < cols; j += VL) {
+                    vf sum = v_load(edge[r] + j);
+                    if (accumulate)
+                        sum += cols - j < VL ? v_load_part(to + j, cols - j)
+                                             : v_load(to + j);
+                    if (cols - j < VL)
+                        v_store_part(to + j, sum, cols - j);
+                    else
+                        v_store(to + j, sum);
+                }
             }
         }
     }

@@ -21,21 +21,32 @@ void zoo_winograd_matrix(int m, double g[8][3]) {
     g[count][2] = 1;
 }
 
+/* Filters worked on at a time; the inner loops run along them. */
+#define SOME 8
+
 void zoo_winograd_weights(int m, const double g[8][3], const float *w, int64_t apart,
-                          float *u) {
-    double half[8][3];
+                          int64_t real, int64_t count, float *u, int64_t u_apart) {
     int a = m + 2;
-    for (int i = 0; i < a; i++)
-        for (int x = 0; x < 3; x++) {
-            half[i][x] = 0;
-            for (int y = 0; y < 3; y++)
-                half[i][x] += g[i][y] * w[(y * 3 + x) * apart];
-        }
-    for (int i = 0; i < a; i++)
-        for (int j = 0; j < a; j++) {
-            double sum = 0;
+    for (int64_t first = 0; first < count; first += SOME) {
+        double taps[9][SOME] = {{0}}, half[8][3][SOME];
+        int64_t n = count - first < SOME ? count - first : SOME;
+        int64_t filled = real - first < n ? real - first : n;
+        for (int t = 0; t < 9; t++)
+            for (int64_t f = 0; f < filled; f++)
+                taps[t][f] = w[t * apart + first + f];
+        for (int i = 0; i < a; i++)
             for (int x = 0; x < 3; x++)
-                sum += half[i][x] * g[j][x];
-            u[i * a + j] = (float)sum;
-        }
+                for (int f = 0; f < SOME; f++)
+                    half[i][x][f] = g[i][0] * taps[x][f] + g[i][1] * taps[3 + x][f] +
+                                    g[i][2] * taps[6 + x][f];
+        for (int i = 0; i < a; i++)
+            for (int j = 0; j < a; j++) {
+                float *to = u + (i * a + j) * u_apart + first, sums[SOME];
+                for (int f = 0; f < SOME; f++)
+                    sums[f] = (float)(half[i][0][f] * g[j][0] + half[i][1][f] * g[j][1] +
+                                      half[i][2][f] * g[j][2]);
+                for (int64_t f = 0; f < n; f++)
+                    to[f] = sums[f];
+            }
+    }
 }

@@ -70,22 +70,17 @@ INLINE void winograd_output(const int m, const vf *o, vf *y) {
     }
 }
 
-/* One tile's input, c channels from c0, to a a positions `apart` floats apart. */
-INLINE void tile_input(const int m, const int partial, const float *const *in,
-                       const int64_t *columns, int64_t c, int64_t c0, float *v,
-                       int64_t apart) {
-    enum { MOST = 8 };
+enum { MOST = 8 }; /* a of the largest tile */
+
+/* VL channels of one tile's input to a a positions `apart` floats apart. The tile's
+ * pixels stand at in[i] + columns[j]. No branches here: GCC would move products
+ * across them instead of joining them with sums. */
+INLINE void tile_input(const int m, const float *const *in, const int64_t *columns,
+                       float *v, int64_t apart) {
     const int a = m + 2;
     vf tmp[MOST * MOST], d[MOST], o[MOST];
     UNROLL for (int j = 0; j < a; j++) {
-        int64_t at = columns[j];
-        if (at < 0) {
-            UNROLL for (int i = 0; i < a; i++) tmp[i * a + j] = v_set(0);
-            continue;
-        }
-        at = at * c + c0;
-        UNROLL for (int i = 0; i < a; i++) d[i] =
-            partial ? v_load_part(in[i] + at, c - c0) : v_load(in[i] + at);
+        UNROLL for (int i = 0; i < a; i++) d[i] = v_load(in[i] + columns[j]);
         winograd_input(m, d, o);
         UNROLL for (int i = 0; i < a; i++) tmp[i * a + j] = o[i];
     }
@@ -93,6 +88,45 @@ INLINE void tile_input(const int m, const int partial, const float *const *in,
         winograd_input(m, tmp + i * a, o);
         UNROLL for (int j = 0; j < a; j++) v_store(v + (i * a + j) * apart, o[j]);
     }
+}
+
+/* The same for any tile and any number of channels: what is missing becomes zero
+ * in a copy of the tile. */
+INLINE void edge_input(const int m, const float *const *in, const int64_t *columns,
+                       int64_t c, int64_t c0, float *v, int64_t apart) {
+    const int a = m + 2;
+    float copy[MOST * MOST * VL];
+    const float *rows[MOST];
+    int64_t offsets[MOST];
+    for (int i = 0; i < a; i++) {
+        rows[i] = copy + i * a * VL;
+        offsets[i] = i * VL;
+        for (int j = 0; j < a; j++)
+            v_store(copy + (i * a + j) * VL,
+                    columns[j] < 0
+                        ? v_set(0)
+                        : v_load_part(in[i] + columns[j] * c + c0, c - c0));
+    }
+    tile_input(m, rows, offsets, v, apart);
+}
+
+/* All channels of one tile's input; cp: c rounded up to whole vectors. */
+INLINE void whole_input(const int m, const float *const *in, const int64_t *columns,
+                        int64_t c, int64_t cp, float *v, int64_t apart) {
+    const int a = m + 2;
+    int64_t offsets[MOST], c0 = 0;
+    int inner = 1;
+    for (int j = 0; j < a; j++) {
+        inner &= columns[j] >= 0;
+        offsets[j] = columns[j] * c;
+    }
+    if (inner)
+        for (; c0 + VL <= c; c0 += VL) {
+            tile_input(m, in, offsets, v + c0, apart);
+            UNROLL for (int j = 0; j < a; j++) offsets[j] += VL;
+        }
+    for (; c0 < cp; c0 += VL)
+        edge_input(m, in, columns, c, c0, v + c0, apart);
 }
 
 /* The direct sum for one pixel, VL filters from k0: where Winograd's overflowed. */
@@ -114,7 +148,6 @@ NOINLINE vf pixel_direct(const zoo_conv *p, const float *const *in,
 INLINE void tile_output(const int m, const zoo_conv *p, const zoo_rows *rows,
                         int64_t row, int64_t column, int64_t k0, const float *from,
                         int64_t apart) {
-    enum { MOST = 8 };
     const int a = m + 2;
     int64_t k = p->s.k, left = k - k0;
     int wide = p->s.ow - column * m < m ? (int)(p->s.ow - column * m) : m;
@@ -177,11 +210,7 @@ INLINE void winograd_body(const int m, const zoo_conv *p, const zoo_rows *rows,
         for (int64_t t = 0; t < count; t++) {
             const float *const *in = rows->in + row * a;
             const int64_t *columns = p->columns + column * m;
-            int64_t c0 = 0;
-            for (; c0 + VL <= c; c0 += VL)
-                tile_input(m, 0, in, columns, c, c0, v + t * cp + c0, v_apart);
-            if (c0 < c)
-                tile_input(m, 1, in, columns, c, c0, v + t * cp + c0, v_apart);
+            whole_input(m, in, columns, c, cp, v + t * cp, v_apart);
             if (++column == p->tile_cols) {
                 column = 0;
                 row++;
