@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zoo.errors import ShapeError, UsageError
 from zoo.network import Network
 
-__all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_layer"]
+__all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_layer", "plain_name"]
 
 Array = NDArray[np.floating[Any]]
 Cost = Callable[[Array, Array], tuple[float, Array]]
@@ -141,6 +141,11 @@ which must be the function of that name."""
 _ALIASES = {"sse": "mse", "l2": "mse", "l1": "mae", "L1": "mae", "huber": "smooth"}
 
 
+def plain_name(name: str) -> str:
+    """The name in :data:`COSTS` of a cost, whose aliases are Darknet's and others'."""
+    return _ALIASES.get(name, name)
+
+
 def gradient_layer(network: Network, name: str) -> int:
     """Index of the layer whose output the gradient of a cost belongs to.
 
@@ -155,7 +160,7 @@ def gradient_layer(network: Network, name: str) -> int:
     last = len(network) - 1
     while last > 0 and network.canonical_kinds[last] == "cost":
         last -= 1
-    name = _ALIASES.get(name, name)
+    name = plain_name(name)
     if name not in JOINT:
         return len(network) - 1
     layer = network[last]
@@ -178,7 +183,7 @@ def cost_named(name: str) -> Cost:
         If there is no such cost.
     """
     try:
-        function = COSTS[_ALIASES.get(name, name)]
+        function = COSTS[plain_name(name)]
     except KeyError:
         known = ", ".join(COSTS)
         raise UsageError(f"there is no cost {name!r}; there are {known}") from None

@@ -3,6 +3,9 @@
 Each changes a parameter p in place by its gradient g, at the learning rate lr.
 State (velocities, moments) is kept per parameter under the parameter's name and
 can be saved and restored exactly.
+
+The formulas use operators alone, no NumPy functions, so that they work on torch
+tensors as well; the torch plugin relies on that.
 """
 
 from __future__ import annotations
@@ -63,14 +66,14 @@ class Optimizer:
             self.begin_update()
         state = self._state.get(name)
         if state is None:
-            state = {slot: np.zeros_like(parameter) for slot in self.slots}
+            state = {slot: 0 * parameter for slot in self.slots}
             self._state[name] = state
         if self.decay:
             gradient = self._decayed(parameter, gradient)
         self._apply(parameter, gradient, **state)
 
     def _decayed(self, p: Array, g: Array) -> Array:
-        return g + p.dtype.type(self.decay) * p
+        return g + self.decay * p
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
         raise NotImplementedError
@@ -96,7 +99,7 @@ class SGD(Optimizer):
     """p -= lr g."""
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
-        p -= p.dtype.type(self.learning_rate) * g
+        p -= self.learning_rate * g
 
 
 class Momentum(Optimizer):
@@ -112,8 +115,8 @@ class Momentum(Optimizer):
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
         v = state["v"]
-        v *= p.dtype.type(self.momentum)
-        v -= p.dtype.type(self.learning_rate) * g
+        v *= self.momentum
+        v -= self.learning_rate * g
         p += v
 
 
@@ -121,8 +124,8 @@ class Nesterov(Momentum):
     """v = mu v - lr g; p += mu v - lr g (Sutskever et al. 2013)."""
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
-        v, mu = state["v"], p.dtype.type(self.momentum)
-        step = p.dtype.type(self.learning_rate) * g
+        v, mu = state["v"], self.momentum
+        step = self.learning_rate * g
         v *= mu
         v -= step
         p += mu * v - step
@@ -137,10 +140,7 @@ class AdaGrad(Optimizer):
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
         s = state["s"]
         s += g * g
-        p -= p.dtype.type(self.learning_rate) * g / (np.sqrt(s) + self._eps(p))
-
-    def _eps(self, p: Array) -> Any:
-        return p.dtype.type(self.epsilon)
+        p -= self.learning_rate * g / (s**0.5 + self.epsilon)
 
 
 class RMSProp(AdaGrad):
@@ -149,10 +149,10 @@ class RMSProp(AdaGrad):
     rho = 0.9
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
-        s, rho = state["s"], p.dtype.type(self.rho)
+        s, rho = state["s"], self.rho
         s *= rho
         s += (1 - rho) * g * g
-        p -= p.dtype.type(self.learning_rate) * g / (np.sqrt(s) + self._eps(p))
+        p -= self.learning_rate * g / (s**0.5 + self.epsilon)
 
 
 class AdaDelta(Optimizer):
@@ -168,13 +168,13 @@ class AdaDelta(Optimizer):
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
         s, u = state["s"], state["u"]
-        rho, epsilon = p.dtype.type(self.rho), p.dtype.type(self.epsilon)
+        rho, epsilon = self.rho, self.epsilon
         s *= rho
         s += (1 - rho) * g * g
-        d = g * np.sqrt(u + epsilon) / np.sqrt(s + epsilon)
+        d = g * (u + epsilon) ** 0.5 / (s + epsilon) ** 0.5
         u *= rho
         u += (1 - rho) * d * d
-        p -= p.dtype.type(self.learning_rate) * d
+        p -= self.learning_rate * d
 
 
 class Adam(Optimizer):
@@ -198,22 +198,22 @@ class Adam(Optimizer):
         self.beta1, self.beta2, self.epsilon = beta1, beta2, epsilon
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
-        m, v, real = state["m"], state["v"], p.dtype.type
-        m *= real(self.beta1)
-        m += real(1 - self.beta1) * g
-        v *= real(self.beta2)
-        v += real(1 - self.beta2) * (g * g)
+        m, v = state["m"], state["v"]
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        v += (1 - self.beta2) * (g * g)
         rate = self.learning_rate / (1 - self.beta1**self.updates)
-        root = np.sqrt(v / real(1 - self.beta2**self.updates))
-        root += real(self.epsilon)
-        p -= real(rate) * m / root
+        root = (v / (1 - self.beta2**self.updates)) ** 0.5
+        root += self.epsilon
+        p -= rate * m / root
 
 
 class AdamW(Adam):
     """Adam whose decay shrinks the parameter itself (Loshchilov and Hutter 2019)."""
 
     def _decayed(self, p: Array, g: Array) -> Array:
-        p *= p.dtype.type(1 - self.learning_rate * self.decay)
+        p *= 1 - self.learning_rate * self.decay
         return g
 
 
@@ -221,13 +221,15 @@ class AdaMax(Adam):
     """Adam with the infinity norm: v = max(b2 v, |g|) (same paper, section 7.1)."""
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
-        m, v, real = state["m"], state["v"], p.dtype.type
-        m *= real(self.beta1)
-        m += real(1 - self.beta1) * g
-        v *= real(self.beta2)
-        np.maximum(v, np.abs(g), out=v)
+        m, v = state["m"], state["v"]
+        m *= self.beta1
+        m += (1 - self.beta1) * g
+        v *= self.beta2
+        size = abs(g)
+        larger = size > v
+        v[larger] = size[larger]
         rate = self.learning_rate / (1 - self.beta1**self.updates)
-        p -= real(rate) * m / (v + real(self.epsilon))
+        p -= rate * m / (v + self.epsilon)
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
