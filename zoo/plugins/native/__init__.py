@@ -14,6 +14,7 @@ import numpy as np
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.plugins.base import Array, ConvGeometry, PoolGeometry, ShuffleOrder
 from zoo.plugins.numpy import NumpyKernels
+from zoo.plugins.program import Cache, Compiled, Program
 
 try:
     # The form with "from" would blame a circular import for a missing file.
@@ -34,9 +35,13 @@ from zoo.plugins.native.codes import (
     geometry_codes,
     plain,
 )
+from zoo.plugins.native.compiler import NativePlan
+from zoo.plugins.native.gradients import by_input, can_transpose
 from zoo.plugins.native.isa import LEVELS, choose
 
 __all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
+
+_TWO_LINES = (ACTIVATION_CODES["relu"][0], ACTIVATION_CODES["leaky"][0])
 
 
 class NativeKernels(NumpyKernels):
@@ -87,6 +92,13 @@ class NativeKernels(NumpyKernels):
     def instruction_set(self) -> str:
         """ "portable C", "AVX2+FMA", "AVX-512"."""
         return str(_native.describe(self.level)[0])
+
+    def compile(
+        self, program: Program, memory: int | None = None, cache: Cache | None = None
+    ) -> Compiled | None:
+        if not program.steps:
+            return None
+        return NativePlan(program, self, memory, cache)
 
     # -- convolution -------------------------------------------------------
 
@@ -210,6 +222,60 @@ class NativeKernels(NumpyKernels):
         out = np.empty(shape, np.float32)
         _native.shuffle(self.threads, False, scale, order == "dcr", plain(x), out)
         return out
+
+    # -- backward ----------------------------------------------------------
+
+    def conv2d_backward(
+        self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
+    ) -> tuple[Array, Array, Array]:
+        if not _computable(x, weights, delta) or not can_transpose(geometry):
+            return super().conv2d_backward(x, weights, delta, geometry)
+        shape = _conv_output(x.shape, weights.shape, geometry)
+        if delta.shape != shape:
+            raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
+        by_x = by_input(self, delta, weights, geometry, (x.shape[1], x.shape[2]))
+        by_weights = np.empty(weights.shape, np.float32)
+        delta = plain(delta)
+        _native.conv2d_weights(
+            *(self.level, self.threads, plain(x), delta),
+            *geometry_codes(geometry),
+            by_weights,
+        )
+        by_biases = np.empty(shape[3], np.float32)
+        pixels = delta.reshape(-1, shape[3])
+        _native.column_sums(self.level, self.threads, pixels, by_biases)
+        return by_x, by_weights, by_biases
+
+    def conv2d_transpose(
+        self,
+        x: Array,
+        weights: Array,
+        geometry: ConvGeometry,
+        size: tuple[int, int],
+    ) -> Array:
+        if not _computable(x, weights) or not can_transpose(geometry):
+            return super().conv2d_transpose(x, weights, geometry, size)
+        image = (len(x), *size, weights.shape[2] * geometry.groups)
+        if x.shape != _conv_output(image, weights.shape, geometry):
+            return super().conv2d_transpose(x, weights, geometry, size)  # says why
+        return by_input(self, x, weights, geometry, size)
+
+    def activation_backward(
+        self,
+        x: Array,
+        y: Array,
+        delta: Array,
+        name: str,
+        slopes: Array | None = None,
+    ) -> tuple[Array, Array | None]:
+        kind, slope = ACTIVATION_CODES.get(name, (-1, 0.0))
+        lines = name != "prelu" and kind in _TWO_LINES
+        if not lines or not _computable(y, delta) or y.shape != delta.shape:
+            return super().activation_backward(x, y, delta, name, slopes)
+        flat = plain(delta).reshape(-1)
+        out = np.empty_like(flat)
+        _native.gate(self.level, self.threads, slope, plain(y).reshape(-1), flat, out)
+        return out.reshape(delta.shape), None
 
     # -- value by value ----------------------------------------------------
 

@@ -57,6 +57,13 @@ cdef extern from "kernels.h" nogil:
     void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                    float beta, const float *a, const float *b, float *y, int64_t n)
 
+    int zoo_conv2d_weights(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                           const float *x, const float *delta, float *dw)
+    int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
+                        const float *x, float *sums)
+    void zoo_gate(const zoo_isa *isa, int threads, float slope, const float *f,
+                  const float *delta, float *out, int64_t n)
+
     int ZOO_ACTIVATIONS
 
 
@@ -317,3 +324,52 @@ def blend(int level, int threads, int kind, float slope, float alpha, float beta
 def activations():
     """How many kinds of activation there are."""
     return ZOO_ACTIVATIONS
+
+
+def conv2d_weights(int level, int threads, const float[:, :, :, ::1] x,
+                   const float[:, :, :, ::1] delta, tuple stride, tuple dilation,
+                   tuple padding, int pad_mode, int64_t groups,
+                   float[:, :, :, ::1] out):
+    """Gradient of a convolution with respect to its weights."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_conv_shape s
+    cdef int failed
+    conv_shape(&s, (x.shape[0], x.shape[1], x.shape[2], x.shape[3]),
+               (out.shape[0], out.shape[1], out.shape[2], out.shape[3]),
+               stride, dilation, padding, pad_mode, groups)
+    check_kind(0, threads)
+    demand(delta.shape[0] == s.n and delta.shape[1] == s.oh and
+           delta.shape[2] == s.ow and delta.shape[3] == s.k,
+           "the gradient has another shape")
+    with nogil:
+        failed = zoo_conv2d_weights(isa, threads, &s, &x[0, 0, 0, 0],
+                                    &delta[0, 0, 0, 0], &out[0, 0, 0, 0])
+    if failed:
+        raise MemoryError("not enough memory for the gradient of a convolution")
+
+
+def column_sums(int level, int threads, const float[:, ::1] x, float[::1] out):
+    """Sum of every column."""
+    cdef const zoo_isa *isa = table(level)
+    cdef int failed
+    check_kind(0, threads)
+    demand(x.shape[0] > 0 and x.shape[1] > 0 and out.shape[0] == x.shape[1],
+           "the arrays do not fit each other")
+    with nogil:
+        failed = zoo_column_sums(isa, threads, x.shape[0], x.shape[1], &x[0, 0], &out[0])
+    if failed:
+        raise MemoryError("not enough memory for sums")
+
+
+def gate(int level, int threads, float slope, const float[::1] f,
+         const float[::1] delta, float[::1] out):
+    """out = delta where f > 0, else slope delta."""
+    cdef const zoo_isa *isa = table(level)
+    check_kind(0, threads)
+    demand(f.shape[0] > 0 and delta.shape[0] == f.shape[0] and
+           out.shape[0] == f.shape[0], "the arrays do not fit each other")
+    with nogil:
+        zoo_gate(isa, threads, slope, &f[0], &delta[0], &out[0], f.shape[0])
+
+
+include "engine.pxi"

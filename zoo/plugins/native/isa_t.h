@@ -11,6 +11,8 @@
 
 #include "winograd_t.h"
 
+#include "backward_t.h"
+
 const zoo_isa ISA_TABLE = {
     .name = ISA_NAME,
     .lanes = VL,
@@ -26,4 +28,6 @@ const zoo_isa ISA_TABLE = {
     .blend = blend,
     .maximum = maximum,
     .axpy = axpy,
+    .weights_gradient = weights_gradient,
+    .gate = gate,
 };

@@ -134,6 +134,11 @@ typedef struct zoo_isa {
     void (*maximum)(const float *a, const float *b, float *y, int64_t n);
     /* y = a + factor b */
     void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
+    /* gradients; see backward_t.h */
+    void (*weights_gradient)(const zoo_conv *, const zoo_rows *, int64_t begin,
+                             int64_t end, int64_t g, int64_t k0, int64_t cols,
+                             float *sums, void *scratch);
+    void (*gate)(float slope, const float *f, const float *delta, float *out, int64_t n);
 } zoo_isa;
 
 extern const zoo_isa zoo_isa_portable;
@@ -210,5 +215,18 @@ void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
                   const float *x, float *y);
 void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                float beta, const float *a, const float *b, float *y, int64_t n);
+
+/* -- gradients of whole arrays ----------------------------------------------- */
+
+/* Of the weights (kh x kw x cg x k) of a convolution; delta: n x oh x ow x k. */
+int zoo_conv2d_weights(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                       const float *x, const float *delta, float *dw);
+
+int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
+                    const float *x, float *sums);
+
+/* out = delta where f > 0, else slope delta */
+void zoo_gate(const zoo_isa *isa, int threads, float slope, const float *f,
+              const float *delta, float *out, int64_t n);
 
 #endif
