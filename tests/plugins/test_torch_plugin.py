@@ -1,0 +1,346 @@
+"""The torch plugin against the layers' own forward, backward and update."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tiny_training import pictures, tiny_cfg
+
+from zoo.activations import PARAMETER_FREE
+from zoo.api import Model, load
+from zoo.engine import Plan
+from zoo.errors import PluginError
+from zoo.network import Network
+from zoo.plugins import select
+from zoo.plugins.numpy import NumpyKernels
+from zoo.train.costs import COSTS
+from zoo.train.learner import NetworkLearner
+from zoo.train.recipe import Recipe
+from zoo.train.session import Session
+
+torch = pytest.importorskip("torch")
+
+from zoo.plugins.torch.learner import TorchLearner
+from zoo.plugins.torch.module import build
+
+HEAD = "[net]\nchannels=4\n\n"
+CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n\n"
+EVERYTHING = (
+    HEAD
+    + CONV
+    + (
+        "[convolutional]\nfilters=8\nsize=3\nstride=2\nsame=1\ngroups=2\n"
+        "batch_normalize=1\nactivation=mish\n\n"
+        "[convolutional]\nfilters=8\nsize=3\npad=1\ndilation=2\npad_mode=symmetric\n"
+        "activation=relu\n\n"
+        "[convolutional]\nfilters=8\nsize=2\npadding=1\npad_mode=edge\nbias=0\n"
+        "activation=linear\n\n"
+        "[maxpool]\nsize=2\nstride=1\n\n[local_avgpool]\nsize=3\nstride=1\n\n"
+        "[batchnorm]\n\n[activation]\nactivation=prelu\n\n"
+        "[activation]\nactivation=leaky\nslope=0.3\n\n"
+        "[pad]\ntop=1\nleft=2\nmode=edge\n\n[upsample]\nstride=2\nscale=0.5\n\n"
+        "[upsample]\nstride=2\nmode=bilinear\n\n[upsample]\nstride=-2\n\n"
+        "[upsample]\nstride=2\nmode=bicubic\n\n[dropout]\nprobability=0.2\n\n"
+        "[convolutional]\nfilters=8\nsize=1\nactivation=linear\n\n"
+        "[shortcut]\nfrom=-2\nalpha=0.5\nbeta=2\nactivation=relu\n\n"
+        "[route]\nlayers=-1,-3\ngroups=2\ngroup_id=1\n\n[shuffler]\nscale=2\n\n"
+        "[route]\nlayers=-2\n\n[shuffler]\nscale=2\norder=dcr\n\n"
+        "[route]\nlayers=-1,-3\n\n"
+        "[deconvolutional]\nfilters=4\nsize=3\nstride=2\nsame=1\nactivation=tanh\n\n"
+        "[deconvolutional]\nfilters=4\nsize=2\nstride=3\npadding=1\nbatch_normalize=1\n"
+        "activation=swish\n\n"
+        "[softmax]\nspatial=1\n\n[cost]\nscale=0.5\n"
+    )
+)
+CLASSES = (
+    "[net]\nheight=6\nwidth=6\nchannels=2\n\n"
+    + CONV
+    + "[maxpool]\nsize=2\nstride=2\n\n"
+    "[connected]\noutput=7\nbatch_normalize=1\nactivation=relu\n\n"
+    "[connected]\noutput=5\nactivation=linear\n\n[softmax]\n"
+)
+
+
+def random_network(text: str, seed: int = 1) -> Network:
+    """Initialised, and no parameter or statistic left at a special value."""
+    network = Network.parse(text).initialize(seed)
+    rng = np.random.default_rng(seed)
+    for layer in network:
+        for array in layer.parameters.values():
+            array += 0.1 * rng.standard_normal(array.shape, np.float32)
+        for array in layer.statistics.values():
+            array += rng.uniform(0.1, 0.5, array.shape).astype(np.float32)
+    return network
+
+
+def batch(shape: tuple[int, ...], seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+def input_for(text: str) -> np.ndarray:
+    return batch((3, 6, 6, 2) if text is CLASSES else (2, 9, 8, 4))
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+@pytest.mark.parametrize("training", [False, True])
+def test_module_computes_what_the_network_computes(text: str, training: bool) -> None:
+    network = random_network(text)
+    module = build(network).train(training)
+    other = random_network(text)  # its own random numbers, in the same state
+    x = input_for(text)
+    ours = other.forward(x, kernels=NumpyKernels(), training=training)
+    theirs = module(torch.from_numpy(x)).detach().numpy()
+    np.testing.assert_allclose(theirs, ours, rtol=2e-4, atol=2e-5)
+    module.store()
+    for name, tensor in network.tensors.items():  # statistics moved alike
+        np.testing.assert_allclose(tensor, other.tensors[name], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+def test_gradients_of_whole_networks(text: str) -> None:
+    """Every layer's backward at once, by PyTorch's autograd."""
+    network = random_network(text)
+    module = build(network).train()
+    other = random_network(text)
+    x = input_for(text)
+    y = other.forward(x, kernels=NumpyKernels(), training=True)
+    delta = batch(y.shape, 5)
+    by_x = other.backward(delta, kernels=NumpyKernels())
+    leaf = torch.tensor(x, requires_grad=True)
+    module(leaf).backward(torch.from_numpy(delta))
+    scale = np.abs(by_x).max()
+    np.testing.assert_allclose(leaf.grad.numpy(), by_x, atol=2e-4 * scale, rtol=1e-3)
+    for name, parameter in module.named_parameters():
+        index, _, key = name.split("/")
+        ours = other[int(index)].gradients[key]
+        scale = np.abs(ours).max() + 1e-3
+        np.testing.assert_allclose(
+            parameter.grad.numpy(), ours, atol=3e-4 * scale, rtol=1e-3, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("name", [*PARAMETER_FREE, "prelu"])
+def test_activations_and_their_gradients(name: str) -> None:
+    network = random_network(HEAD + f"[activation]\nactivation={name}\n")
+    x = 3 * batch((2, 5, 5, 4)) + 0.01
+    y = network.forward(x, kernels=NumpyKernels(), training=True)
+    delta = batch(y.shape, 1)
+    ours = network.backward(delta, kernels=NumpyKernels())
+    leaf = torch.tensor(x, requires_grad=True)
+    result = build(network)(leaf)
+    np.testing.assert_allclose(result.detach().numpy(), y, rtol=1e-4, atol=1e-5)
+    result.backward(torch.from_numpy(delta))
+    np.testing.assert_allclose(leaf.grad.numpy(), ours, rtol=2e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+def test_plan_of_the_back_end(text: str) -> None:
+    network = random_network(text)
+    x = input_for(text)
+    seen: list[float] = []
+    plan = Plan(network, x.shape[1], x.shape[2], select("torch", 1))
+    result = plan(x, seen.append)
+    np.testing.assert_allclose(
+        result, network.forward(x, kernels=NumpyKernels()), rtol=2e-4, atol=2e-5
+    )
+    assert result.dtype == np.float32
+    assert seen[-1] == pytest.approx(1)
+    assert plan.memory > 0
+    assert {line.algorithm for line in plan.steps()} <= {"torch", "forward"}
+
+
+def test_weights_on_the_device_serve_every_size() -> None:
+    network = random_network(HEAD + CONV * 3)
+    model, reference = (
+        Model(network, kernels) for kernels in (select("torch", 1), NumpyKernels())
+    )
+    for size in ((5, 6), (7, 4)):
+        picture = np.random.default_rng(0).random((*size, 4)).astype(np.float32)
+        np.testing.assert_allclose(
+            model(picture), reference(picture), rtol=1e-4, atol=1e-5
+        )
+
+
+def recipe(**values: Any) -> Recipe:
+    return Recipe(**{"learning_rate": 1e-3, **values})
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "nesterov", "adam", "adamw", "adamax"])
+def test_learners_learn_the_same(optimizer: str) -> None:
+    chosen = recipe(optimizer=optimizer, decay=0.01, clip_gradient=0.5, cost="mse")
+    networks = [random_network(EVERYTHING) for _ in range(2)]
+    ours = NetworkLearner(networks[0], NumpyKernels(), chosen)
+    theirs = TorchLearner(networks[1], chosen, torch.device("cpu"))
+    x = batch((2, 9, 8, 4))
+    t = batch(networks[0].forward(x, kernels=NumpyKernels()).shape, 3)
+    for _ in range(3):
+        one, two = ours.learn(x, t, 1e-3), theirs.learn(x, t, 1e-3)
+        ours.follow(0.3)
+        theirs.follow(0.3)
+        assert two.loss == pytest.approx(one.loss, rel=1e-4)
+        assert two.norm == pytest.approx(one.norm, rel=1e-3)
+        assert one.applied
+        assert two.applied
+    a, b = ours.state(), theirs.state()
+    assert a.updates == b.updates == 3
+    assert a.random == b.random
+    assert a.optimizer.keys() == b.optimizer.keys()
+    # Adam turns the noise of gradients near zero into whole steps.
+    for name, array in a.weights.items():
+        np.testing.assert_allclose(b.weights[name], array, atol=4e-3, err_msg=name)
+        difference = np.abs(b.weights[name] - array)
+        assert np.median(difference) < 1e-4, name
+    assert a.average.keys() == b.average.keys() == a.weights.keys()
+
+
+def test_one_continues_what_the_other_began() -> None:
+    chosen = recipe(cost="softmax", average=0.1)
+    x = batch((3, 6, 6, 2))
+    t = np.eye(5, dtype=np.float32)[[0, 3, 4]].reshape(3, 1, 1, 5)
+    whole = NetworkLearner(random_network(CLASSES), NumpyKernels(), chosen)
+    first = NetworkLearner(random_network(CLASSES), NumpyKernels(), chosen)
+    for learner in (whole, first):
+        for _ in range(2):
+            learner.learn(x, t, 1e-3)
+            learner.follow(0.5)
+    second = TorchLearner(random_network(CLASSES, 9), chosen, torch.device("cpu"))
+    second.restore(first.state())
+    third = NetworkLearner(random_network(CLASSES, 8), NumpyKernels(), chosen)
+    for learner in (whole, second):
+        outcome = learner.learn(x, t, 1e-3)
+        learner.follow(0.5)
+    third.restore(second.state())
+    assert third.optimizer.updates == 3
+    for name, array in whole.network.tensors.items():
+        np.testing.assert_allclose(third.network.tensors[name], array, atol=2e-4)
+        np.testing.assert_allclose(third.average[name], whole.average[name], atol=2e-4)
+    assert whole.learn(x, t, 1e-3).loss == pytest.approx(
+        third.learn(x, t, 1e-3).loss, rel=1e-3
+    )
+    assert outcome.applied
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_costs(name: str) -> None:
+    end = {
+        "softmax": "[softmax]\nspatial=1\n",
+        "logistic": "[activation]\nactivation=logistic\n",
+        "hellinger": "[activation]\nactivation=softplus\n",
+    }.get(name, "")
+    text = HEAD + CONV + end
+    t = batch((2, 5, 5, 4), 2)
+    if name in ("softmax", "logistic", "hellinger"):
+        t = np.abs(t) / np.abs(t).sum(axis=3, keepdims=True)
+    t[0, 0] = -1234 if name == "masked" else t[0, 0]
+    chosen = recipe(cost=name, optimizer="sgd")
+    one = NetworkLearner(random_network(text), NumpyKernels(), chosen)
+    two = TorchLearner(random_network(text), chosen, torch.device("cpu"))
+    x = batch((2, 5, 5, 4))
+    ours, theirs = one.learn(x, t, 0.1), two.learn(x, t, 0.1)
+    assert theirs.loss == pytest.approx(ours.loss, rel=1e-4)
+    assert theirs.norm == pytest.approx(ours.norm, rel=1e-3)
+
+
+def test_bad_losses_change_nothing() -> None:
+    learner = TorchLearner(random_network(HEAD + CONV), recipe(), torch.device("cpu"))
+    before = {k: v.copy() for k, v in learner.state().weights.items()}
+    x, t = batch((1, 5, 5, 4)), batch((1, 5, 5, 4), 1)
+    assert not learner.learn(x, t, 0.1, limit=1e-9).applied
+    assert not learner.learn(np.full_like(x, np.nan), t, 0.1).applied
+    for name, array in learner.state().weights.items():
+        np.testing.assert_array_equal(array, before[name])
+
+
+def test_run_is_resumed_exactly_and_by_the_other_back_end(tmp_path: Path) -> None:
+    options = {
+        "cfg": str(tiny_cfg(tmp_path, middle="[batchnorm]\n\n[dropout]\n")),
+        "data": [str(pictures(tmp_path / "data"))],
+        "updates": 6,
+        "batch": 2,
+        "patch": 6,
+        "average": 0.1,
+        "backend": "torch",
+        "threads": 1,
+    }
+
+    def session(output: str, resume: bool = False, **change: Any) -> Session:
+        given = {**options, "output": str(tmp_path / output), **change}
+        made = (
+            Session.resume(tmp_path / output, {**given, "data": ()})
+            if resume
+            else Session.start(given)
+        )
+        made.prepare(given)
+        return made
+
+    whole = session("whole")
+    whole.trainer.run()
+    session("parts").trainer.run(until=3)
+    parts = session("parts", resume=True)
+    parts.trainer.run()
+    a, b = whole.folder.load(), parts.folder.load()
+    for name, array in a.learner.weights.items():
+        np.testing.assert_array_equal(array, b.learner.weights[name])
+    session("mixed").trainer.run(until=3)
+    mixed = session("mixed", resume=True, backend="numpy")
+    mixed.trainer.run()
+    c = mixed.folder.load()
+    assert c.learner.optimizer.keys() == a.learner.optimizer.keys()
+    for name, array in a.learner.weights.items():
+        np.testing.assert_allclose(array, c.learner.weights[name], atol=2e-3)
+    model = load(mixed.folder.cfg, mixed.folder.best, backend="torch", threads=1)
+    assert model(np.zeros((5, 4, 3), np.uint8)).shape == (10, 8, 3)
+
+
+def test_what_the_plugin_does_not_know() -> None:
+    text = HEAD + CONV + "[shortcut]\nfrom=-1\nweights_type=per_feature\n"
+    with pytest.raises(PluginError, match="learned weights"):
+        build(random_network(text))(torch.zeros(1, 4, 4, 4))
+    network = random_network(HEAD + CONV)
+
+    class Foreign(type(network[0])):  # type: ignore[misc]
+        """A layer of a third party."""
+
+    network[0].__class__ = Foreign
+    with pytest.raises(PluginError, match=r"layer 0 \[convolutional\].*does not know"):
+        build(network)
+    # Run, however, it can be: by its own forward, on the processor.
+    x = batch((1, 5, 5, 4))
+    np.testing.assert_allclose(
+        Plan(network, 5, 5, select("torch", 1))(x),
+        network.forward(x, kernels=NumpyKernels()),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_devices() -> None:
+    assert "PyTorch" in select("torch:cpu", 1).instruction_set
+    for device in ("nonsense", "cuda:99"):
+        with pytest.raises(PluginError, match=device):
+            select(f"torch:{device}", 1)
+
+
+WITHOUT = """
+import sys
+sys.modules["torch"] = None
+from zoo.plugins import select
+from zoo.errors import PluginError
+try:
+    select("torch")
+except PluginError as error:
+    print(error)
+"""
+
+
+def test_without_pytorch_one_sentence_says_how_to_get_it() -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", WITHOUT], capture_output=True, text=True, check=True
+    )
+    assert "cfgzoo[torch]" in result.stdout
+    assert result.stdout.count("\n") == 1
