@@ -12,11 +12,17 @@ from zoo.files import atomic_write
 from zoo.tables import mebibytes, table
 
 if TYPE_CHECKING:
+    from zoo.bench.kernels import KernelRow
+    from zoo.bench.layers import LayerRow
     from zoo.bench.net import NetReport, Result
     from zoo.bench.timing import Stats
 
 __all__ = [
     "duration",
+    "kernels_panels",
+    "kernels_text",
+    "layers_panels",
+    "layers_text",
     "machine_line",
     "net_panels",
     "net_text",
@@ -177,3 +183,126 @@ def save_plot(panels: Sequence[Panel], path: Path) -> None:
         raise ImageError(f"{str(path)!r}: charts are written as .png")
     with atomic_write(path) as file:
         file.write(data.tobytes())
+
+
+# -- layers ----------------------------------------------------------------
+
+
+def layers_text(rows: Sequence[LayerRow]) -> str:
+    """A table of the cases, a column for each entrant."""
+    names = list(dict.fromkeys(name for row in rows for name in row.seconds))
+    header = ("case", "input", "direction", "threads", *names, "zoo is", "spread")
+    cells = []
+    for row in rows:
+        if not row.seconds:
+            continue
+        ratio = row.ratio()
+        spread = max(stats.spread for stats in row.seconds.values())
+        cells.append(
+            (
+                row.case.name,
+                "x".join(map(str, row.case.input)),
+                row.direction + ("" if row.in_turn else " *"),
+                str(row.threads),
+                *(_duration_of(row.seconds.get(name)) for name in names),
+                _times(ratio),
+                f"{100 * spread:.0f} %",
+            )
+        )
+    lines = []
+    if cells:
+        lines = [table(header, cells, "lllr" + "r" * (len(names) + 2))]
+        lines.append(
+            "medians; zoo is so many times as fast as the fastest of the others; "
+            "spread is the largest of the row"
+        )
+    if not all(row.in_turn for row in rows):
+        lines.append("* one after the other, for memory does not hold all at once")
+    versions = {name: v for row in rows for name, v in row.versions.items()}
+    lines += [f"{name}: {version}" for name, version in versions.items()]
+    problems: dict[str, str] = {}
+    for row in rows:
+        for name, problem in row.problems.items():
+            problems.setdefault(
+                f"{name}: {problem}", f"{row.case.name} {row.direction}"
+            )
+    lines += [f"{problem} (at {where})" for problem, where in problems.items()]
+    lines += [
+        f"{row.case.name} {row.direction}: {name} gives another result "
+        f"(error {error:.2g})"
+        for row in rows
+        for name, error in row.errors.items()
+        if not row.agrees and error == max(row.errors.values())
+    ]
+    return "\n".join(lines)
+
+
+def layers_panels(rows: Sequence[LayerRow]) -> list[Panel]:
+    """A chart for each case and direction: seconds over threads."""
+    groups: dict[tuple[str, str], list[LayerRow]] = {}
+    for row in rows:
+        if row.seconds:
+            groups.setdefault((row.case.name, row.direction), []).append(row)
+    panels = []
+    for (case, direction), members in groups.items():
+        names = dict.fromkeys(name for row in members for name in row.seconds)
+        lines = [
+            Line(
+                name,
+                [float(row.threads) for row in members if name in row.seconds],
+                [r.seconds[name].median for r in members if name in r.seconds],
+            )
+            for name in names
+        ]
+        panels.append(Panel(f"{case}, {direction}", "threads", "seconds", lines, True))
+    return panels
+
+
+# -- kernels ---------------------------------------------------------------
+
+
+def kernels_text(rows: Sequence[KernelRow]) -> str:
+    """A table of the ways to do each operation."""
+    header = (
+        *("operation", "back end", "isa", "algorithm", "threads"),
+        *("median", "spread", "rate", "error"),
+    )
+    cells = [
+        (
+            row.operation.name,
+            row.back_end,
+            row.isa,
+            row.algorithm + (" (own choice)" if row.algorithm and row.chosen else ""),
+            str(row.threads),
+            duration(row.seconds.median),
+            f"{100 * row.seconds.spread:.0f} %",
+            f"{row.rate:,.1f} {'GFLOP' if row.operation.kind == 'conv' else 'GB'}/s",
+            f"{row.error:.1e}",
+        )
+        for row in rows
+    ]
+    return table(header, cells, "llllrrrrr")
+
+
+def kernels_panels(rows: Sequence[KernelRow]) -> list[Panel]:
+    """A chart for each operation: rate over threads."""
+    panels = []
+    for name in dict.fromkeys(row.operation.name for row in rows):
+        lines: dict[str, list[KernelRow]] = {}
+        for row in rows:
+            if row.operation.name == name:
+                label = " ".join(filter(None, (row.isa or "numpy", row.algorithm)))
+                lines.setdefault(label, []).append(row)
+        is_conv = next(iter(lines.values()))[0].operation.kind == "conv"
+        panels.append(
+            Panel(
+                name,
+                "threads",
+                "GFLOP/s" if is_conv else "GB/s",
+                [
+                    Line(label, [float(r.threads) for r in ms], [r.rate for r in ms])
+                    for label, ms in lines.items()
+                ],
+            )
+        )
+    return panels

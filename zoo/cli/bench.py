@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -131,16 +131,11 @@ def _peers(names: str) -> list[Any]:
     """The entrants that a list of names means: each with all of its settings."""
     from zoo.bench.net import Entrant
     from zoo.bench.peers import PEERS, installed, load
-    from zoo.errors import UsageError
 
     entrants = []
-    for name in dict.fromkeys(part.strip() for part in names.split(",")):
-        if name in ("", "none"):
-            continue
+    for name in _words(names):
         if name not in PEERS:
-            raise UsageError(
-                f"there is no engine {name!r}; there are {', '.join(PEERS)}, and none"
-            )
+            _unknown("engine", name, [*PEERS, "none"])
         # What is not installed is said once, in the report.
         variants = load(name).variants if installed(name) else ("",)
         entrants += [Entrant(name, variant) for variant in variants]
@@ -163,3 +158,198 @@ def _network(name: str, weights: str | None) -> tuple[Network, str]:
         return network, "random"
     load_weights(network, found)
     return network, str(found)
+
+
+@command.command(short_help="Measure single layers against PyTorch and TensorFlow.")
+@click.option("--case", "names", multiple=True, help="Only this case; may be repeated.")
+@click.option(
+    "--direction",
+    type=click.Choice(["forward", "backward", "both"]),
+    default="both",
+    show_default=True,
+)
+@click.option(
+    "--against",
+    metavar="NAMES",
+    default="torch,tensorflow",
+    show_default=True,
+    help="Engines, separated by commas; none measures zoo alone.",
+)
+@click.option("--backend", "backends", multiple=True, help="Kernels of zoo.")
+@click.option("--batch", type=click.IntRange(1, 4096), default=16, show_default=True)
+@click.option("--size", type=SIZE, default="512x512", show_default=True)
+@click.option(
+    "--runs", type=click.IntRange(1, 10_000), default=30, show_default=True,
+    help="Runs of each.",
+)  # fmt: skip
+@click.option(
+    "-j", "--threads", "scan", help="Threads to try, as in 1,2,4; by default 1 to all."
+)
+@_plot_option
+@json_option
+def layers(
+    names: tuple[str, ...],
+    direction: str,
+    against: str,
+    backends: tuple[str, ...],
+    batch: int,
+    size: tuple[int, int],
+    runs: int,
+    scan: str | None,
+    plot: Path | None,
+    as_json: bool,
+) -> int:
+    """Measure single layers, forward and backward, on several numbers of threads.
+
+    The cases are those of the thesis from which zoo comes: 3x3 convolutions with
+    100 filters, stride 1 and 2, maximum over windows of 3 and 30, and pixel
+    shuffles, on 16 images of 512x512. What does not fit into memory is left out,
+    with a sentence. Backward is the gradient of the input and of all weights.
+    """
+    from zoo.bench.cases import CASES
+    from zoo.bench.layer_peers import OURS, VARIANTS
+    from zoo.bench.layers import measure
+    from zoo.bench.machine import describe
+    from zoo.bench.net import Entrant
+    from zoo.bench.report import layers_panels, layers_text, machine_line, save_plot
+    from zoo.progress import bar
+
+    chosen = _picked(names, CASES, "case")
+    entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
+    for name in _words(against):
+        if name not in VARIANTS:
+            _unknown("engine", name, [*VARIANTS, "none"])
+        entrants += [Entrant(name, variant) for variant in VARIANTS[name]]
+    with bar(total=100, unit="%") as progress:
+
+        def tell(part: float, what: str) -> None:
+            progress.note(what)
+            progress.reach(100 * part)
+
+        rows = list(
+            measure(
+                [case.sized(batch, *size) for case in chosen],
+                ["forward", "backward"] if direction == "both" else [direction],
+                _scan(scan),
+                entrants,
+                runs,
+                tell,
+            )
+        )
+    machine = describe()
+    if plot is not None and any(row.seconds for row in rows):
+        save_plot(layers_panels(rows), plot)
+    if as_json:
+        print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
+    else:
+        click.echo(layers_text(rows))
+        click.echo(machine_line(machine))
+    return 0 if all(row.agrees for row in rows) else 1
+
+
+@command.command(short_help="Measure zoo's own operations, in every way it has.")
+@click.option(
+    "--operation", "names", multiple=True, help="Only this one; may be repeated."
+)
+@click.option("--size", type=SIZE, default="256x256", show_default=True)
+@click.option("--isa", "isas", multiple=True, help="Instruction sets; all by default.")
+@click.option(
+    "--algorithm", "algorithms", multiple=True, help="Of convolutions; all by default."
+)
+@click.option("--no-numpy", is_flag=True, help="Leave the NumPy back end out.")
+@click.option("--runs", type=click.IntRange(1, 10_000), default=9, show_default=True)
+@click.option("-j", "--threads", "scan", help="Threads to try, as in 1,2,4.")
+@_plot_option
+@json_option
+def kernels(
+    names: tuple[str, ...],
+    size: tuple[int, int],
+    isas: tuple[str, ...],
+    algorithms: tuple[str, ...],
+    no_numpy: bool,
+    runs: int,
+    scan: str | None,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    """Measure zoo's operations by algorithm, instruction set and threads.
+
+    The rate of a convolution counts the operations of a direct one, whatever the
+    algorithm; that of the others counts bytes read and written.
+    """
+    from zoo.bench.kernels import OPERATIONS, choices, measure
+    from zoo.bench.machine import describe
+    from zoo.bench.report import kernels_panels, kernels_text, machine_line, save_plot
+    from zoo.progress import bar
+
+    there, ways = choices()
+    for kind, wanted, known in (
+        ("instruction set", isas, there),
+        ("algorithm", algorithms, ways),
+    ):
+        for name in wanted:
+            if name not in known:
+                _unknown(kind, name, known)
+    with bar(total=100, unit="%") as progress:
+
+        def tell(part: float, what: str) -> None:
+            progress.note(what)
+            progress.reach(100 * part)
+
+        rows = list(
+            measure(
+                _picked(names, OPERATIONS, "operation"),
+                *size,
+                isas=isas or there,
+                algorithms=algorithms or ways,
+                threads=_scan(scan),
+                runs=runs,
+                with_numpy=not no_numpy,
+                report=tell,
+            )
+        )
+    machine = describe()
+    if plot is not None:
+        save_plot(kernels_panels(rows), plot)
+    if as_json:
+        print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
+        return
+    click.echo(kernels_text(rows))
+    click.echo(machine_line(machine))
+
+
+def _words(text: str) -> list[str]:
+    """The words of a list with commas, each once; "none" means none."""
+    words = (part.strip() for part in text.split(","))
+    return [word for word in dict.fromkeys(words) if word not in ("", "none")]
+
+
+def _picked(names: tuple[str, ...], known: dict[str, Any], kind: str) -> list[Any]:
+    """What the names mean; all without names."""
+    for name in names:
+        if name not in known:
+            _unknown(kind, name, list(known))
+    return [known[name] for name in dict.fromkeys(names or known)]
+
+
+def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
+    from zoo.errors import UsageError
+
+    there = ", ".join(known) if known else "none here"
+    raise UsageError(f"there is no {kind} {name!r}; there are: {there}")
+
+
+def _scan(text: str | None) -> list[int]:
+    """Numbers of threads to try: 1, 2, 4, ... and all there are, or what is given."""
+    from zoo.errors import UsageError
+    from zoo.plugins.threads import available_threads
+
+    if text is None:
+        most = available_threads()
+        return [2**n for n in range(most.bit_length()) if 2**n < most] + [most]
+    words = _words(text)
+    if not words or not all(w.isascii() and w.isdigit() for w in words):
+        raise UsageError(f"{text!r} are no numbers of threads; write them as in 1,2,4")
+    if not all(1 <= int(word) <= 1024 for word in words):
+        raise UsageError(f"{text!r}: numbers of threads are 1 to 1024")
+    return [int(word) for word in words]
