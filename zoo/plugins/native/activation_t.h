@@ -224,11 +224,11 @@ INLINE void blend_kind(const int simple, int kind, float slope, float alpha, flo
     int64_t i = 0;
     vf va = v_set(alpha), vb = v_set(beta);
     for (; i + VL <= n; i += VL) {
-        vf v = va * v_load(a + i) + vb * v_load(b + i);
+        vf v = v_fma(va, v_load(a + i), vb * v_load(b + i));
         v_store(y + i, simple && kind == ZOO_RELU ? v_relu(v) : v);
     }
     if (i < n) {
-        vf v = va * v_load_part(a + i, n - i) + vb * v_load_part(b + i, n - i);
+        vf v = v_fma(va, v_load_part(a + i, n - i), vb * v_load_part(b + i, n - i));
         v_store_part(y + i, simple && kind == ZOO_RELU ? v_relu(v) : v, n - i);
     }
     if (!simple)
@@ -279,7 +279,7 @@ INLINE vf finish(const zoo_epilogue *e, int fused, vf v, vf bias, const float *s
     else if (e->activation == ZOO_SLOPE)
         v = v_slope(v, v_load(slopes));
     if (has_residual) {
-        v = v_set(e->alpha) * v + v_set(e->beta) * residual;
+        v = v_fma(v_set(e->alpha), v, v_set(e->beta) * residual);
         if (e->last == ZOO_RELU)
             v = v_relu(v);
     }

@@ -17,8 +17,8 @@ INLINE void weights_tile(const int whole, const float *const *at, int64_t offset
         UNROLL for (int r = 0; r < MR; r++) {
             vf s = v_set(a[whole || r < m ? r : last]);
             KEEP_IN_REGISTER(s);
-            sums[r][0] += s * d0;
-            sums[r][1] += s * d1;
+            sums[r][0] = v_fma(s, d0, sums[r][0]);
+            sums[r][1] = v_fma(s, d1, sums[r][1]);
         }
         delta += NR;
     }

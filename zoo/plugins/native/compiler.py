@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.errors import MemoryLimitError
 from zoo.plugins.base import Array
 from zoo.plugins.interpret import execute
-from zoo.plugins.native import _native, codes
+from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
 from zoo.plugins.program import (
     Activate,
@@ -108,7 +109,9 @@ class NativePlan:
         kernels, level = self.kernels, self.kernels.level
         shape = (1, *self.program.shapes[step.inputs[0]])
         geometry = codes.geometry_codes(conv.geometry)
-        code = kernels.algorithm_code(shape, conv.weights.shape, conv.geometry)
+        code = kernels.algorithm_code(
+            shape, conv.weights.shape, conv.geometry, packed=True
+        )
         key = ("native", step.layers, level, code)
         if key not in self._cache:
             weights = np.require(conv.weights, np.float32, ("C", "A"))

@@ -247,15 +247,15 @@ INLINE void dot_body(const int k, const zoo_conv *p, const pixels *f) {
             for (; j + VL <= c; j += VL) {
                 UNROLL for (int q = 0; q < k; q++) {
                     vf b = v_load(w + q * taps * depth + j);
-                    UNROLL for (int r = 0; r < DOT_PIXELS; r++) sums[r][q] +=
-                        v_load(a[r] + j) * b;
+                    UNROLL for (int r = 0; r < DOT_PIXELS; r++) sums[r][q] =
+                        v_fma(v_load(a[r] + j), b, sums[r][q]);
                 }
             }
             if (j < c) {
                 UNROLL for (int q = 0; q < k; q++) {
                     vf b = v_load(w + q * taps * depth + j);
-                    UNROLL for (int r = 0; r < DOT_PIXELS; r++) sums[r][q] +=
-                        v_load_part(a[r] + j, c - j) * b;
+                    UNROLL for (int r = 0; r < DOT_PIXELS; r++) sums[r][q] =
+                        v_fma(v_load_part(a[r] + j, c - j), b, sums[r][q]);
                 }
             }
         }
@@ -303,8 +303,8 @@ INLINE void depthwise_run(const int nv, const zoo_conv *p, const float *const *a
     UNROLL for (int v = 0; v < nv; v++) sums[v] = v_set(0);
     for (int64_t t = 0; t < taps; t++) {
         const float *a = at[t * p->block] + c0;
-        UNROLL for (int v = 0; v < nv; v++) sums[v] +=
-            v_load(a + v * VL) * v_load(w + v * VL);
+        UNROLL for (int v = 0; v < nv; v++) sums[v] =
+            v_fma(v_load(a + v * VL), v_load(w + v * VL), sums[v]);
         w += p->s.c;
     }
     UNROLL for (int v = 0; v < nv; v++) {

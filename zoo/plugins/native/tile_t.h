@@ -23,9 +23,9 @@ INLINE void tile_sums(const int nv, vf sums[MR][2], const float *const rows[MR],
         UNROLL for (int r = 0; r < MR; r++) {
             vf s = v_set(a[r][i]);
             KEEP_IN_REGISTER(s);
-            sums[r][0] += s * b0;
+            sums[r][0] = v_fma(s, b0, sums[r][0]);
             if (nv > 1)
-                sums[r][1] += s * b1;
+                sums[r][1] = v_fma(s, b1, sums[r][1]);
         }
         b += nv * VL;
     }

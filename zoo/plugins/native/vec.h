@@ -91,6 +91,19 @@ INLINE float v_sum(vf v) { return v; }
 
 #endif
 
+/* a b + c, rounded once where the processor can. Sums that must be the same bits
+ * wherever a pixel stands in a block are written with this: of plain a * b + c the
+ * compiler fuses some copies and not others. */
+INLINE vf v_fma(vf a, vf b, vf c) {
+#if VL == 16 && defined(ZOO_INTRINSICS)
+    return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+#elif VL == 8 && defined(ZOO_INTRINSICS)
+    return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#else
+    return a * b + c;
+#endif
+}
+
 /* The larger one; NaN if either is NaN. */
 INLINE vf v_max(vf a, vf b) {
 #if VL == 16 && defined(ZOO_INTRINSICS)

@@ -1,0 +1,288 @@
+/* Steps of a compiled network, row by row, and the section that runs them. */
+#include "engine.h"
+
+#include "threads.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps) {
+    zoo_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return NULL;
+    engine->isa = isa;
+    engine->values = calloc((size_t)values, sizeof *engine->values);
+    engine->steps = calloc((size_t)steps, sizeof *engine->steps);
+    engine->value_count = values;
+    engine->step_count = steps;
+    if (engine->values == NULL || engine->steps == NULL) {
+        zoo_engine_free(engine);
+        return NULL;
+    }
+    return engine;
+}
+
+void zoo_engine_free(zoo_engine *engine) {
+    if (engine == NULL)
+        return;
+    for (int64_t i = 0; engine->steps && i < engine->step_count; i++)
+        if (engine->steps[i].has_conv)
+            zoo_conv_clear(&engine->steps[i].conv);
+    free(engine->steps);
+    free(engine->values);
+    free(engine);
+}
+
+/* Pointers that a convolution's task needs: input, output and residual rows. */
+static int64_t table_bytes(const zoo_step *step) {
+    const zoo_conv *c = &step->conv;
+    int64_t tiles = (step->most_rows + c->tile - 1) / c->tile;
+    return zoo_mul(zoo_mul(tiles, c->span + 2 * c->tile), (int64_t)sizeof(void *));
+}
+
+int64_t zoo_engine_scratch(const zoo_engine *engine) {
+    int64_t most = 0;
+    for (int64_t i = 0; i < engine->step_count; i++) {
+        const zoo_step *step = &engine->steps[i];
+        int64_t bytes;
+        if (!step->has_conv)
+            continue;
+        bytes = zoo_sum((int64_t)step->conv.scratch, table_bytes(step));
+        if (bytes < 0)
+            return -1;
+        most = bytes > most ? bytes : most;
+    }
+    return (most + 64 + 4095) / 4096 * 4096; /* no two workers share a page */
+}
+
+/* -- steps ------------------------------------------------------------------ */
+
+static float *row_of(const zoo_value *value, int64_t row) {
+    return value->data + row % value->rows * value->apart;
+}
+
+/* Row of a step's input, from the first column that the step reads. */
+static const float *input_row(const zoo_engine *engine, const zoo_step *step, int n,
+                              int64_t row) {
+    const zoo_value *value = &engine->values[step->inputs[n]];
+    return row_of(value, row) + step->skip[n] * value->channels;
+}
+
+typedef struct {
+    const zoo_engine *engine;
+    const zoo_step *step;
+    int64_t start, stop;
+    zoo_conv conv; /* the task's: fewer rows than the picture's */
+    zoo_rows rows;
+    void *scratch; /* the worker's */
+} job;
+
+static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
+    job *j = context;
+    (void)worker;
+    zoo_conv_part(&j->conv, &j->rows, begin, end, j->scratch);
+}
+
+/* Describe the rows of one task; every worker does so in its own scratch. */
+static void prepare_conv(job *j, int team) {
+    const zoo_step *step = j->step;
+    const zoo_value *in = &j->engine->values[step->inputs[0]];
+    const zoo_value *out = &j->engine->values[step->output];
+    int residual = step->input_count > 1;
+    zoo_conv *c = &j->conv;
+    const float **table = j->scratch;
+    int64_t mr = j->engine->isa->mr, tiles, rounds, first, advance, spacing;
+    *c = step->conv;
+    first = j->start / c->tile;
+    c->tile_rows = (j->stop - j->start + c->tile - 1) / c->tile;
+    /* Units of one size for all threads, none larger than planned. */
+    tiles = c->tile_rows * c->tile_cols;
+    rounds = (tiles + c->block * team - 1) / (c->block * team);
+    tiles = (tiles + rounds * team - 1) / (rounds * team);
+    tiles = (tiles + mr - 1) / mr * mr;
+    if (tiles < c->block)
+        c->block = tiles;
+    c->units = (c->tile_rows * c->tile_cols + c->block - 1) / c->block;
+    advance = c->tile > 1 ? c->tile : c->s.sh;
+    spacing = c->tile > 1 ? 1 : c->s.dh;
+    j->rows.in = table;
+    for (int64_t r = 0; r < c->tile_rows; r++)
+        for (int64_t i = 0; i < c->span; i++) {
+            int64_t at = (first + r) * advance - c->s.top + i * spacing, from = -1;
+            if (c->tile == 1 || (first + r) * advance + i < c->s.oh + 2)
+                from = zoo_source(at, in->height, c->s.pad_mode);
+            *table++ = from < 0 ? c->zeros : input_row(j->engine, step, 0, from);
+        }
+    j->rows.out = (float *const *)table;
+    for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
+        int64_t y = first * c->tile + r;
+        *table++ = y < j->stop ? row_of(out, y) : NULL;
+    }
+    j->rows.residual = residual ? table : NULL;
+    if (residual)
+        for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
+            int64_t y = first * c->tile + r;
+            *table++ = y < j->stop ? input_row(j->engine, step, 1, y) : NULL;
+        }
+    j->scratch = (char *)j->scratch +
+                 ((char *)table - (char *)j->scratch + 63) / 64 * 64;
+}
+
+static void shuffle_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *in = &j->engine->values[s->inputs[0]];
+    const zoo_value *out = &j->engine->values[s->output];
+    int64_t r = s->scale, c = out->channels, run = r * c;
+    const float *from = input_row(j->engine, s, 0, y / r);
+    float *to = row_of(out, y);
+    from += y % r * (s->dcr ? run : r);
+    for (int64_t x = 0; x < out->width / r; x++, from += in->channels, to += run) {
+        if (s->dcr)
+            memcpy(to, from, (size_t)run * sizeof *to);
+        else
+            for (int64_t k = 0; k < r; k++)
+                for (int64_t i = 0; i < c; i++)
+                    to[k * c + i] = from[i * r * r + k];
+    }
+}
+
+static void repeat_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *in = &j->engine->values[s->inputs[0]];
+    const zoo_value *out = &j->engine->values[s->output];
+    const float *from = input_row(j->engine, s, 0, y / s->scale);
+    float *to = row_of(out, y);
+    int64_t c = in->channels;
+    for (int64_t x = 0; x < out->width / s->scale; x++, from += c)
+        for (int64_t k = 0; k < s->scale; k++, to += c) {
+            if (s->factor == 1)
+                memcpy(to, from, (size_t)c * sizeof *to);
+            else
+                for (int64_t i = 0; i < c; i++)
+                    to[i] = s->factor * from[i];
+        }
+}
+
+static void pad_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *in = &j->engine->values[s->inputs[0]];
+    const zoo_value *out = &j->engine->values[s->output];
+    int64_t c = in->channels, row = zoo_source(y - s->top, in->height, s->pad_mode);
+    const float *from = row < 0 ? NULL : input_row(j->engine, s, 0, row);
+    float *to = row_of(out, y);
+    if (from == NULL) {
+        memset(to, 0, (size_t)(out->width * c) * sizeof *to);
+        return;
+    }
+    for (int64_t x = 0; x < out->width; x++, to += c) {
+        int64_t column = zoo_source(x - s->left, s->scale, s->pad_mode);
+        if (column < 0)
+            memset(to, 0, (size_t)c * sizeof *to);
+        else
+            memcpy(to, from + column * c, (size_t)c * sizeof *to);
+    }
+}
+
+static void activate_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    const float *from = input_row(j->engine, s, 0, y);
+    float *to = row_of(out, y);
+    int64_t c = out->channels;
+    if (s->slopes == NULL)
+        j->engine->isa->activate(s->activation, s->slope, NULL, from, to, out->width * c);
+    else
+        for (int64_t x = 0; x < out->width; x++)
+            j->engine->isa->activate(s->activation, 0, s->slopes, from + x * c,
+                                     to + x * c, c);
+}
+
+static void add_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    j->engine->isa->blend(s->activation, s->slope, s->alpha, s->beta,
+                          input_row(j->engine, s, 0, y), input_row(j->engine, s, 1, y),
+                          row_of(out, y), out->width * out->channels);
+}
+
+static void concat_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    float *row = row_of(out, y);
+    for (int n = 0; n < s->input_count; n++) {
+        const zoo_value *in = &j->engine->values[s->inputs[n]];
+        const float *from = input_row(j->engine, s, n, y) + s->first[n];
+        int64_t c = s->last[n] - s->first[n];
+        float *to = row;
+        for (int64_t x = 0; x < out->width; x++) {
+            memcpy(to, from, (size_t)c * sizeof *to);
+            to += out->channels;
+            from += in->channels;
+        }
+        row += c;
+    }
+}
+
+static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    (void)worker;
+    for (int64_t y = j->start + begin; y < j->start + end; y++)
+        switch (j->step->kind) {
+        case ZOO_STEP_SHUFFLE:
+            shuffle_row(j, y);
+            break;
+        case ZOO_STEP_REPEAT:
+            repeat_row(j, y);
+            break;
+        case ZOO_STEP_PAD:
+            pad_row(j, y);
+            break;
+        case ZOO_STEP_ACTIVATE:
+            activate_row(j, y);
+            break;
+        case ZOO_STEP_ADD:
+            add_row(j, y);
+            break;
+        case ZOO_STEP_CONCAT:
+            concat_row(j, y);
+            break;
+        default:
+            break;
+        }
+}
+
+/* -- the section ------------------------------------------------------------ */
+
+typedef struct {
+    const zoo_engine *engine;
+    const zoo_task *tasks;
+    int64_t count;
+    char *scratch;
+    int64_t scratch_bytes;
+} section;
+
+static void run_tasks(zoo_team *team, int worker, void *context) {
+    const section *s = context;
+    int size = zoo_team_size(team);
+    for (int64_t i = 0; i < s->count; i++) {
+        const zoo_task *task = &s->tasks[i];
+        job j;
+        j.engine = s->engine;
+        j.step = &s->engine->steps[task->step];
+        j.start = task->start;
+        j.stop = task->stop;
+        j.scratch = s->scratch + worker * s->scratch_bytes;
+        if (j.step->kind == ZOO_STEP_CONV) {
+            prepare_conv(&j, size);
+            zoo_team_for(team, worker, j.conv.units, 1, conv_units, &j);
+        } else {
+            zoo_team_for(team, worker, j.stop - j.start, 1, step_rows, &j);
+        }
+    }
+}
+
+void zoo_engine_run(const zoo_engine *engine, int threads, const zoo_task *tasks,
+                    int64_t count, void *scratch) {
+    section s = {engine, tasks, count, scratch, zoo_engine_scratch(engine)};
+    zoo_parallel(threads, run_tasks, &s);
+}

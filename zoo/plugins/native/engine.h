@@ -1,0 +1,75 @@
+/* A whole network as one parallel section.
+ *
+ * The planner (zoo/engine/schedule.py) has cut the work into tasks: rows
+ * [start, stop) of the output of one step. Tasks run one after the other, each
+ * shared by all threads; between two tasks there is a barrier and nothing else.
+ * A value keeps its rows in a ring: row y stands at place y modulo `rows`.
+ */
+#ifndef ZOO_ENGINE_H
+#define ZOO_ENGINE_H
+
+#include "kernels.h"
+
+#define ZOO_STEP_INPUTS 8
+
+typedef struct {
+    float *data;    /* rows x width x channels */
+    int64_t apart;  /* floats from row to row: of a strip, more than it is wide */
+    int64_t rows;   /* of the ring; height if the value is kept whole */
+    int64_t height, width, channels;
+} zoo_value;
+
+enum zoo_step_kind {
+    ZOO_STEP_NONE, /* done outside */
+    ZOO_STEP_CONV,
+    ZOO_STEP_SHUFFLE,
+    ZOO_STEP_REPEAT,
+    ZOO_STEP_PAD,
+    ZOO_STEP_ACTIVATE,
+    ZOO_STEP_ADD,
+    ZOO_STEP_CONCAT
+};
+
+typedef struct {
+    int kind;
+    int inputs[ZOO_STEP_INPUTS];
+    int64_t skip[ZOO_STEP_INPUTS]; /* columns of each input that come before */
+    int input_count;
+    int output;
+    zoo_conv conv;
+    int has_conv;         /* conv was initialised */
+    int64_t most_rows;    /* of one task */
+    int64_t scale;        /* shuffle, repeat; pad: columns of the input it sees */
+    int dcr;              /* shuffle */
+    float factor;         /* repeat */
+    int64_t top, left;    /* pad */
+    int pad_mode;
+    int activation;       /* activate, add */
+    float slope, alpha, beta;
+    const float *slopes;
+    int64_t first[ZOO_STEP_INPUTS]; /* concat: slice of each input's channels */
+    int64_t last[ZOO_STEP_INPUTS];
+} zoo_step;
+
+typedef struct {
+    int64_t step, start, stop;
+} zoo_task;
+
+typedef struct {
+    const zoo_isa *isa;
+    zoo_value *values;
+    zoo_step *steps;
+    int64_t value_count, step_count;
+} zoo_engine;
+
+zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps);
+void zoo_engine_free(zoo_engine *engine);
+
+/* Bytes that one worker needs while it runs any of the steps; -1 on overflow. */
+int64_t zoo_engine_scratch(const zoo_engine *engine);
+
+/* Run tasks in order; scratch holds `threads` times zoo_engine_scratch bytes. */
+void zoo_engine_run(const zoo_engine *engine, int threads, const zoo_task *tasks,
+                    int64_t count, void *scratch);
+
+#endif

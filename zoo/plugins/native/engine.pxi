@@ -1,0 +1,330 @@
+# A compiled network: values, steps, tasks. Included by _native.pyx.
+
+
+
+cdef extern from "kernels.h" nogil:
+    ctypedef struct zoo_conv:
+        size_t scratch
+        int64_t block
+
+    int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
+                      int algorithm, const zoo_epilogue *e, const float *weights,
+                      const float *packed)
+    int64_t zoo_mul(int64_t a, int64_t b)
+    void *zoo_alloc(int64_t bytes)
+    void zoo_free(void *memory)
+
+
+cdef extern from "engine.h" nogil:
+    enum:
+        ZOO_STEP_INPUTS
+        ZOO_STEP_CONV
+        ZOO_STEP_SHUFFLE
+        ZOO_STEP_REPEAT
+        ZOO_STEP_PAD
+        ZOO_STEP_ACTIVATE
+        ZOO_STEP_ADD
+        ZOO_STEP_CONCAT
+
+    ctypedef struct zoo_value:
+        float *data
+        int64_t apart, rows, height, width, channels
+
+    ctypedef struct zoo_step:
+        int kind
+        int inputs[8]
+        int64_t skip[8]
+        int input_count
+        int output
+        zoo_conv conv
+        int has_conv
+        int64_t most_rows, scale
+        int dcr
+        float factor
+        int64_t top, left
+        int pad_mode, activation
+        float slope, alpha, beta
+        const float *slopes
+        int64_t first[8]
+        int64_t last[8]
+
+    ctypedef struct zoo_task:
+        int64_t step, start, stop
+
+    ctypedef struct zoo_engine:
+        const zoo_isa *isa
+        zoo_value *values
+        zoo_step *steps
+        int64_t value_count, step_count
+
+    zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps)
+    void zoo_engine_free(zoo_engine *engine)
+    int64_t zoo_engine_scratch(const zoo_engine *engine)
+    void zoo_engine_run(const zoo_engine *engine, int threads, const zoo_task *tasks,
+                        int64_t count, void *scratch)
+
+
+cdef class Engine:
+    """A network as steps on values that keep some of their rows.
+
+    Values and steps are described once; :meth:`run` does a list of tasks. The
+    arrays given are kept alive as long as the engine.
+    """
+    cdef zoo_engine *engine
+    cdef int level
+    cdef list kept
+    cdef void *scratch
+    cdef int64_t scratch_bytes
+    cdef int scratch_threads
+
+    def __cinit__(self, int level, int64_t values, int64_t steps):
+        demand(0 < values < 1000000 and 0 <= steps < 1000000, "too many steps")
+        self.level = level
+        self.kept = []
+        self.scratch = NULL
+        self.scratch_threads = 0
+        self.engine = zoo_engine_new(table(level), values, steps)
+        if self.engine == NULL:
+            raise MemoryError("not enough memory for a plan")
+
+    def __dealloc__(self):
+        zoo_engine_free(self.engine)
+        zoo_free(self.scratch)
+
+    cdef zoo_value *value(self, int64_t index) except NULL:
+        demand(0 <= index < self.engine.value_count, "no such value")
+        return &self.engine.values[index]
+
+    cdef zoo_step *begin(self, int64_t index, int kind, tuple inputs, tuple skips,
+                         int64_t output, int64_t most_rows) except NULL:
+        cdef zoo_step *step
+        cdef int64_t n
+        demand(0 <= index < self.engine.step_count, "no such step")
+        demand(0 < len(inputs) <= ZOO_STEP_INPUTS and len(skips) == len(inputs),
+               "too many inputs")
+        step = &self.engine.steps[index]
+        demand(not step.has_conv, "the step is described already")
+        step.kind = kind
+        step.input_count = len(inputs)
+        for n in range(step.input_count):
+            self.value(inputs[n])
+            step.inputs[n] = inputs[n]
+            step.skip[n] = skips[n]
+            demand(0 <= step.skip[n] < self.value(inputs[n]).width,
+                   "an input begins out of range")
+        self.value(output)
+        step.output = output
+        demand(most_rows > 0, "a task has no rows")
+        step.most_rows = most_rows
+        return step
+
+    cdef int same_size(self, zoo_step *step, int64_t n, bint channels) except -1:
+        cdef zoo_value *a = self.value(step.inputs[n])
+        cdef zoo_value *b = self.value(step.output)
+        demand(a.height == b.height and a.width - step.skip[n] >= b.width and
+               (not channels or a.channels == b.channels), "sizes differ")
+        return 0
+
+    cdef int64_t seen(self, zoo_step *step, int64_t n, int64_t width) except -1:
+        """Check that input n has so many columns from where the step begins."""
+        demand(0 < width <= self.value(step.inputs[n]).width - step.skip[n],
+               "an input has too few columns")
+        return width
+
+    def set_value(self, int64_t index, int64_t height, int64_t width,
+                  int64_t channels, int64_t rows):
+        """Describe a value; its memory comes by set_data."""
+        cdef zoo_value *v = self.value(index)
+        demand(0 < height <= LARGEST and 0 < width <= LARGEST and
+               0 < channels <= LARGEST and 0 < rows <= height, "sizes out of range")
+        demand(zoo_mul(zoo_mul(height, width), zoo_mul(channels, 4)) > 0,
+               "a value is too large")
+        v.data = NULL
+        v.rows, v.height, v.width, v.channels = rows, height, width, channels
+
+    def set_data(self, int64_t index, const float[:, :, :] data):
+        """Give a value its memory: rows x width x channels, pixels contiguous.
+
+        What no step makes (the picture) is only read.
+        """
+        cdef zoo_value *v = self.value(index)
+        demand(data.shape[0] == v.rows and data.shape[1] == v.width and
+               data.shape[2] == v.channels, "the memory has another shape")
+        demand(data.strides[2] == 4 and data.strides[1] == 4 * v.channels and
+               data.strides[0] >= 4 * v.channels * v.width and
+               data.strides[0] % 4 == 0, "the memory is not in order")
+        v.data = <float *> &data[0, 0, 0]
+        v.apart = data.strides[0] // 4
+
+    def set_conv(self, int64_t index, tuple inputs, tuple skips, int64_t output,
+                 int64_t most_rows, int64_t width, const float[:, :, :, ::1] weights,
+                 const float[::1] packed, const float[::1] bias, tuple stride,
+                 tuple dilation, tuple padding, int pad_mode, int64_t groups,
+                 int algorithm, int activation, float slope,
+                 const float[::1] slopes, float alpha, float beta, int last):
+        """A convolution of `width` columns; a second input is the residual."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_CONV, inputs, skips, output,
+                                         most_rows)
+        cdef zoo_conv_shape s
+        cdef zoo_epilogue e
+        cdef zoo_value *x = self.value(inputs[0])
+        cdef zoo_value *y = self.value(output)
+        conv_shape(&s, (1, x.height, self.seen(step, 0, width), x.channels),
+                   (weights.shape[0], weights.shape[1], weights.shape[2],
+                    weights.shape[3]),
+                   stride, dilation, padding, pad_mode, groups)
+        demand(y.height == s.oh and y.width == s.ow and y.channels == s.k,
+               "the result has another shape")
+        # Pixels of a strip are as far apart as those of the whole row, so the
+        # kernels, which count columns from the row's pointer, need no more.
+        demand(len(inputs) <= 2, "a convolution has at most two inputs")
+        if len(inputs) == 2:
+            self.same_size(step, 1, True)
+        check_kind(activation, 1)
+        check_kind(last, 1)
+        demand(zoo_conv_algorithm(self.engine.isa, &s, algorithm, True) == algorithm,
+               "this algorithm cannot do this convolution")
+        demand(packed.shape[0] == zoo_conv_packed(self.engine.isa, &s, algorithm),
+               "the packed weights have another size")
+        demand(bias is None or bias.shape[0] == s.k, "the biases have another shape")
+        demand(slopes is None or slopes.shape[0] == s.k,
+               "the slopes have another shape")
+        e.activation = activation
+        e.last = last
+        e.slope = slope
+        e.bias = NULL if bias is None else &bias[0]
+        e.slopes = NULL if slopes is None else &slopes[0]
+        e.alpha = alpha
+        e.beta = beta
+        if zoo_conv_init(&step.conv, self.engine.isa, &s, algorithm, &e,
+                         &weights[0, 0, 0, 0], &packed[0]):
+            raise MemoryError("not enough memory for a plan")
+        step.has_conv = 1
+        self.kept += [weights, packed, bias, slopes]
+
+    def set_shuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                    int64_t scale, bint dcr):
+        """Depth to space."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_SHUFFLE, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        demand(0 < scale <= 32768 and y.height == x.height * scale and
+               y.width % scale == 0 and
+               x.channels == y.channels * scale * scale, "sizes do not fit")
+        self.seen(step, 0, y.width // scale)
+        step.scale = scale
+        step.dcr = dcr
+
+    def set_repeat(self, int64_t index, int64_t value, int64_t skip, int64_t output, int64_t scale,
+                   float factor):
+        """Nearest-neighbour enlargement."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_REPEAT, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        demand(0 < scale <= 32768 and y.height == x.height * scale and
+               y.width % scale == 0 and x.channels == y.channels,
+               "sizes do not fit")
+        self.seen(step, 0, y.width // scale)
+        step.scale = scale
+        step.factor = factor
+
+    def set_pad(self, int64_t index, int64_t value, int64_t skip, int64_t output, tuple padding,
+                int mode):
+        """Rows and columns around the image."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_PAD, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        cdef int64_t top, bottom, left, right
+        top, bottom, left, right = padding
+        demand(0 <= top <= LARGEST and 0 <= bottom <= LARGEST and
+               0 <= left <= LARGEST and 0 <= right <= LARGEST and 0 <= mode <= 2,
+               "padding out of range")
+        demand(y.height == x.height + top + bottom and
+               y.width > left + right and x.channels == y.channels,
+               "sizes do not fit")
+        step.scale = self.seen(step, 0, y.width - left - right)
+        step.top, step.left, step.pad_mode = top, left, mode
+
+    def set_activate(self, int64_t index, int64_t value, int64_t skip, int64_t output, int kind,
+                     float slope, const float[::1] slopes):
+        """An activation."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_ACTIVATE, (value,), (skip,),
+                                         output, 1)
+        self.same_size(step, 0, True)
+        check_kind(kind, 1)
+        step.activation = kind
+        step.slope = slope
+        step.slopes = NULL
+        if slopes is not None:
+            demand(slopes.shape[0] == self.value(value).channels,
+                   "there must be a slope per channel")
+            step.slopes = &slopes[0]
+            self.kept.append(slopes)
+
+    def set_add(self, int64_t index, tuple inputs, tuple skips, int64_t output, float alpha,
+                float beta, int kind, float slope):
+        """activation(alpha a + beta b)."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_ADD, inputs, skips, output, 1)
+        demand(len(inputs) == 2, "a sum has two inputs")
+        self.same_size(step, 0, True)
+        self.same_size(step, 1, True)
+        check_kind(kind, 1)
+        step.activation = kind
+        step.slope, step.alpha, step.beta = slope, alpha, beta
+
+    def set_concat(self, int64_t index, tuple inputs, tuple skips, int64_t output,
+                   tuple slices):
+        """Slices of the inputs' channels, one after the other."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_CONCAT, inputs, skips, output, 1)
+        cdef int64_t n, total = 0
+        demand(len(slices) == len(inputs), "there must be a slice per input")
+        for n in range(len(inputs)):
+            self.same_size(step, n, False)
+            step.first[n], step.last[n] = slices[n]
+            demand(0 <= step.first[n] < step.last[n] <=
+                   self.value(inputs[n]).channels, "a slice is out of range")
+            total += step.last[n] - step.first[n]
+        demand(total == self.value(output).channels, "sizes do not fit")
+
+    def scratch_per_thread(self):
+        """Bytes of scratch memory that each thread needs."""
+        cdef int64_t size = zoo_engine_scratch(self.engine)
+        if size < 0:
+            raise MemoryError("a step needs too much memory")
+        return size
+
+    def run(self, int threads, const int64_t[:, ::1] tasks):
+        """Do tasks (step, start, stop) in order. All memory must be given."""
+        cdef int64_t i, count = tasks.shape[0]
+        cdef zoo_step *step
+        cdef zoo_value *v
+        check_kind(0, threads)
+        demand(tasks.shape[1] == 3, "a task is three numbers")
+        if count == 0:
+            return
+        for i in range(self.engine.value_count):
+            demand(self.engine.values[i].data != NULL, "a value has no memory")
+        for i in range(count):
+            demand(0 <= tasks[i, 0] < self.engine.step_count, "no such step")
+            step = &self.engine.steps[tasks[i, 0]]
+            v = &self.engine.values[step.output]
+            demand(step.input_count > 0, "a step is not described")
+            demand(0 <= tasks[i, 1] < tasks[i, 2] <= v.height,
+                   "a task is out of range")
+            demand(step.kind != ZOO_STEP_CONV or
+                   tasks[i, 2] - tasks[i, 1] <= step.most_rows,
+                   "a task has more rows than planned")
+        if threads > self.scratch_threads:
+            zoo_free(self.scratch)
+            self.scratch_threads = 0
+            self.scratch_bytes = self.scratch_per_thread()
+            self.scratch = zoo_alloc(zoo_mul(self.scratch_bytes, threads))
+            if self.scratch == NULL:
+                raise MemoryError("not enough memory to run a plan")
+            self.scratch_threads = threads
+        with nogil:
+            zoo_engine_run(self.engine, threads, <const zoo_task *> &tasks[0, 0],
+                           count, self.scratch)
