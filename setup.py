@@ -42,7 +42,7 @@ else:
             f"{folder}/_native.pyx",
             *sorted(set(glob(f"{folder}/*.c")) - {generated}),
         ],
-        depends=glob(f"{folder}/*.h"),
+        depends=glob(f"{folder}/*.h") + glob(f"{folder}/*.pxi"),
         extra_compile_args=flags + os.environ.get("ZOO_CFLAGS", "").split(),
         extra_link_args=[] if windows else ["-pthread"],
     )
