@@ -3,7 +3,7 @@
 The model takes and gives N x C x H x W float32, as is the custom there. It
 holds the network alone: what zoo does to pixels before and after it
 (:mod:`zoo.pixels`) is stated in the model's metadata. Needs the package
-``onnx`` (``pip install 'cfgzoo[bench]'``).
+``onnx`` (``pip install 'cfgzoo[onnx]'``).
 """
 
 from __future__ import annotations
@@ -88,7 +88,7 @@ def to_onnx(
     except ImportError as error:
         raise PluginError(
             f"writing ONNX needs the package onnx ({error}); "
-            f"pip install 'cfgzoo[bench]'"
+            f"pip install 'cfgzoo[onnx]'"
         ) from None
     program = program_of(network, height, width)
     writer = _Writer(network)

@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
     "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
+    "export": ("zoo.cli.export", "Write a network as an ONNX file."),
     "layers": ("zoo.cli.layers", "List layers, or show the keys of one."),
     "plugins": ("zoo.cli.plugins", "List what is installed, and by whom."),
     "info": ("zoo.cli.info", "Show versions, back ends, threads and formats."),

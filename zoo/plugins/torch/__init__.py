@@ -12,14 +12,11 @@ learner     training such a module
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from zoo.errors import PluginError
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.program import Cache, Compiled, Program
-
-if TYPE_CHECKING:
-    import torch
 
 __all__ = ["TorchKernels", "import_torch"]
 
@@ -47,7 +44,7 @@ class TorchKernels(NumpyKernels):
         super().__init__(threads)
         torch = import_torch()
         try:
-            self.device: torch.device = torch.device(device)
+            self.device: Any = torch.device(device)
             torch.empty(1, device=self.device)
         except (RuntimeError, AssertionError, NotImplementedError) as error:
             reason = str(error).partition("\n")[0]

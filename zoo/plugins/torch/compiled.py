@@ -45,9 +45,9 @@ class TorchProgram:
             for position, step in enumerate(program.steps)
             for value in step.inputs
         }
+        self.memory = self._memory()
 
-    @property
-    def memory(self) -> int:
+    def _memory(self) -> int:
         """Bytes of main memory for values alive at a time, about."""
         if self.device.type != "cpu":
             return 0

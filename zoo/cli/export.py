@@ -1,0 +1,70 @@
+"""``zoo export``: a network as a file of another engine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from zoo.cli._common import SIZE, json_option, print_json
+
+__all__ = ["command"]
+
+
+@click.command(short_help="Write a network as an ONNX file.")
+@click.argument("cfg")
+@click.option(
+    "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
+)
+@click.option("--weights", type=click.Path(), help="Weights of the network.")
+@click.option("--size", type=SIZE, help="Of the pictures; any size if not given.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@json_option
+def command(
+    cfg: str,
+    output: Path | None,
+    weights: str | None,
+    size: tuple[int, int] | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the network CFG as an ONNX file.
+
+    The file holds the network alone, N x C x H x W in and out; how a picture's
+    pixels become its input stands in the file's metadata (zoo.pixels). Where
+    ONNX Runtime is installed, its output is compared with zoo's first.
+
+    Needs the package onnx: pip install 'cfgzoo[onnx]'.
+    """
+    from zoo.errors import UsageError
+
+    if output is None:
+        raise UsageError("say where to with --onnx FILE")
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists; overwrite it with --force")
+
+    from zoo import load
+    from zoo.export import export_onnx
+
+    network = load(cfg, weights, backend="numpy").network
+    done = export_onnx(network, output, *(size or (None, None)))
+    if as_json:
+        print_json(
+            {
+                "path": str(done.path),
+                "bytes": done.bytes,
+                "opset": done.opset,
+                "nodes": done.nodes,
+                "error": done.error,
+            }
+        )
+        return
+    checked = (
+        "not compared: ONNX Runtime is not installed"
+        if done.error is None
+        else f"equal to zoo's output in ONNX Runtime, to {done.error:.1e} of its range"
+    )
+    click.echo(
+        f"{done.path}: {done.bytes:,} bytes, opset {done.opset}, "
+        f"{done.nodes} nodes; {checked}"
+    )
