@@ -26,7 +26,7 @@ class _Phase(NamedTuple):
 
     taps: slice
     first: int
-    count: int
+    amount: int
     low: int
     high: int
 
@@ -149,7 +149,7 @@ def _phase(
     kernel = turned[row.taps, column.taps][::-1, ::-1]
     inner = delta[:, _cut(row, delta.shape[1]), _cut(column, delta.shape[2])]
     if inner.size == 0:
-        shape = (len(delta), row.count, column.count, turned.shape[3])
+        shape = (len(delta), row.amount, column.amount, turned.shape[3])
         return np.zeros(shape, delta.dtype)
     pads = [max(0, pad) for pad in (row.low, row.high, column.low, column.high)]
     return kernels.conv2d(
