@@ -344,3 +344,26 @@ def test_without_pytorch_one_sentence_says_how_to_get_it() -> None:
     )
     assert "cfgzoo[torch]" in result.stdout
     assert result.stdout.count("\n") == 1
+
+
+def test_commands_run_on_a_device(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from zoo.cli import main
+    from zoo.images import read
+    from zoo.state import save_weights
+
+    cfg = tiny_cfg(tmp_path)
+    save_weights(Network.read(cfg).initialize(1), tmp_path / "tiny.safetensors")
+    photo = str(pictures(tmp_path / "data", count=1) / "p0.png")
+    call = ["run", str(cfg), photo, "-j", "1"]
+    torch_call = [*call, "--backend", "torch", "--device", "cpu"]
+    assert main([*torch_call, "-o", str(tmp_path / "a.png"), "-v"]) == 0
+    assert "PyTorch" in capsys.readouterr().err
+    assert main([*call, "--backend", "numpy", "-o", str(tmp_path / "b.png")]) == 0
+    one, two = (read(tmp_path / name).pixels.astype(int) for name in ("a.png", "b.png"))
+    assert np.abs(one - two).max() <= 1
+    assert main([*call, "--device", "cuda"]) == 2
+    assert "--backend torch" in capsys.readouterr().err
+    folder = str(tmp_path / "data")
+    assert main(["eval", str(cfg), folder, *torch_call[-4:], "--json"]) == 0

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-__all__ = ["SIZE", "json_option", "print_json"]
+__all__ = ["SIZE", "device_option", "json_option", "on_device", "print_json"]
 
 _LARGEST_SIDE = 1_000_000
 
@@ -38,6 +38,28 @@ SIZE = _Size()
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON instead of a table."
 )
+
+
+device_option = click.option(
+    "--device", metavar="NAME", help="Of the back end torch: cpu, cuda, cuda:1, ..."
+)
+
+
+def on_device(backend: str | None, device: str | None) -> str | None:
+    """The back end to ask :func:`zoo.plugins.select` for: ``torch:cuda``.
+
+    Raises
+    ------
+    UsageError
+        If a device is named and no back end.
+    """
+    if device is None:
+        return backend
+    if not backend:
+        from zoo.errors import UsageError
+
+        raise UsageError(f"--device {device} goes with --backend torch")
+    return f"{backend}:{device}"
 
 
 def print_json(value: Any) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import device_option, json_option, on_device, print_json
 
 __all__ = ["command"]
 
@@ -17,6 +17,7 @@ __all__ = ["command"]
 @click.option("--weights", type=click.Path(), help="Weights of the network.")
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
 @click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
+@device_option
 @click.option("-j", "--threads", type=int, help="Threads to use.")
 @json_option
 def command(
@@ -25,6 +26,7 @@ def command(
     weights: str | None,
     scale: int | None,
     backend: str | None,
+    device: str | None,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -49,7 +51,7 @@ def command(
     else:
         from zoo import load
 
-        net = load(model, weights, backend=backend, threads=threads)
+        net = load(model, weights, backend=on_device(backend, device), threads=threads)
         net.network.require_weights()
         if scale not in (None, net.scale):
             raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli._common import device_option, on_device
 from zoo.errors import UsageError, WeightsError, ZooError
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class _Run:
     "-f", "--format", type=click.Choice(_FORMATS), help="Format of the output."
 )
 @click.option("--backend", metavar="NAME", help=_BACKEND_HELP)
+@device_option
 @click.option(
     "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
 )
@@ -94,6 +96,7 @@ def command(
     ensemble: bool,
     format: str | None,
     backend: str | None,
+    device: str | None,
     weights: str | None,
     force: bool,
     skip_existing: bool,
@@ -126,7 +129,7 @@ def command(
     model, origin = _load(
         cfg,
         weights,
-        backend=backend,
+        backend=on_device(backend, device),
         threads=threads,
         memory=max_memory,
         lenient=lenient,

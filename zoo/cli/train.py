@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli._common import device_option, on_device
+
 if TYPE_CHECKING:
     from zoo.train.loop import Report
     from zoo.train.session import Session
@@ -47,7 +49,7 @@ _EVERY = click.IntRange(min=1)
 @click.option("--log-every", type=_EVERY, default=50, show_default=True)
 @click.option("--minutes", type=float, help="Stop, resumable, after so long.")
 @click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
-@click.option("--device", help="Of the back end torch: cpu, cuda, cuda:1, ...")
+@device_option
 @click.option("-j", "--threads", type=int, help="Threads to use.")
 def command(**options: Any) -> None:
     """Train the network CFG on pictures, or go on with a run.
@@ -74,10 +76,7 @@ def command(**options: Any) -> None:
         ):
             if options[name]:
                 raise UsageError(f"a resumed run has its {what} already; leave it out")
-    if options["device"]:
-        if not options["backend"]:
-            raise UsageError("--device goes with --backend torch")
-        options["backend"] += f":{options['device']}"
+    options["backend"] = on_device(options["backend"], options["device"])
 
     from zoo.train.session import Session
 
