@@ -40,8 +40,6 @@ struct zoo_team {
     int size;
     _Atomic int arrived;
     _Atomic uint64_t phase;
-    pthread_mutex_t *mutex;
-    pthread_cond_t *wake;
     member *members;
 };
 
@@ -92,18 +90,22 @@ static void await_change(_Atomic uint64_t *value, uint64_t seen, pthread_mutex_t
 }
 
 void zoo_team_barrier(zoo_team *team) {
-    if (team->size == 1)
+    /* Once the last one has arrived the caller may change the team for the next
+     * section, so a member looks at it only before it arrives; the phase only ever
+     * grows. */
+    int size = team->size;
+    if (size == 1)
         return;
     uint64_t phase = atomic_load_explicit(&team->phase, memory_order_relaxed);
     if (atomic_fetch_add_explicit(&team->arrived, 1, memory_order_acq_rel) ==
-        team->size - 1) {
+        size - 1) {
         atomic_store_explicit(&team->arrived, 0, memory_order_relaxed);
-        pthread_mutex_lock(team->mutex);
+        pthread_mutex_lock(&pool.mutex);
         atomic_store_explicit(&team->phase, phase + 1, memory_order_release);
-        pthread_cond_broadcast(team->wake);
-        pthread_mutex_unlock(team->mutex);
+        pthread_cond_broadcast(&pool.barrier);
+        pthread_mutex_unlock(&pool.mutex);
     } else {
-        await_change(&team->phase, phase, team->mutex, team->wake);
+        await_change(&team->phase, phase, &pool.mutex, &pool.barrier);
     }
 }
 
@@ -192,8 +194,6 @@ void zoo_parallel(int threads, zoo_section section, void *context) {
     memset(pool.members, 0, (size_t)threads * sizeof pool.members[0]);
     pool.section = section;
     pool.context = context;
-    pool.team.mutex = &pool.mutex;
-    pool.team.wake = &pool.barrier;
     pool.team.members = pool.members;
     atomic_store(&pool.team.arrived, 0);
     pthread_mutex_lock(&pool.mutex);
