@@ -17,6 +17,15 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NATIVE := $(wildcard zoo/plugins/native/*.[ch] zoo/plugins/native/*.pyx)
 BUILD := setup.cfg setup.py pyproject.toml $(filter-out %/_native.c,$(NATIVE))
 
+# Install what extras of setup.cfg ask for, without building zoo again.
+define extras
+	@$(BIN)/python -c 'import sys, configparser; c = configparser.RawConfigParser(); \
+	    c.read("setup.cfg"); e = c["options.extras_require"]; \
+	    print(*(e[name].strip() for name in sys.argv[1:]), sep="\n")' $(1) \
+	    > $(VENV)/requirements.txt
+	$(PIP) --requirement $(VENV)/requirements.txt
+endef
+
 .PHONY: help demo test test-slow lint format docs clean
 
 help:
@@ -64,18 +73,23 @@ $(VENV)/.zoo-python:
 	$(PYTHON) -m venv $(VENV)
 	touch $@
 
-$(VENV)/.zoo-demo: $(VENV)/.zoo-python $(BUILD)
-	$(PIP) --editable '.[metrics]'
+# Only this target compiles; the others add packages to it.
+$(VENV)/.zoo-install: $(VENV)/.zoo-python $(BUILD)
+	$(PIP) --editable .
 	touch $@
 
-$(VENV)/.zoo-test: $(VENV)/.zoo-python $(BUILD)
+$(VENV)/.zoo-demo: $(VENV)/.zoo-install
+	$(call extras,metrics)
+	touch $@
+
+$(VENV)/.zoo-test: $(VENV)/.zoo-install
 	-test -z "$(TORCH)" || $(PIP) $(TORCH)
-	$(PIP) --editable '.[test,metrics,mri,keras]'
+	$(call extras,test metrics mri keras)
 	-$(PIP) --no-deps --force-reinstall "opencv-contrib-python-headless==$$( \
 	    $(BIN)/python -c 'from importlib.metadata import version; \
 	    print(version("opencv-python-headless"))')"
 	touch $@
 
-$(VENV)/.zoo-lint: $(VENV)/.zoo-python $(BUILD)
-	$(PIP) --editable '.[lint]'
+$(VENV)/.zoo-lint: $(VENV)/.zoo-install
+	$(call extras,lint)
 	touch $@
