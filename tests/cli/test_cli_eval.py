@@ -12,7 +12,6 @@ from zoo.cli import main
 from zoo.network import Network
 from zoo.state import save_weights
 
-
 NUMPY = ["--backend", "numpy"]
 
 
