@@ -4,10 +4,13 @@ timing       medians, spread, and runs in turn
 machine      what it was measured on
 memory       what a process holds, and what is free
 workers      one process per competitor, which runs when it is told to
-peers        one file per engine; none is imported before it is used
+peers        whole networks in other engines, one file each
+layer_peers  single layers in other frameworks, one file each
+results      what is known of a network in several engines
 net          ``zoo bench net``
 layers       ``zoo bench layers``
 kernels      ``zoo bench kernels``
+report       tables and charts of all three
 
 Nothing is imported here: the processes that are measured start from this
 package, and what it loads would count as theirs.

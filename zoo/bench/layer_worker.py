@@ -1,35 +1,50 @@
-"""The part of :mod:`zoo.bench.worker` that times a single layer."""
+"""The part of :mod:`zoo.bench.worker` that times single layers."""
 
 from __future__ import annotations
 
-import time
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
-__all__ = ["start"]
+from zoo.bench.cases import Case, data, sampled
+from zoo.bench.layer_peers import load
+from zoo.bench.layer_peers.base import Built
+from zoo.bench.worker import Session
+
+__all__ = ["LayerSession"]
 
 
-def start(spec: dict[str, Any], answers: IO[str]) -> None:
-    """Build the layer of the specification and serve it."""
-    from zoo.bench.cases import Case, data, sampled
-    from zoo.bench.layer_peers import load
-    from zoo.bench.worker import serve
+class LayerSession(Session):
+    """One engine on a fixed number of threads, with one layer after the other."""
 
-    case, direction = Case(**spec["case"]), spec["direction"]
-    module = load(spec["peer"])
-    built = module.build(
-        case, direction, data(case, direction), spec["threads"], spec["variant"]
-    )
-    began = time.perf_counter()
-    y = built.run()
-    ready = {
-        "version": module.version(),
-        "settings": built.settings,
-        "first_seconds": time.perf_counter() - began,
-    }
+    def __init__(self, spec: dict[str, Any]) -> None:
+        self.module = load(spec["peer"])
+        self.threads: int = spec["threads"]
+        self.variant: str = spec["variant"]
+        self.ready = {"version": self.module.version()}
+        self.built: Built | None = None
+        self.y: Any = None
 
-    def save(path: str, y: Any) -> None:
-        np.savez(path, *(sampled(array) for array in built.fetch(y)))
+    def build(self, spec: dict[str, Any]) -> dict[str, Any]:
+        self.drop()
+        case, direction = Case(**spec["case"]), spec["direction"]
+        arrays = data(case, direction)
+        self.built = self.module.build(
+            case, direction, arrays, self.threads, self.variant
+        )
+        self.run()
+        return {"settings": self.built.settings}
 
-    serve(answers, ready, built.run, save, y)
+    def run(self) -> None:
+        assert self.built is not None
+        self.y = self.built.run()
+
+    def clear(self) -> None:
+        self.y = None
+
+    def save(self, path: str) -> None:
+        assert self.built is not None
+        np.savez(path, *(sampled(array) for array in self.built.fetch(self.y)))
+
+    def drop(self) -> None:
+        self.built = self.y = None

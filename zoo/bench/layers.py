@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ import numpy as np
 from zoo.bench.cases import Case
 from zoo.bench.layer_peers import HINTS, OURS, installed
 from zoo.bench.memory import available
-from zoo.bench.net import Entrant, relative_error
+from zoo.bench.net import relative_error
+from zoo.bench.results import Entrant
 from zoo.bench.timing import Stats, in_turn
 from zoo.bench.workers import Worker, WorkerError
 
@@ -96,7 +96,7 @@ def measure(
     runs: int,
     report: Callable[[float, str], None] | None = None,
 ) -> Iterator[LayerRow]:
-    """Measure; gives each row when it is done.
+    """Measure; gives each row when it is done, one number of threads after the other.
 
     Parameters
     ----------
@@ -111,20 +111,56 @@ def measure(
         Told the part of the work done, from 0 to 1, and what is being done.
     """
     tell = report or (lambda part, what: None)
-    plan = [
-        LayerRow(case, direction, count)
-        for case in cases
-        for direction in directions
-        for count in threads
-    ]
-    for number, row in enumerate(plan):
-        tell(number / len(plan), f"{row.case.name} {row.direction}")
-        _fill(row, entrants, runs)
-        yield row
+    total = len(threads) * len(cases) * len(directions)
+    done = 0
+    for count in threads:
+        # TensorFlow takes its number of threads once and for all.
+        with _Pool(count) as pool:
+            for case in cases:
+                for direction in directions:
+                    tell(done / total, f"{case.name} {direction}")
+                    row = LayerRow(case, direction, count)
+                    _fill(row, entrants, runs, pool)
+                    done += 1
+                    yield row
     tell(1.0, "done")
 
 
-def _fill(row: LayerRow, entrants: Sequence[Entrant], runs: int) -> None:
+class _Pool:
+    """A process for each entrant, kept from case to case: some take long to start."""
+
+    def __init__(self, threads: int) -> None:
+        self.threads = threads
+        self.workers: dict[Entrant, Worker] = {}
+
+    def __enter__(self) -> _Pool:  # noqa: PYI034 - Self needs Python 3.11
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for entrant in list(self.workers):
+            self.end(entrant)
+
+    def get(self, entrant: Entrant) -> Worker:
+        """The process of an entrant, started if need be."""
+        if entrant not in self.workers:
+            spec = {
+                "task": "layer",
+                "peer": entrant.peer,
+                "variant": entrant.variant,
+                "threads": self.threads,
+            }
+            self.workers[entrant] = Worker(spec, self.threads)
+        return self.workers[entrant]
+
+    def end(self, entrant: Entrant) -> None:
+        """End a process, if there is one."""
+        worker = self.workers.pop(entrant, None)
+        if worker is not None:
+            worker.close()
+
+
+def _fill(row: LayerRow, entrants: Sequence[Entrant], runs: int, pool: _Pool) -> None:
+    """Measure one row."""
     able = []
     for entrant in entrants:
         if entrant.peer != OURS and not installed(entrant.peer):
@@ -145,46 +181,46 @@ def _fill(row: LayerRow, entrants: Sequence[Entrant], runs: int) -> None:
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
         truth: list[Any] = []
         for group in groups:
-            _run_group(row, group, runs, Path(folder) / "result.npz", truth)
+            _run_group(row, group, runs, pool, Path(folder) / "result.npz", truth)
 
 
 def _run_group(
     row: LayerRow,
     group: Sequence[Entrant],
     runs: int,
+    pool: _Pool,
     path: Path,
     truth: list[Any],
 ) -> None:
     """Measure some entrants in turn. ``truth`` is filled by the first of all."""
-    with ExitStack() as stack:
-        workers: dict[str, Worker] = {}
-        for entrant in group:
-            spec = {
-                "task": "layer",
-                "peer": entrant.peer,
-                "variant": entrant.variant,
-                "case": asdict(row.case),
-                "direction": row.direction,
-                "threads": row.threads,
-            }
-            try:
-                worker = stack.enter_context(Worker(spec, row.threads))
-                worker.save(path)
-            except WorkerError as error:
-                row.problems[entrant.name] = str(error)
-                continue
-            with np.load(path) as file:
-                results = [file[name] for name in file.files]
-            truth[:] = truth or results
-            row.versions[entrant.name] = worker.ready["version"]
-            row.errors[entrant.name] = _error(results, truth)
-            workers[entrant.name] = worker
+    spec = {"case": asdict(row.case), "direction": row.direction}
+    workers: dict[Entrant, Worker] = {}
+    for entrant in group:
         try:
-            stats = in_turn([worker.run for worker in workers.values()], runs)
+            worker = pool.get(entrant)
+            worker.build(spec)
+            worker.save(path)
         except WorkerError as error:
-            row.problems.update(dict.fromkeys(workers, str(error)))
-            return
-        row.seconds.update(zip(workers, stats, strict=True))
+            row.problems[entrant.name] = str(error)
+            pool.end(entrant)
+            continue
+        with np.load(path) as file:
+            results = [file[name] for name in file.files]
+        truth[:] = truth or results
+        row.versions[entrant.name] = worker.ready["version"]
+        row.errors[entrant.name] = _error(results, truth)
+        workers[entrant] = worker
+    try:
+        stats = in_turn([worker.run for worker in workers.values()], runs)
+        for worker in workers.values():
+            worker.drop()
+    except WorkerError as error:
+        for entrant in workers:
+            row.problems[entrant.name] = str(error)
+            pool.end(entrant)
+        return
+    names = [entrant.name for entrant in workers]
+    row.seconds.update(zip(names, stats, strict=True))
 
 
 def _error(results: Sequence[Any], truth: Sequence[Any]) -> float:

@@ -14,7 +14,7 @@ from zoo.tables import mebibytes, table
 if TYPE_CHECKING:
     from zoo.bench.kernels import KernelRow
     from zoo.bench.layers import LayerRow
-    from zoo.bench.net import NetReport, Result
+    from zoo.bench.results import NetReport, Result
     from zoo.bench.timing import Stats
 
 __all__ = [
@@ -190,6 +190,8 @@ def save_plot(panels: Sequence[Panel], path: Path) -> None:
 
 def layers_text(rows: Sequence[LayerRow]) -> str:
     """A table of the cases, a column for each entrant."""
+    places = {key: at for at, key in enumerate(dict.fromkeys(map(_layer_key, rows)))}
+    rows = sorted(rows, key=lambda row: (places[_layer_key(row)], row.threads))
     names = list(dict.fromkeys(name for row in rows for name in row.seconds))
     header = ("case", "input", "direction", "threads", *names, "zoo is", "spread")
     cells = []
@@ -237,12 +239,16 @@ def layers_text(rows: Sequence[LayerRow]) -> str:
     return "\n".join(lines)
 
 
+def _layer_key(row: LayerRow) -> tuple[str, str]:
+    return row.case.name, row.direction
+
+
 def layers_panels(rows: Sequence[LayerRow]) -> list[Panel]:
     """A chart for each case and direction: seconds over threads."""
     groups: dict[tuple[str, str], list[LayerRow]] = {}
     for row in rows:
         if row.seconds:
-            groups.setdefault((row.case.name, row.direction), []).append(row)
+            groups.setdefault(_layer_key(row), []).append(row)
     panels = []
     for (case, direction), members in groups.items():
         names = dict.fromkeys(name for row in members for name in row.seconds)

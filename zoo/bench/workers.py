@@ -52,7 +52,7 @@ class Worker:
     Attributes
     ----------
     ready : dict
-        What the process said when it had run once.
+        What the process said when it had loaded.
 
     Raises
     ------
@@ -97,6 +97,14 @@ class Worker:
     def save(self, path: Path) -> None:
         """Write the output of the last run as a NumPy file."""
         self._ask(f"save {path}")
+
+    def build(self, spec: dict[str, Any]) -> dict[str, Any]:
+        """Load something else, and run it once; returns what is said about it."""
+        return self._ask(f"build {json.dumps(spec)}")
+
+    def drop(self) -> None:
+        """Free all that was loaded."""
+        self._ask("drop")
 
     def peak(self) -> int | None:
         """Most bytes that the process has had in memory."""

@@ -90,9 +90,10 @@ def net(
     a part of its range.
     """
     from zoo.bench.machine import describe
-    from zoo.bench.net import Entrant, measure
+    from zoo.bench.net import measure
     from zoo.bench.peers import OURS
     from zoo.bench.report import machine_line, net_panels, net_text, save_plot
+    from zoo.bench.results import Entrant
     from zoo.plugins.threads import thread_count
     from zoo.progress import bar
 
@@ -129,8 +130,8 @@ def net(
 
 def _peers(names: str) -> list[Any]:
     """The entrants that a list of names means: each with all of its settings."""
-    from zoo.bench.net import Entrant
     from zoo.bench.peers import PEERS, installed, load
+    from zoo.bench.results import Entrant
 
     entrants = []
     for name in _words(names):
@@ -210,8 +211,8 @@ def layers(
     from zoo.bench.layer_peers import OURS, VARIANTS
     from zoo.bench.layers import measure
     from zoo.bench.machine import describe
-    from zoo.bench.net import Entrant
     from zoo.bench.report import layers_panels, layers_text, machine_line, save_plot
+    from zoo.bench.results import Entrant
     from zoo.progress import bar
 
     chosen = _picked(names, CASES, "case")

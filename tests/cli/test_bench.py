@@ -1,0 +1,94 @@
+"""The command zoo bench."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from zoo.cli import main
+
+TINY = """\
+[net]
+channels=3
+range=255
+
+[convolutional]
+filters=12
+size=3
+pad=1
+activation=linear
+
+[shuffler]
+scale=2
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.cfg"
+    path.write_text(TINY)
+    return path
+
+
+def test_net(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plot = tmp_path / "plot.png"
+    call = ["bench", "net", str(tiny), "--size", "8x6", "--against", "none", "-j", "1"]
+    call += ["--runs", "2", "--cold", "1", "--backend", "numpy", "--plot", str(plot)]
+    assert main([*call, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["size"] == [8, 6] and found["weights"] == "random"
+    assert found["threads"] == 1 and found["precision"] == "f32"
+    assert found["operations"] == 2 * 6 * 8 * 12 * 27
+    (ours,) = found["results"]
+    assert len(ours["warm"]["samples"]) == 2 and len(ours["cold"]["samples"]) == 1
+    assert plot.read_bytes().startswith(b"\x89PNG")
+
+
+def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["bench", "layers", "--case", "shuffle2", "--batch", "1", "--size", "6x5"]
+    call += ["--runs", "1", "-j", "1", "--against", "none", "--backend", "numpy"]
+    assert main([*call, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["rows"]
+    assert [row["direction"] for row in rows] == ["forward", "backward"]
+    assert main(call) == 0
+    assert "1x5x6x12" in capsys.readouterr().out
+
+
+def test_kernels(capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["bench", "kernels", "--operation", "relu_64", "--size", "5x4"]
+    assert main([*call, "--runs", "1", "-j", "1"]) == 0
+    assert "numpy" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence"),
+    [
+        (["net", "CFG", "--size", "4x4", "--against", "caffe"], "no engine 'caffe'"),
+        (["net", "CFG", "--size", "4"], "no size"),
+        (["layers", "--case", "conv4"], "no case 'conv4'"),
+        (["layers", "--against", "caffe"], "no engine 'caffe'"),
+        (["layers", "-j", "two"], "no numbers of threads"),
+        (["layers", "-j", "0"], "1 to 1024"),
+        (["kernels", "--operation", "fft"], "no operation 'fft'"),
+        (["kernels", "--isa", "mmx"], "no instruction set 'mmx'"),
+    ],
+)
+def test_wrong_calls(
+    call: list[str], sentence: str, tiny: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = [str(tiny) if word == "CFG" else word for word in call]
+    assert main(["bench", *call]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error and error.count("\n") == 1
+
+
+def test_plot_of_no_known_format(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = ["bench", "kernels", "--operation", "relu_64", "--size", "4x4"]
+    call += ["--runs", "1", "-j", "1", "--plot", str(tmp_path / "plot.docx")]
+    assert main(call) == 1
+    assert "charts are written as .png" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
