@@ -162,7 +162,7 @@ def summarize(network: Network, height: int, width: int) -> Summary:
             index=index,
             kind=kind,
             sources=network.sources[index],
-            shape=tuple(shape),
+            shape=(shape.height, shape.width, shape.channels),
             parameters=sum(array.size for array in layer.parameters.values()),
             operations=layer.operations(*inputs),
             receptive_field=receptive_field(network, index),

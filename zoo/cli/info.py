@@ -14,8 +14,14 @@ from zoo.cli._common import json_option, print_json
 
 __all__ = ["command"]
 
-_REQUIRED = ("numpy", "opencv-python-headless", "click", "tqdm", "safetensors")
-_REQUIRED += ("pyyaml",)
+_REQUIRED = (
+    "numpy",
+    "opencv-python-headless",
+    "click",
+    "tqdm",
+    "safetensors",
+    "pyyaml",
+)
 _OPTIONAL = {
     "scikit-image": "metrics",
     "nibabel": "mri",
@@ -128,7 +134,7 @@ def _readers() -> list[dict[str, Any]]:
     from zoo.registry import registry
 
     known = registry("zoo.readers")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in known.canonical():
         try:
             reader = known.load(name)
