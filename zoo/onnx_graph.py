@@ -19,6 +19,7 @@ from zoo._version import __version__
 from zoo.activations import activation
 from zoo.engine.lowering import lower
 from zoo.errors import PluginError, ShapeError, UsageError
+from zoo.layers.activation import Activation
 from zoo.network import Network
 from zoo.onnx_activations import WRITERS
 from zoo.plugins.base import Array, Padding, PadMode
@@ -29,6 +30,7 @@ from zoo.plugins.program import (
     Conv,
     Epilogue,
     Identity,
+    Opaque,
     Operation,
     Pad,
     Pool,
@@ -214,8 +216,15 @@ class _Writer:
         for step in program.steps:
             inputs = [names[value] for value in step.inputs]
             depth = [program.shapes[value].channels for value in step.inputs]
+            layer = self.network.layers[step.layers[0]]
             try:
-                names[step.output] = self._operation(step.operation, inputs, depth)
+                if isinstance(step.operation, Opaque) and isinstance(
+                    layer, Activation
+                ):  # one across channels
+                    made = self.activate(inputs[0], layer.activation)
+                else:
+                    made = self._operation(step.operation, inputs, depth)
+                names[step.output] = made
             except _NotInOnnxError as error:
                 index = step.layers[0]
                 raise UsageError(

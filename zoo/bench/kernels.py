@@ -270,7 +270,8 @@ def _call(
     x = arrays[0]
     match operation.kind:
         case "conv":
-            return lambda: kernels.conv2d(*arrays, operation.geometry)
+            _, weights, biases = arrays
+            return lambda: kernels.conv2d(x, weights, biases, operation.geometry)
         case "maxpool":
             before, after = (operation.size - 1) // 2, operation.size // 2
             window = PoolGeometry(

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.bench.peers import HINT, OURS, installed, load
+from zoo.bench.peers import HINTS, OURS, installed, load
 from zoo.bench.peers.base import Job, NotPossibleError
 from zoo.bench.results import TOLERANCE, Entrant, NetReport, Result
 from zoo.bench.timing import Stats, in_turn
@@ -155,7 +155,7 @@ class _Arena:
 
     def prepared(self, entrant: Entrant) -> _Ready:
         if entrant.peer != OURS and not installed(entrant.peer):
-            return _Ready(entrant, None, f"not installed ({HINT})")
+            return _Ready(entrant, None, f"not installed ({HINTS[entrant.peer]})")
         folder = self.folder / entrant.peer
         folder.mkdir(exist_ok=True)
         try:

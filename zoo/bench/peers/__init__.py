@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from zoo.bench.peers.base import Peer
 
-__all__ = ["HINT", "OURS", "PEERS", "installed", "load"]
+__all__ = ["HINTS", "OURS", "PEERS", "installed", "load"]
 
 OURS = "zoo"
 
@@ -25,7 +25,10 @@ PEERS = {
 }
 """Names of the peers, and the module that each needs."""
 
-HINT = "pip install 'cfgzoo[bench]'"
+HINTS = dict.fromkeys(PEERS, "pip install 'cfgzoo[bench]'") | {
+    "torch": "pip install 'cfgzoo[torch]'"
+}
+"""How to get each of them."""
 
 
 def installed(name: str) -> bool:

@@ -215,7 +215,8 @@ class _Writer:
         if (add.alpha, add.beta) == (1, 1):
             total = self.one("BinaryOp", inputs)
         else:
-            factors = f"2,{add.alpha:.9g},{add.beta:.9g}"
+            # A number without a point would be read as an integer's bits.
+            factors = f"2,{float(add.alpha)!r},{float(add.beta)!r}"
             total = self.one("Eltwise", inputs, {"0": 1, "-23301": factors})
         return self._activate(total, add.activation)
 

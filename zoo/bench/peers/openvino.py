@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import Job, Peer
+from zoo.bench.peers.base import Job, NotPossibleError, Peer
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -38,7 +38,10 @@ class Engine(Peer):
                 "INFERENCE_PRECISION_HINT": job.precision,
             },
         )
-        self._precision = compiled.get_property("INFERENCE_PRECISION_HINT")
+        taken = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
+        if taken != job.precision:
+            raise NotPossibleError(f"OpenVINO computes in {taken} on this processor")
+        self._precision = taken
         self._request = compiled.create_infer_request()
 
     @classmethod
@@ -47,7 +50,7 @@ class Engine(Peer):
 
     @property
     def settings(self) -> str:
-        return f"LATENCY, {self._precision.get_type_name()}"
+        return f"LATENCY, {self._precision}"
 
     def feed(self, x: NDArray[np.float32]) -> Any:
         return openvino.Tensor(np.ascontiguousarray(x.transpose(0, 3, 1, 2)))

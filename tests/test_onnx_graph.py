@@ -1,0 +1,111 @@
+"""Networks as ONNX models compute what zoo computes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo.activations import PARAMETER_FREE
+from zoo.errors import UsageError, WeightsError
+from zoo.network import Network
+from zoo.plugins.numpy import NumpyKernels
+
+pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+from zoo.onnx_graph import INPUT_NAME, OPSET, OUTPUT_NAME, to_onnx
+
+CONV = "[convolutional]\nfilters={}\nsize={}\npad=1\nactivation={}\n"
+
+
+def make(*sections: str) -> Network:
+    text = "[net]\nchannels=3\n\n" + "\n".join(sections)
+    network = Network.parse(text).initialize(1)
+    rng = np.random.default_rng(5)
+    for layer in network.layers:
+        for name, tensor in layer.tensors.items():
+            if name != "weights":
+                tensor[...] = rng.uniform(0.2, 0.9, tensor.shape)
+    return network
+
+
+def run(model: Any, x: np.ndarray) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), options, providers=["CPUExecutionProvider"]
+    )
+    assert [each.name for each in session.get_inputs()] == [INPUT_NAME]
+    assert [each.name for each in session.get_outputs()] == [OUTPUT_NAME]
+    y = session.run(None, {INPUT_NAME: np.ascontiguousarray(x.transpose(0, 3, 1, 2))})
+    return y[0].transpose(0, 2, 3, 1)
+
+
+def check(network: Network, model: Any, shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).normal(0, 3, shape).astype(np.float32)
+    truth = network.forward(x, kernels=NumpyKernels())
+    result = run(model, x)
+    assert result.shape == truth.shape
+    span = float(np.ptp(truth)) or 1.0
+    np.testing.assert_allclose(result, truth, rtol=0, atol=1e-5 * span)
+
+
+@pytest.mark.parametrize("name", PARAMETER_FREE)
+def test_every_activation(name: str) -> None:
+    network = make(CONV.format(4, 1, "linear"), f"[activation]\nactivation={name}\n")
+    check(network, to_onnx(network, 5, 6), (1, 5, 6, 3))
+
+
+@pytest.mark.parametrize("keys", ["activation=prelu", "activation=leaky\nslope=0.3"])
+def test_slopes(keys: str) -> None:
+    network = make(CONV.format(4, 1, "linear"), f"[activation]\n{keys}\n")
+    check(network, to_onnx(network, 5, 6), (1, 5, 6, 3))
+
+
+@pytest.mark.parametrize("mode", ["zero", "edge", "symmetric"])
+def test_every_padding(mode: str) -> None:
+    conv = f"[convolutional]\nfilters=2\nsize=5\npad=1\npad_mode={mode}\n"
+    network = make(conv)
+    check(network, to_onnx(network, 7, 6), (1, 7, 6, 3))
+
+
+def test_batch_normalization_is_folded() -> None:
+    conv = "[convolutional]\nfilters=4\nsize=3\nbatch_normalize=1\nactivation=mish\n"
+    network = make(conv)
+    model = to_onnx(network, 7, 6)
+    assert "BatchNormalization" not in {node.op_type for node in model.graph.node}
+    check(network, model, (1, 7, 6, 3))
+
+
+def test_open_sizes() -> None:
+    network = make(
+        CONV.format(12, 3, "relu"), "[shuffler]\nscale=2\n", "[upsample]\nstride=3\n"
+    )
+    model = to_onnx(network, batch=None)
+    check(network, model, (1, 4, 5, 3))
+    check(network, model, (3, 9, 2, 3))
+    sizes = model.graph.input[0].type.tensor_type.shape.dim
+    assert [size.dim_value for size in sizes] == [0, 3, 0, 0]
+    assert model.opset_import[0].version == OPSET
+
+
+def test_what_depends_on_the_size_needs_one() -> None:
+    same = "[convolutional]\nfilters=2\nsize=3\nstride=2\nsame=1\nactivation=linear\n"
+    network = make(same)
+    with pytest.raises(UsageError, match=r"layer 0 .*give a size"):
+        to_onnx(network)
+    check(network, to_onnx(network, 8, 7), (1, 8, 7, 3))
+
+
+def test_what_onnx_cannot_say_is_named() -> None:
+    network = make(CONV.format(2, 3, "relu"), "[upsample]\nstride=2\nmode=bicubic\n")
+    with pytest.raises(UsageError, match=r"layer 1 \[upsample\].*ONNX"):
+        to_onnx(network, 4, 4)
+
+
+def test_without_weights_there_is_nothing_to_write() -> None:
+    network = Network.parse("[net]\nchannels=3\n\n" + CONV.format(2, 3, "relu"))
+    with pytest.raises(WeightsError):
+        to_onnx(network, 4, 4)
