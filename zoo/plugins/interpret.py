@@ -71,7 +71,7 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
         case Pad():
             top, bottom, left, right = operation.padding
             sides = ((0, 0), (top, bottom), (left, right), (0, 0))
-            return np.pad(x, sides, mode=_PAD_MODES[operation.mode])  # type: ignore[call-overload,no-any-return]
+            return np.pad(x, sides, mode=_PAD_MODES[operation.mode])  # type: ignore[call-overload]
         case Activate():
             return kernels.activate(x, operation.name, operation.slopes)
         case Add():
