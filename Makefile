@@ -14,7 +14,7 @@ TORCH ?= torch==2.13.0
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-NATIVE := $(wildcard zoo/plugins/native/*.[ch] zoo/plugins/native/*.pyx)
+NATIVE := $(wildcard zoo/plugins/native/*.[ch] zoo/plugins/native/*.px[di] zoo/plugins/native/*.pyx)
 BUILD := setup.cfg setup.py pyproject.toml $(filter-out %/_native.c,$(NATIVE))
 
 # Install what extras of setup.cfg ask for, without building zoo again.
