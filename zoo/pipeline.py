@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, ShapeError
 from zoo.images.image import Image
 from zoo.net_section import PixelFormat
+from zoo.pixels import quantize
 
 if TYPE_CHECKING:
     from zoo.api import Model
@@ -91,8 +92,8 @@ def super_resolve(
         )
     alpha = None
     if image.alpha is not None:
-        alpha = _round(_enlarge_alpha(image, *large.shape[:2]), image)
-    return image.with_pixels(_round(large, image), alpha)
+        alpha = quantize(_enlarge_alpha(image, *large.shape[:2]), image.dtype)
+    return image.with_pixels(quantize(large, image.dtype), alpha)
 
 
 def color_handling(pixels: PixelFormat, image: Image) -> str:
@@ -240,13 +241,6 @@ def _enlarge_alpha(image: Image, height: int, width: int) -> Floats:
     assert image.alpha is not None
     rows = np.clip(_enlarge(image.alpha, image.height, width), 0, image.white)
     return np.clip(_enlarge(rows, height, width), 0, image.white)
-
-
-def _round(values: Floats, image: Image) -> NDArray[Any]:
-    """The picture's own type of pixels: integers rounded and clipped."""
-    if image.dtype.kind == "f":
-        return np.ascontiguousarray(values, dtype=image.dtype)
-    return np.clip(np.rint(values), 0, image.white).astype(image.dtype)
 
 
 def _require_finite(image: Image) -> None:

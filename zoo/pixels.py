@@ -16,7 +16,9 @@ from numpy.typing import DTypeLike, NDArray
 from zoo.errors import ShapeError
 from zoo.net_section import PixelFormat
 
-__all__ = ["Picture", "prepare", "restore", "target", "white_of"]
+__all__ = ["Picture", "prepare", "quantize", "restore", "target", "white_of"]
+
+_BLOCK = 1 << 18  # values rounded at a time
 
 
 class Picture(NamedTuple):
@@ -135,11 +137,14 @@ def restore(
         Integer pixels are rounded (halves to even) and clipped; floats are
         neither. Gray comes back as the mean of the channels.
     """
+    y = np.require(y, np.float32, ("W",))  # in place, for large pictures
     if pixels.denormalize:
-        y = y * np.asarray(pixels.std, np.float32)
-        y += np.asarray(pixels.mean, np.float32)
+        if any(value != 1 for value in pixels.std):
+            y *= np.asarray(pixels.std, np.float32)
+        if any(pixels.mean):
+            y += np.asarray(pixels.mean, np.float32)
     if pixels.range != picture.white:
-        y = y * np.float32(picture.white / pixels.range)
+        y *= np.float32(picture.white / pixels.range)
     if pixels.color == "bgr" and y.shape[3] == 3:
         y = y[..., ::-1]
     if picture.is_gray:
@@ -150,10 +155,34 @@ def restore(
         y = y[0]
     if as_float:
         return np.ascontiguousarray(y, dtype=np.float32)
-    if picture.dtype.kind == "f":
-        return np.ascontiguousarray(y, dtype=picture.dtype)
-    limits = np.iinfo(picture.dtype)
-    return np.clip(np.rint(y), limits.min, limits.max).astype(picture.dtype)
+    return quantize(y, picture.dtype)
+
+
+def quantize(values: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
+    """Values in the units of pixels as pixels of a type.
+
+    Parameters
+    ----------
+    values : ndarray, float32
+    dtype : data type
+        Integers are rounded (halves to even) and clipped to the type's range;
+        floats are neither.
+    """
+    kind = np.dtype(dtype)
+    if kind.kind == "f":
+        return np.ascontiguousarray(values, dtype=kind)
+    limits = np.iinfo(kind)
+    result = np.empty(values.shape, kind)
+    # A few rows at a time: a whole picture of floats more would be as large as
+    # everything else together.
+    rows = values.reshape(-1, *values.shape[-2:]) if values.ndim > 2 else values
+    target = result.reshape(rows.shape)
+    step = max(1, _BLOCK // max(1, rows[0].size))
+    for start in range(0, len(rows), step):
+        part = np.rint(rows[start : start + step])
+        np.clip(part, limits.min, limits.max, out=part)
+        target[start : start + step] = part
+    return result
 
 
 def target(
