@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from zoo.cli._common import SIZE, json_option, print_json
+
+if TYPE_CHECKING:
+    from zoo.network import Network
 
 __all__ = ["command"]
 
@@ -17,9 +22,20 @@ __all__ = ["command"]
     help="Size of the picture; that of [net] by default, 96x96 where it is open.",
 )
 @click.option("--lenient", is_flag=True, help="Read the cfg as Darknet does.")
+@click.option("--plan", is_flag=True, help="Show what a back end really executes.")
+@click.option("--backend", metavar="NAME", help="Of the plan; also ZOO_BACKEND.")
+@click.option("-j", "--threads", type=click.IntRange(1), help="Of the plan.")
+@click.option("--max-memory", metavar="SIZE", help="Of the plan, as in 500M.")
 @json_option
 def command(
-    network: str, size: tuple[int, int] | None, lenient: bool, as_json: bool
+    network: str,
+    size: tuple[int, int] | None,
+    lenient: bool,
+    plan: bool,
+    backend: str | None,
+    threads: int | None,
+    max_memory: str | None,
+    as_json: bool,
 ) -> None:
     """Show the layers of a network, with what they make and cost.
 
@@ -27,6 +43,10 @@ def command(
     "output" is rows x columns x channels. "sees" is how many rows x columns of
     the picture one output pixel depends on, at most. "MiB" are the activations
     alive while the layer runs, in float32.
+
+    With --plan: the operations that the layers become on this machine, how each
+    is computed, how many rows at a time, and what is kept of its output. The
+    picture itself is read, and its enlargement written, in full.
     """
     from zoo.catalog import find_cfg, find_weights
     from zoo.network import Network
@@ -35,6 +55,9 @@ def command(
     path = find_cfg(network)
     built = Network.read(path, lenient=lenient)
     height, width = size or built.nominal_size
+    if plan:
+        _show_plan(built, height, width, backend, threads, max_memory, as_json)
+        return
     summary = summarize(built, height, width)
     weights = find_weights(path)
     if as_json:
@@ -44,3 +67,68 @@ def command(
         return
     click.echo(str(summary))
     click.echo(f"trained weights: {weights or 'none found beside the cfg'}")
+
+
+def _show_plan(
+    network: Network,
+    height: int,
+    width: int,
+    backend: str | None,
+    threads: int | None,
+    max_memory: str | None,
+    as_json: bool,
+) -> None:
+    """What a back end executes for pictures of one size; weights do not matter."""
+    from zoo.engine import Plan
+    from zoo.memory import default_limit, parse_size
+    from zoo.plugins import select
+    from zoo.tables import mebibytes, table
+
+    network.trained = True
+    limit = default_limit() if max_memory is None else parse_size(max_memory)
+    kernels = select(backend, threads)
+    plan = Plan(network, height, width, kernels, memory=limit)
+    steps = plan.steps()
+    if as_json:
+        print_json(
+            {
+                "network": network.source,
+                "height": height,
+                "width": width,
+                "backend": kernels.name,
+                "instruction_set": kernels.instruction_set,
+                "threads": kernels.threads,
+                "cutting": plan.cutting,
+                "memory": plan.memory,
+                "pictures": plan.pictures,
+                "memory_limit": limit,
+                "operations": sum(step.operations for step in steps),
+                "steps": [step._asdict() for step in steps],
+            }
+        )
+        return
+    rows = [
+        (
+            "+".join(map(str, step.layers)),
+            step.operation,
+            step.algorithm,
+            str(step.rows_at_a_time),
+            mebibytes(step.buffer),
+            mebibytes(step.packed) if step.packed else "",
+            f"{step.operations / 1e9:.3f}" if step.operations else "",
+        )
+        for step in steps
+    ]
+    header = ("layers", "operation", "algorithm", "rows", "MiB", "weights", "GFLOP")
+    click.echo(table(header, rows, "lllrrrr"))
+    plural = "s" if kernels.threads != 1 else ""
+    click.echo(
+        f"\n{network.source}: {width}x{height} on {kernels.name}, "
+        f"{kernels.instruction_set}, {kernels.threads} thread{plural}: {plan.cutting}"
+    )
+    click.echo(
+        f"{sum(step.operations for step in steps) / 1e9:,.1f} GFLOP in {len(steps)} "
+        f"steps; {mebibytes(plan.memory)} MiB beside the weights, of which "
+        f"{mebibytes(plan.pictures)} are the picture and the result, which are held "
+        f"in full ({mebibytes(limit)} MiB allowed)"
+    )

@@ -120,6 +120,11 @@ class Plan:
                     del sizes[source]
         return 4 * peak
 
+    @property
+    def cutting(self) -> str:
+        """How the picture is cut up, in a few words for people."""
+        return "layer by layer" if self.compiled is None else self.compiled.cutting
+
     def steps(self) -> list[PlannedStep]:
         """What is executed; one line for each layer where nothing was compiled."""
         if self.compiled is not None:

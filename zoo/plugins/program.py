@@ -285,6 +285,10 @@ class Compiled(Protocol):
     memory: int
     """Bytes that a run takes, beside the picture, the result and the weights."""
 
+    @property
+    def cutting(self) -> str:
+        """How the picture is cut up, in a few words for people."""
+
     def __call__(
         self, x: Array, progress: Callable[[float], None] | None = None
     ) -> Array:

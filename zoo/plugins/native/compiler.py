@@ -44,7 +44,11 @@ __all__ = ["NativePlan"]
 _MAX_INPUTS = 8  # ZOO_STEP_INPUTS
 _CHUNK = 10e9  # operations between two looks at Ctrl-C and the progress bar
 _NARROWEST = 96  # columns of output of a strip
-_BAND_TILES = 512  # of 4 x 4 pixels: enough work between two barriers
+# Tiles of 4 x 4 pixels in one task: enough work between two barriers. Weights that
+# do not stay in the cache are read again for every task, so they want longer ones.
+_TILES, _TILES_LARGE = 256, 1024
+_CACHED = 24 * 2**20
+_COMFORT = 256e6  # bytes
 
 
 @dataclass(frozen=True)
@@ -129,22 +133,28 @@ class NativePlan:
         """Choose band and strips: comfortable ones, or smaller ones that fit.
 
         Fewer rows at a time cost more barriers, more strips cost columns that
-        two of them compute; bands are halved twice before strips are.
+        two of them compute; so bands shrink first. They also shrink, though the
+        limit would allow more, while values take more than is comfortable.
         """
         comfortable = self._comfortable_band()
         width = self.program.shapes[self.program.output].width
+        limit = math.inf if memory is None else memory
         least = math.inf
         count = 1
         while count == 1 or count <= width // _NARROWEST:
             strips = self._strips(count)
-            for halvings in (0, 1, 2) if count < 64 else (0, 1, 2, 3, 4, 8):
-                if not strips:
+            fits = False
+            for halvings in (0, 1, 2, 3) if count < 64 else (0, 1, 2, 3, 4, 8):
+                band = comfortable >> halvings
+                if not strips or band < 1:
                     break
-                band = max(1, comfortable >> halvings)
                 self._lay_out(band, strips)
                 least = min(least, self.memory)
-                if memory is None or self.memory <= memory:
-                    return
+                fits = self.memory <= limit
+                if fits and (self.memory <= _COMFORT or count > 1):
+                    break
+            if fits:
+                return
             count *= 2
         raise MemoryLimitError(
             f"the values between the layers need {least / 1e6:.0f} MB at least and "
@@ -181,7 +191,11 @@ class NativePlan:
     def _comfortable_band(self) -> int:
         """Output rows at a time: enough tiles for all threads, few enough for caches."""
         output, first = self.program.shapes[self.program.output], self.program.shapes[0]
-        band = max(16, math.ceil(_BAND_TILES * 16 / first.width / 4) * 4)
+        convolutions = self._convolutions.values()
+        weights = sum(convolution.packed.nbytes for convolution in convolutions)
+        tiles = _TILES if weights <= _CACHED else _TILES_LARGE
+        unit = max((convolution.rows for convolution in convolutions), default=4)
+        band = math.ceil(tiles * 16 / first.width / unit) * unit
         return max(1, band * output.height // first.height)
 
     def _unit(self, position: int) -> int:
@@ -315,6 +329,16 @@ class NativePlan:
             if isinstance(step.operation, Opaque):
                 return at
         return end
+
+    @property
+    def cutting(self) -> str:
+        """How the picture is cut up, for people."""
+        height = self.program.shapes[self.program.output].height
+        bands = f"bands of {min(self.band, height)} of {height} output rows"
+        if self.band >= height:
+            bands = "all rows at once"
+        count = len(self.strips)
+        return bands if count == 1 else f"{bands}, in {count} strips of columns"
 
     def steps(self) -> list[PlannedStep]:
         """What is executed, for people."""

@@ -61,6 +61,11 @@ class TorchProgram:
                     del sizes[value]
         return peak
 
+    @property
+    def cutting(self) -> str:
+        """How the picture is cut up: not at all."""
+        return f"whole pictures, on {self.device}"
+
     def steps(self) -> list[PlannedStep]:
         """What is executed, for people."""
         return [
