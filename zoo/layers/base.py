@@ -169,7 +169,7 @@ class Layer:
         try:
             return self.parameters[name]
         except KeyError:
-            raise WeightsError(f"a {type(self).__name__} layer has no {name}") from None
+            raise WeightsError(f"the {type(self).__name__} layer has no {name}") from None
 
     # -- computation -------------------------------------------------------
 
