@@ -15,7 +15,7 @@ from zoo.engine import Plan, Progress
 from zoo.layers.base import Layer
 from zoo.memory import default_limit, parse_size
 from zoo.network import Network
-from zoo.pixels import prepare, restore
+from zoo.pixels import as_batch, prepare, restore, unbatched
 from zoo.plugins import Kernels, select
 from zoo.plugins.program import Cache
 from zoo.state import load_weights
@@ -94,8 +94,13 @@ class Model:
         WeightsError
             If the network has no weights.
         """
-        x, picture = prepare(image, self.network.pixels, white)
-        y = self.plan(x.shape[1], x.shape[2])(x, progress)
+        batch, picture = as_batch(image, self.network.pixels, white)
+        plan = self.plan(batch.shape[1], batch.shape[2])
+        result = plan.run_pixels(batch, picture, as_float=as_float, progress=progress)
+        if result is not None:
+            return unbatched(result, picture)
+        x, _ = prepare(image, self.network.pixels, white)
+        y = plan(x, progress)
         return restore(y, self.network.pixels, picture, as_float=as_float)
 
     def plan(self, height: int, width: int) -> Plan:
@@ -149,7 +154,7 @@ def _digest(network: Network) -> int:
     """A number that changes when a weight does, or its place."""
     digest = 0
     for tensor in network.tensors.values():
-        digest = zlib.crc32(np.ascontiguousarray(tensor), digest)
+        digest = zlib.crc32(np.ascontiguousarray(tensor).data, digest)
     return digest
 
 

@@ -84,7 +84,11 @@ def super_resolve(
             return ensemble(run, part, progress)
         return run(part, progress)
 
-    large = _luma(forward, color, given) if way == "luma" else forward(color)
+    if way != "luma" and not use_ensemble:
+        large = model(color, white=given, progress=progress)
+        large = large if large.ndim == 3 else large[..., None]
+    else:
+        large = _luma(forward, color, given) if way == "luma" else forward(color)
     if large.shape[2] not in (1, 3):
         raise ShapeError(
             f"{model.network.source} makes {large.shape[2]} channels, which is no "
@@ -93,7 +97,9 @@ def super_resolve(
     alpha = None
     if image.alpha is not None:
         alpha = quantize(_enlarge_alpha(image, *large.shape[:2]), image.dtype)
-    return image.with_pixels(quantize(large, image.dtype), alpha)
+    return image.with_pixels(
+        large if large.dtype == image.dtype else quantize(large, image.dtype), alpha
+    )
 
 
 def color_handling(pixels: PixelFormat, image: Image) -> str:

@@ -16,7 +16,16 @@ from numpy.typing import DTypeLike, NDArray
 from zoo.errors import ShapeError
 from zoo.net_section import PixelFormat
 
-__all__ = ["Picture", "prepare", "quantize", "restore", "target", "white_of"]
+__all__ = [
+    "Picture",
+    "as_batch",
+    "prepare",
+    "quantize",
+    "restore",
+    "target",
+    "unbatched",
+    "white_of",
+]
 
 _BLOCK = 1 << 18  # values rounded at a time
 
@@ -74,6 +83,37 @@ def prepare(
     ShapeError
         If the array is no picture that this network can take.
     """
+    batch, picture = as_batch(image, pixels, white)
+    white, is_gray = picture.white, picture.is_gray
+    if pixels.color == "bgr" and not is_gray:
+        batch = batch[..., ::-1]
+    x = np.ascontiguousarray(batch, dtype=np.float32)
+    if is_gray:
+        x = np.repeat(x, pixels.channels, axis=3)
+    elif np.shares_memory(x, batch):
+        x = x.copy()
+    if pixels.range != white:
+        x *= np.float32(pixels.range / white)
+    if any(pixels.mean):
+        x -= np.asarray(pixels.mean, np.float32)
+    if any(value != 1 for value in pixels.std):
+        x /= np.asarray(pixels.std, np.float32)
+    return x, picture
+
+
+def as_batch(
+    image: NDArray[Any], pixels: PixelFormat, white: float | None = None
+) -> tuple[NDArray[Any], Picture]:
+    """View a picture as a batch and check that a network can take it.
+
+    Parameters and errors are those of :func:`prepare`.
+
+    Returns
+    -------
+    batch : ndarray, N x H x W x C
+        The same pixels; C is 1 for gray.
+    picture : Picture
+    """
     image = np.asarray(image)
     if image.ndim not in (2, 3, 4) or image.size == 0:
         raise ShapeError(
@@ -96,20 +136,7 @@ def prepare(
             f"the picture has {channels} channels and the network takes "
             f"{pixels.channels}{hint}"
         )
-    if pixels.color == "bgr" and not is_gray:
-        batch = batch[..., ::-1]
-    x = np.ascontiguousarray(batch, dtype=np.float32)
-    if is_gray:
-        x = np.repeat(x, pixels.channels, axis=3)
-    elif x is image or np.shares_memory(x, image):
-        x = x.copy()
-    if pixels.range != white:
-        x *= np.float32(pixels.range / white)
-    if any(pixels.mean):
-        x -= np.asarray(pixels.mean, np.float32)
-    if any(value != 1 for value in pixels.std):
-        x /= np.asarray(pixels.std, np.float32)
-    return x, Picture(image.ndim, image.dtype, white, is_gray)
+    return batch, Picture(image.ndim, image.dtype, white, is_gray)
 
 
 def restore(
@@ -149,13 +176,17 @@ def restore(
         y = y[..., ::-1]
     if picture.is_gray:
         y = y.mean(axis=3, keepdims=True)
-    if picture.ndim == 2:
-        y = y[0, :, :, 0] if y.shape[3] == 1 else y[0]
-    elif picture.ndim == 3:
-        y = y[0]
+    y = unbatched(y, picture)
     if as_float:
         return np.ascontiguousarray(y, dtype=np.float32)
     return quantize(y, picture.dtype)
+
+
+def unbatched(y: NDArray[Any], picture: Picture) -> NDArray[Any]:
+    """The result N x H x W x C with the axes that the picture had."""
+    if picture.ndim == 2:
+        return y[0, :, :, 0] if y.shape[3] == 1 else y[0]
+    return y[0] if picture.ndim == 3 else y
 
 
 def quantize(values: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:

@@ -134,3 +134,36 @@ def test_nan_stays_where_the_layers_leave_it():
     np.testing.assert_array_equal(
         np.isnan(Plan(net, 30, 30, NATIVE)(x)), np.isnan(expected)
     )
+
+
+PIXELS = "[net]\nchannels=3\nrange={}\ncolor={}\nmean=0.4,0.5,0.6\nstd=0.5,1,2\n" + (
+    "denormalize={}\n[convolutional]\nfilters=12\nsize=3\npad=1\nactivation=linear\n"
+    "[shuffler]\nscale=2\n"
+)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
+@pytest.mark.parametrize("shape", [(7, 9, 3), (7, 9), (7, 9, 1), (2, 7, 9, 3)])
+@pytest.mark.parametrize(("span", "color", "back"), [(1, "rgb", 1), (255, "bgr", 0)])
+def test_pixels_to_pixels_equals_the_way_over_floats(dtype, shape, span, color, back):
+    from zoo.api import Model
+
+    net = network(PIXELS.format(span, color, back))
+    net[0].weights[...] *= 0.3
+    image = np.random.default_rng(0).random(shape)
+    if np.dtype(dtype).kind == "u":
+        image = image * np.iinfo(dtype).max
+    image = image.astype(dtype)
+    before = image.copy()
+    for as_float in (False, True):
+        native = Model(net, NATIVE)(image, as_float=as_float)
+        plain = Model(net, NUMPY)(image, as_float=as_float)
+        assert native.dtype == plain.dtype
+        assert native.shape == plain.shape
+        largest = float(np.abs(plain.astype(np.float64)).max())
+        difference = np.abs(native.astype(np.float64) - plain.astype(np.float64))
+        whole = native.dtype.kind == "u"
+        assert difference.max() <= (1 if whole else 1e-5 * largest)
+        if whole:
+            assert (difference == 0).mean() > 0.99
+    np.testing.assert_array_equal(image, before)

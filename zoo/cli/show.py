@@ -100,7 +100,6 @@ def _show_plan(
                 "threads": kernels.threads,
                 "cutting": plan.cutting,
                 "memory": plan.memory,
-                "pictures": plan.pictures,
                 "memory_limit": limit,
                 "operations": sum(step.operations for step in steps),
                 "steps": [step._asdict() for step in steps],
@@ -128,7 +127,6 @@ def _show_plan(
     )
     click.echo(
         f"{sum(step.operations for step in steps) / 1e9:,.1f} GFLOP in {len(steps)} "
-        f"steps; {mebibytes(plan.memory)} MiB beside the weights, of which "
-        f"{mebibytes(plan.pictures)} are the picture and the result, which are held "
-        f"in full ({mebibytes(limit)} MiB allowed)"
+        f"steps; {mebibytes(plan.memory)} MiB beside the weights, the picture and the "
+        f"result, which are held in full ({mebibytes(limit)} MiB allowed)"
     )

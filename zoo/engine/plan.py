@@ -4,14 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
 from zoo.network import INPUT, Network
+from zoo.pixels import Picture
 from zoo.plugins import Kernels
-from zoo.plugins.program import Cache, Compiled, PlannedStep
+from zoo.plugins.program import Cache, Compiled, PixelMap, PlannedStep
 
 __all__ = ["Plan", "Progress"]
 
@@ -34,8 +39,8 @@ class Plan:
     kernels : Kernels
         The back end.
     memory : int, optional
-        Bytes that the run may take beside the weights; the picture and the
-        result, as float32, count.
+        Bytes that the run may take beside the weights, the picture and the
+        result, which are held in full.
     cache : dict, optional
         Kept with the network: what the back end made of its weights.
 
@@ -82,33 +87,18 @@ class Plan:
         if type(self.kernels).compile is Kernels.compile:
             return None  # spare the work: this back end never compiles
         program = fuse(lower(self.network, self.height, self.width, self.kernels))
-        left = None if memory is None else memory - self.pictures
-        if left is not None and left <= 0:
-            raise MemoryLimitError(
-                f"the picture and its enlargement alone are {self.pictures / 1e6:.0f} "
-                f"MB and {(memory or 0) / 1e6:.0f} MB are allowed; allow more memory "
-                f"or cut the picture"
-            )
-        return self.kernels.compile(program, left, cache)
+        return self.kernels.compile(program, memory, cache)
 
     @property
     def operations(self) -> int:
         """Floating-point operations for one picture."""
         return sum(self._operations) - len(self._operations)
 
-    @property
-    def pictures(self) -> int:
-        """Bytes of the picture and the result, as float32."""
-        shape = self._flow[-1][1]
-        return 4 * (
-            self.height * self.width * self.network.pixels.channels + shape.size
-        )
-
     @cached_property
     def memory(self) -> int:
-        """Bytes that a run takes for one picture, beside the weights."""
+        """Bytes for values between picture and result, for one picture."""
         if self.compiled is not None:
-            return self.pictures + self.compiled.memory
+            return self.compiled.memory
         last_use = self.network.last_uses()
         sizes = {INPUT: self.height * self.width * self.network.pixels.channels}
         peak = 0
@@ -143,6 +133,55 @@ class Plan:
                 zip(self.network.kinds, self._flow, self._operations, strict=True)
             )
         ]
+
+    def run_pixels(
+        self,
+        batch: NDArray[Any],
+        picture: Picture,
+        *,
+        as_float: bool = False,
+        progress: Progress | None = None,
+    ) -> NDArray[Any] | None:
+        """Run from pixels to pixels, where the back end can; else return None.
+
+        What :func:`zoo.pixels.prepare`, the plan and :func:`zoo.pixels.restore` do
+        one after the other, without pictures of floats in between.
+
+        Parameters
+        ----------
+        batch : ndarray, N x H x W x C
+        picture : Picture
+            Both from :func:`zoo.pixels.as_batch`.
+        as_float : bool
+            Give float32 in the units of the pixels.
+        progress : callable, optional
+
+        Returns
+        -------
+        ndarray, N x H' x W' x C', or None
+        """
+        pixels, shape = self.network.pixels, self._flow[-1][1]
+        if self.compiled is None or (
+            pixels.denormalize and shape.channels != pixels.channels
+        ):
+            return None
+        channels = 1 if picture.is_gray else shape.channels
+        dtype = np.dtype(np.float32) if as_float else picture.dtype
+        result = np.empty((len(batch), shape.height, shape.width, channels), dtype)
+        reverse = pixels.color == "bgr"
+        mean = pixels.mean if any(pixels.mean) else None
+        std = pixels.std if any(value != 1 for value in pixels.std) else None
+        load = PixelMap(
+            pixels.range / picture.white, mean, std, reverse and not picture.is_gray
+        )
+        if not pixels.denormalize:
+            mean = std = None
+        store = PixelMap(
+            picture.white / pixels.range, mean, std, reverse and shape.channels == 3
+        )
+        batch = np.require(batch, batch.dtype.newbyteorder("="), ("C", "A"))
+        done = self.compiled.run_pixels(batch, load, store, result, progress)
+        return result if done else None
 
     def __call__(self, x: Array, progress: Progress | None = None) -> Array:
         """Run.

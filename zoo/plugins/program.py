@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.plugins.base import (
     Array,
@@ -34,15 +35,18 @@ __all__ = [
     "Conv",
     "Epilogue",
     "Identity",
+    "Load",
     "Opaque",
     "Operation",
     "Pad",
+    "PixelMap",
     "PlannedStep",
     "Pool",
     "Program",
     "Repeat",
     "Shuffle",
     "Step",
+    "Store",
 ]
 
 
@@ -242,6 +246,34 @@ class Concat(Operation):
 
 
 @dataclass(frozen=True)
+class Load(Operation):
+    """From the pixels of a picture to what a network takes (:class:`PixelMap`)."""
+
+    kind = "load"
+
+
+@dataclass(frozen=True)
+class Store(Operation):
+    """From what a network gives to the pixels of the result."""
+
+    kind = "store"
+
+
+class PixelMap(NamedTuple):
+    """How pixels and values of a network belong together, per channel.
+
+    value = (pixel scale - mean) / std; of a result, pixel = (value std + mean)
+    scale. ``reverse`` says that pixels have the opposite order of channels. A
+    picture of one channel is replicated, and a result of one is the mean.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
 class Opaque(Operation):
     """A layer that only its own forward can compute, on whole arrays."""
 
@@ -293,6 +325,30 @@ class Compiled(Protocol):
         self, x: Array, progress: Callable[[float], None] | None = None
     ) -> Array:
         """Run on N x H x W x C pictures; ``progress`` hears the part that is done."""
+
+    def run_pixels(
+        self,
+        images: NDArray[Any],
+        load: PixelMap,
+        store: PixelMap,
+        result: NDArray[Any],
+        progress: Callable[[float], None] | None = None,
+    ) -> bool:
+        """Run from pixels to pixels, so that no picture of floats is needed.
+
+        Parameters
+        ----------
+        images : ndarray, N x H x W x C or N x H x W x 1
+            uint8, uint16 or float32.
+        load, store : PixelMap
+        result : ndarray, N x H' x W' x C' or N x H' x W' x 1
+            Of the same types; written to. Integers are rounded and clipped.
+
+        Returns
+        -------
+        bool
+            False where the back end cannot, and nothing was done.
+        """
 
     def steps(self) -> list[PlannedStep]:
         """What is executed, for people."""

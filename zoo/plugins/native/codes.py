@@ -14,6 +14,7 @@ __all__ = [
     "ALGORITHM_CODES",
     "CODE_NAMES",
     "PAD_CODES",
+    "PIXEL_CODES",
     "TILE_ROWS",
     "Algorithm",
     "geometry_codes",
@@ -67,6 +68,10 @@ ACTIVATION_CODES: dict[str, tuple[int, float]] = {
     "gelu": (19, 0.0),
     "hard_mish": (20, 0.0),
 }
+
+
+PIXEL_CODES = {"uint8": 0, "uint16": 1, "float32": 2}
+"""Numbers of enum zoo_pixel_type in engine.h."""
 
 
 def plain(array: Array | None) -> Any:

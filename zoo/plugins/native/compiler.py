@@ -23,14 +23,17 @@ from zoo.plugins.program import (
     Cache,
     Concat,
     Conv,
+    Load,
     Opaque,
     Operation,
     Pad,
+    PixelMap,
     PlannedStep,
     Program,
     Repeat,
     Shuffle,
     Step,
+    Store,
 )
 from zoo.plugins.schedule import Schedule, plan_bands
 from zoo.plugins.strips import Strip, cut, strip_bounds
@@ -253,6 +256,10 @@ class NativePlan:
                 engine.set_add(position, inputs, skips, output, *factors, *kind)
             case Concat():
                 engine.set_concat(position, inputs, skips, output, operation.slices)
+            case Load():
+                engine.set_load(position, inputs[0], output)
+            case Store():
+                engine.set_store(*one)
 
     def _work_of_tasks(self) -> NDArray[np.float64]:
         """Operations of each task, for progress; a row of copying counts a little."""
@@ -275,22 +282,44 @@ class NativePlan:
         shape = self.program.shapes[self.program.output]
         y = np.empty((len(x), *shape), np.float32)
         x = np.require(x, np.float32, ("C", "A"))
-        parts = len(x) * len(self.strips)
+        self.run_pixels(x, PixelMap(), PixelMap(), y, progress)
+        return y
+
+    def run_pixels(
+        self,
+        images: NDArray[Any],
+        load: PixelMap,
+        store: PixelMap,
+        result: NDArray[Any],
+        progress: Callable[[float], None] | None = None,
+    ) -> bool:
+        """Run from pixels to pixels; see :class:`zoo.plugins.program.Compiled`."""
+        if not {images.dtype.name, result.dtype.name} <= codes.PIXEL_CODES.keys():
+            return False
+        parts = len(images) * len(self.strips)
         # The buffers between the steps serve one run at a time.
         with self._lock:
             if self._block is None:
                 self._block = aligned(self._floats)
-            for number, (picture, result) in enumerate(zip(x, y, strict=True)):
-                for place in range(len(self.strips)):
+            for number, (image, target) in enumerate(zip(images, result, strict=True)):
+                for place, (strip, engine) in enumerate(
+                    zip(self.strips, self._engines, strict=True)
+                ):
+                    output = strip.program.output
+                    part = target[:, slice(*strip.columns[output])]
+                    source = image[:, slice(*strip.columns[0])]
+                    kept = [
+                        *_set_pixels(engine.set_picture, 0, source, load),
+                        *_set_pixels(engine.set_result, output, part, store),
+                    ]
                     done = number * len(self.strips) + place
-                    self._run(place, picture, result, progress, done, parts)
-        return y
+                    self._run(place, progress, done, parts)
+                    del kept  # the arrays lived as long as C could see them
+        return True
 
     def _run(
         self,
         place: int,
-        picture: Array,
-        result: Array,
         progress: Callable[[float], None] | None,
         done: int,
         parts: int,
@@ -299,11 +328,9 @@ class NativePlan:
         strip, engine = self.strips[place], self._engines[place]
         assert self._block is not None
         data = self.arenas[place].views(self._block)
-        output = strip.program.output
-        data[0] = picture[:, slice(*strip.columns[0])]
-        data[output] = result[:, slice(*strip.columns[output])]
         for value, array in enumerate(data):
-            engine.set_data(value, array)
+            if array.size:
+                engine.set_data(value, array)
         begin, total = 0, self._work[-1]
         while begin < len(self._tasks):
             position = int(self._tasks[begin, 0])
@@ -343,6 +370,7 @@ class NativePlan:
     def steps(self) -> list[PlannedStep]:
         """What is executed, for people."""
         planned = []
+        last = self.program.output  # the result itself, no buffer
         for position, step in enumerate(self.program.steps):
             found = self._convolutions.get(position)
             shape = self.program.shapes[step.output]
@@ -356,7 +384,7 @@ class NativePlan:
                     _name(step.operation),
                     found.algorithm if found else "",
                     max((t.stop - t.start for t in tasks), default=0),
-                    4 * self._kept(step.output),
+                    4 * self._kept(step.output) if step.output != last else 0,
                     found.packed.nbytes if found else 0,
                     work,
                 )
@@ -371,6 +399,32 @@ class NativePlan:
             // strip.program.shapes[value].height
             for strip, arena in zip(self.strips, self.arenas, strict=True)
         )
+
+
+def _set_pixels(
+    describe: Callable[..., None], value: int, pixels: NDArray[Any], how: PixelMap
+) -> list[Any]:
+    """Tell C where pixels are; returns what must stay alive meanwhile."""
+    mean, std = (
+        None if numbers is None else np.array(numbers, np.float32)
+        for numbers in (how.mean, how.std)
+    )
+    describe(
+        *(value, pixels.ctypes.data, pixels.shape, _strides(pixels)),
+        *(codes.PIXEL_CODES[pixels.dtype.name], how.reverse, how.scale, mean, std),
+    )
+    return [pixels, mean, std]
+
+
+def _strides(pixels: NDArray[Any]) -> tuple[int, int, int]:
+    """Bytes between neighbors; NumPy leaves any number for an axis of one."""
+    height, width, channels = pixels.shape
+    pixel = pixels.itemsize * channels
+    return (
+        pixels.strides[0] if height > 1 else pixel * width,
+        pixels.strides[1] if width > 1 else pixel,
+        pixels.strides[2] if channels > 1 else pixels.itemsize,
+    )
 
 
 def _whole(program: Program) -> Strip:
@@ -421,7 +475,31 @@ def _native_program(program: Program, kernels: NativeKernels) -> Program:
     for position, step in enumerate(steps):
         if not _is_known(step, shapes):
             steps[position] = replace(step, operation=_opaque(step.operation, kernels))
-    return _renumbered(Program(shapes, steps, program.output))
+    return _between_pictures(_renumbered(Program(shapes, steps, program.output)))
+
+
+def _between_pictures(program: Program) -> Program:
+    """The same program from the pixels of a picture to those of the result."""
+    moved = [
+        replace(
+            step,
+            inputs=tuple(value + 1 for value in step.inputs),
+            output=step.output + 1,
+        )
+        for step in program.steps
+    ]
+    shapes = [
+        program.shapes[0],
+        *program.shapes,
+        program.shapes[program.output],
+    ]
+    result = len(shapes) - 1
+    steps = [
+        Step(Load(), (0,), 1, ()),
+        *moved,
+        Step(Store(), (program.output + 1,), result, ()),
+    ]
+    return Program(shapes, steps, result)
 
 
 def _renumbered(program: Program) -> Program:

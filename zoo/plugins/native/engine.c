@@ -223,6 +223,89 @@ static void concat_row(const job *j, int64_t y) {
     }
 }
 
+/* -- pictures --------------------------------------------------------------- */
+
+static float pixel_at(const zoo_picture *p, const char *row, int64_t i) {
+    switch (p->type) {
+    case ZOO_UINT8:
+        return ((const uint8_t *)row)[i];
+    case ZOO_UINT16:
+        return ((const uint16_t *)row)[i];
+    default:
+        return ((const float *)row)[i];
+    }
+}
+
+static void load_row(const job *j, int64_t y) {
+    const zoo_picture *p = &j->engine->picture;
+    const zoo_value *out = &j->engine->values[j->step->output];
+    const char *from = (const char *)p->data + y * p->apart;
+    float *to = row_of(out, y);
+    int64_t c = out->channels;
+    if (p->plain) {
+        memcpy(to, from, (size_t)(out->width * c) * sizeof *to);
+        return;
+    }
+    for (int64_t x = 0; x < out->width; x++)
+        for (int64_t k = 0; k < c; k++) {
+            int64_t at = p->channels == 1 ? 0 : p->reversed ? c - 1 - k : k;
+            float v = pixel_at(p, from, x * p->channels + at);
+            if (p->scale != 1)
+                v *= p->scale;
+            if (p->mean)
+                v -= p->mean[k];
+            if (p->std)
+                v /= p->std[k];
+            *to++ = v;
+        }
+}
+
+/* Clipped and rounded, halves to even as NumPy does; NaN becomes 0. Between 2^23
+ * and 2^24 floats are whole numbers, so adding 2^23 rounds. */
+static float rounded(float v, float most) {
+    v = v > 0 ? (v < most ? v : most) : 0;
+    return (v + 8388608.0f) - 8388608.0f;
+}
+
+static void store_row(const job *j, int64_t y) {
+    const zoo_picture *p = &j->engine->result;
+    const zoo_value *in = &j->engine->values[j->step->inputs[0]];
+    const zoo_value *out = &j->engine->values[j->step->output];
+    const float *from = input_row(j->engine, j->step, 0, y);
+    char *row = (char *)p->data + y * p->apart;
+    int64_t c = in->channels, gray = p->channels == 1 && c > 1;
+    if (p->plain) {
+        memcpy(row, from, (size_t)(out->width * c) * sizeof *from);
+        return;
+    }
+    for (int64_t x = 0; x < out->width; x++, from += c) {
+        float sum = 0;
+        for (int64_t n = 0; n < c; n++) {
+            int64_t k = p->reversed ? c - 1 - n : n, at = x * p->channels + n;
+            float v = from[k];
+            if (p->std)
+                v *= p->std[k];
+            if (p->mean)
+                v += p->mean[k];
+            if (p->scale != 1)
+                v *= p->scale;
+            if (gray) {
+                sum += v;
+                if (n + 1 < c)
+                    continue;
+                v = sum / (float)c;
+                at = x;
+            }
+            if (p->type == ZOO_UINT8)
+                ((uint8_t *)row)[at] = (uint8_t)rounded(v, 255);
+            else if (p->type == ZOO_UINT16)
+                ((uint16_t *)row)[at] = (uint16_t)rounded(v, 65535);
+            else
+                ((float *)row)[at] = v;
+        }
+    }
+}
+
 static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
     (void)worker;
@@ -245,6 +328,12 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
             break;
         case ZOO_STEP_CONCAT:
             concat_row(j, y);
+            break;
+        case ZOO_STEP_LOAD:
+            load_row(j, y);
+            break;
+        case ZOO_STEP_STORE:
+            store_row(j, y);
             break;
         default:
             break;

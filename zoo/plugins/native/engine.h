@@ -19,6 +19,22 @@ typedef struct {
     int64_t height, width, channels;
 } zoo_value;
 
+enum zoo_pixel_type { ZOO_UINT8, ZOO_UINT16, ZOO_FLOAT32 };
+
+/* A picture in its own pixels, and what they mean to the network:
+ * value = (pixel * scale - mean) / std, and back. One channel in the picture and
+ * several in the network: gray, replicated and averaged back. */
+typedef struct {
+    void *data;       /* first pixel of row 0 of the strip */
+    int64_t apart;    /* bytes from row to row */
+    int64_t channels; /* of the picture */
+    int type;
+    int reversed;     /* channels stand in the opposite order */
+    int plain;        /* float32 in and out, nothing to compute */
+    float scale;
+    const float *mean, *std; /* of the network's channels; NULL: 0 and 1 */
+} zoo_picture;
+
 enum zoo_step_kind {
     ZOO_STEP_NONE, /* done outside */
     ZOO_STEP_CONV,
@@ -27,7 +43,9 @@ enum zoo_step_kind {
     ZOO_STEP_PAD,
     ZOO_STEP_ACTIVATE,
     ZOO_STEP_ADD,
-    ZOO_STEP_CONCAT
+    ZOO_STEP_CONCAT,
+    ZOO_STEP_LOAD, /* from the picture */
+    ZOO_STEP_STORE /* to the result */
 };
 
 typedef struct {
@@ -59,6 +77,7 @@ typedef struct {
     const zoo_isa *isa;
     zoo_value *values;
     zoo_step *steps;
+    zoo_picture picture, result;
     int64_t value_count, step_count;
 } zoo_engine;
 

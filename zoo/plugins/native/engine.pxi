@@ -1,5 +1,7 @@
 # A compiled network: values, steps, tasks. Included by _native.pyx.
 
+from libc.stdint cimport uintptr_t
+
 
 
 cdef extern from "kernels.h" nogil:
@@ -25,10 +27,20 @@ cdef extern from "engine.h" nogil:
         ZOO_STEP_ACTIVATE
         ZOO_STEP_ADD
         ZOO_STEP_CONCAT
+        ZOO_STEP_LOAD
+        ZOO_STEP_STORE
 
     ctypedef struct zoo_value:
         float *data
         int64_t apart, rows, height, width, channels
+
+    ctypedef struct zoo_picture:
+        void *data
+        int64_t apart, channels
+        int type, reversed, plain
+        float scale
+        const float *mean
+        const float *std
 
     ctypedef struct zoo_step:
         int kind
@@ -55,6 +67,7 @@ cdef extern from "engine.h" nogil:
         const zoo_isa *isa
         zoo_value *values
         zoo_step *steps
+        zoo_picture picture, result
         int64_t value_count, step_count
 
     zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps)
@@ -192,8 +205,11 @@ cdef class Engine:
         e.activation = activation
         e.last = last
         e.slope = slope
-        e.bias = NULL if bias is None else &bias[0]
-        e.slopes = NULL if slopes is None else &slopes[0]
+        e.bias = e.slopes = NULL
+        if bias is not None:
+            e.bias = &bias[0]
+        if slopes is not None:
+            e.slopes = &slopes[0]
         e.alpha = alpha
         e.beta = beta
         if zoo_conv_init(&step.conv, self.engine.isa, &s, algorithm, &e,
@@ -289,6 +305,62 @@ cdef class Engine:
             total += step.last[n] - step.first[n]
         demand(total == self.value(output).channels, "sizes do not fit")
 
+    def set_load(self, int64_t index, int64_t value, int64_t output):
+        """From the picture (set_picture), which stands for `value`."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_LOAD, (value,), (0,), output, 1)
+        self.same_size(step, 0, True)
+
+    def set_store(self, int64_t index, int64_t value, int64_t skip, int64_t output):
+        """To the result (set_result), which stands for `output`."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_STORE, (value,), (skip,),
+                                         output, 1)
+        self.same_size(step, 0, True)
+
+    cdef int describe_picture(self, zoo_picture *p, zoo_value *v, uintptr_t address,
+                              tuple shape, tuple strides, int type, bint reverse,
+                              float scale, const float[::1] mean,
+                              const float[::1] std) except -1:
+        cdef int64_t size = (1, 2, 4)[type]
+        demand(len(shape) == 3 and len(strides) == 3, "a picture has three axes")
+        demand(shape[0] == v.height and shape[1] == v.width and
+               (shape[2] == v.channels or shape[2] == 1),
+               "the picture has another shape")
+        demand(strides[2] == size and strides[1] == size * shape[2] and
+               strides[0] >= size * shape[2] * shape[1], "the pixels are not in order")
+        demand(mean is None or mean.shape[0] == v.channels, "one mean per channel")
+        demand(std is None or std.shape[0] == v.channels, "one std per channel")
+        p.data = <void *> address
+        p.apart = strides[0]
+        p.channels = shape[2]
+        p.type = type
+        p.reversed = reverse
+        p.scale = scale
+        p.mean = p.std = NULL
+        if mean is not None:
+            p.mean = &mean[0]
+        if std is not None:
+            p.std = &std[0]
+        p.plain = (type == 2 and not reverse and scale == 1 and mean is None and
+                   std is None and shape[2] == v.channels)
+        return 0
+
+    def set_picture(self, int64_t value, uintptr_t address, tuple shape,
+                    tuple strides, int type, bint reverse, float scale,
+                    const float[::1] mean, const float[::1] std):
+        """Where the pixels are, and value = (pixel scale - mean) / std.
+
+        The caller keeps the array, mean and std until the run is over.
+        """
+        self.describe_picture(&self.engine.picture, self.value(value), address, shape,
+                              strides, type, reverse, scale, mean, std)
+
+    def set_result(self, int64_t value, uintptr_t address, tuple shape,
+                   tuple strides, int type, bint reverse, float scale,
+                   const float[::1] mean, const float[::1] std):
+        """Where the pixels go: pixel = (value std + mean) scale, as set_picture."""
+        self.describe_picture(&self.engine.result, self.value(value), address, shape,
+                              strides, type, reverse, scale, mean, std)
+
     def scratch_per_thread(self):
         """Bytes of scratch memory that each thread needs."""
         cdef int64_t size = zoo_engine_scratch(self.engine)
@@ -298,20 +370,24 @@ cdef class Engine:
 
     def run(self, int threads, const int64_t[:, ::1] tasks):
         """Do tasks (step, start, stop) in order. All memory must be given."""
-        cdef int64_t i, count = tasks.shape[0]
+        cdef int64_t i, n, count = tasks.shape[0]
         cdef zoo_step *step
         cdef zoo_value *v
         check_kind(0, threads)
         demand(tasks.shape[1] == 3, "a task is three numbers")
         if count == 0:
             return
-        for i in range(self.engine.value_count):
-            demand(self.engine.values[i].data != NULL, "a value has no memory")
         for i in range(count):
             demand(0 <= tasks[i, 0] < self.engine.step_count, "no such step")
             step = &self.engine.steps[tasks[i, 0]]
             v = &self.engine.values[step.output]
             demand(step.input_count > 0, "a step is not described")
+            demand(v.data != NULL or (step.kind == ZOO_STEP_STORE and
+                   self.engine.result.data != NULL), "a value has no memory")
+            for n in range(step.input_count):
+                demand(self.engine.values[step.inputs[n]].data != NULL or
+                       (step.kind == ZOO_STEP_LOAD and
+                        self.engine.picture.data != NULL), "a value has no memory")
             demand(0 <= tasks[i, 1] < tasks[i, 2] <= v.height,
                    "a task is out of range")
             demand(step.kind != ZOO_STEP_CONV or

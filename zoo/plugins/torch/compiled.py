@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.errors import PluginError
 from zoo.plugins.base import Array
-from zoo.plugins.program import Cache, Conv, Opaque, PlannedStep, Program, Step
+from zoo.plugins.program import (
+    Cache,
+    Conv,
+    Opaque,
+    PixelMap,
+    PlannedStep,
+    Program,
+    Step,
+)
 from zoo.plugins.torch.functions import (
     activate,
     apply,
@@ -106,6 +116,17 @@ class TorchProgram:
                     progress((position + 1) / len(steps))
             result: Array = to_images(values[self.program.output]).cpu().numpy()
         return result
+
+    def run_pixels(
+        self,
+        images: NDArray[Any],
+        load: PixelMap,
+        store: PixelMap,
+        result: NDArray[Any],
+        progress: Callable[[float], None] | None = None,
+    ) -> bool:
+        """Pictures are turned into floats outside."""
+        return False
 
     def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
         match step.operation:
