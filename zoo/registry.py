@@ -19,7 +19,6 @@ from __future__ import annotations
 import difflib
 import os
 import re
-import warnings
 from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib import import_module
@@ -211,16 +210,6 @@ class Registry:
         if isinstance(plugin, type) and issubclass(plugin, base):
             return None
         return f"subclass of {module}.{attribute}"
-
-    def load_all(self) -> dict[str, Any]:
-        """Load every plugin; one that fails costs a warning, not the call."""
-        loaded = {}
-        for name in self:
-            try:
-                loaded[name] = self.load(name)
-            except PluginError as error:
-                warnings.warn(str(error), RuntimeWarning, stacklevel=2)
-        return loaded
 
     def names_of(self, name: str) -> tuple[str, ...]:
         """All names of the plugin behind a name, the canonical one first.

@@ -130,6 +130,7 @@ def test_show_json_by_name(tiny: Path, capsys: pytest.CaptureFixture[str]) -> No
         (["edsr_tiny", "--size", "20"], 2, "as in 640x480"),
         (["edsr_tiny", "--size", "0x5"], 2, "1 to 1000000 pixels"),
         (["edsr_tiny", "--size", "-3x5"], 2, "as in 640x480"),
+        (["edsr_tiny", "--size", "99999999x5"], 2, "1 to 1000000 pixels"),
     ],
 )
 def test_show_errors(

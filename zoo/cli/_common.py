@@ -23,7 +23,7 @@ class _Size(click.ParamType):
     ) -> tuple[int, int]:
         if isinstance(value, tuple):
             return value
-        match = re.fullmatch(r"\s*(\d{1,7})\s*[xX]\s*(\d{1,7})\s*", value)
+        match = re.fullmatch(r"\s*([0-9]{1,99})\s*[xX]\s*([0-9]{1,99})\s*", value)
         if not match:
             self.fail(f"{value!r} is no size; write WIDTHxHEIGHT, as in 640x480")
         width, height = int(match[1]), int(match[2])

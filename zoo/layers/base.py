@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -169,7 +169,9 @@ class Layer:
         try:
             return self.parameters[name]
         except KeyError:
-            raise WeightsError(f"the {type(self).__name__} layer has no {name}") from None
+            raise WeightsError(
+                f"the {type(self).__name__} layer has no {name}"
+            ) from None
 
     # -- computation -------------------------------------------------------
 
@@ -232,12 +234,3 @@ def window_output(
 ) -> int:
     """Number of windows along one axis: floor((L + p - d(k-1) - 1) / s) + 1, or <= 0."""
     return (length + before + after - dilation * (size - 1) - 1) // stride + 1
-
-
-def key_table(layer: type[Layer]) -> Mapping[str, Key]:
-    """The keys of a layer by every name they go by, aliases included."""
-    table = {}
-    for key in layer.keys:
-        for name in (key.name, *key.aliases):
-            table[name] = key
-    return table

@@ -202,20 +202,6 @@ class DarknetStream:
         self.position += count
         return values.astype(np.float32, copy=False)
 
-    def finish(self) -> None:
-        """Check that every number was taken.
-
-        Raises
-        ------
-        ReaderError
-            If some are left over.
-        """
-        if self.remaining:
-            raise ReaderError(
-                f"{self.source!r} holds {self.remaining} more floats than the "
-                f"{self.position} that were asked for"
-            )
-
 
 class DarknetReader(Reader):
     """Reads a .weights file as one tensor ``data``; metadata holds the header."""
