@@ -122,7 +122,7 @@ def choose_network(checkpoint: Path, folder: Path) -> Choice:
         )
     print(
         f"No trained weights ship with this version, and there is no {checkpoint}.\n"
-        f"Take a published checkpoint that `zoo convert` reads (README.md names some) "
+        f"Take a published checkpoint that `zoo convert` reads (docs/checkpoints.md says which) "
         f"and run\n"
         f"    zoo convert EDSR_x2.pb\n"
         f"    zoo run EDSR_x2.cfg photo.png\n"

@@ -38,7 +38,7 @@ def parse(text: str) -> Network:
         ("[net]\n", r"^a\.cfg:1: there is no layer after \[net\]"),
         (HEAD + "[convolutionl]\n", r"^a\.cfg:3: there is no layer \[convolutionl\]; "),
         (HEAD + "[convolutionl]\n", r"did you mean \[convolutional\]\?"),
-        (HEAD + CONV + "[net]\n", r"^a\.cfg:8: there is no layer \[net\]"),
+        (HEAD + CONV + "[net]\n", r"^a\.cfg:8: \[net\] comes once, as the first"),
         ("[net]\nchanels=2\n" + CONV, r"^a\.cfg:2: .*did you mean 'channels'"),
         ("[net]\nchannels=0\n" + CONV, r"^a\.cfg:2: .*channels=0: 0 is below 1"),
         ("[net]\nmean=1,2\n" + CONV, r"mean has 2 values for 3 channels"),

@@ -299,7 +299,8 @@ def _notes(checkpoint: Checkpoint) -> tuple[str, ...]:
         notes.append(f"the model is {key!r} of a training state")
     for other, tensors in (checkpoint.metadata.get("candidates") or {}).items():
         where = repr(other) if other else "the top of the file"
-        notes.append(f"{tensors} other tensors in {where} are left aside")
+        others = "1 other tensor" if tensors == 1 else f"{tensors} other tensors"
+        notes.append(f"left aside: {others} in {where}")
     return tuple(notes)
 
 

@@ -23,6 +23,8 @@ from zoo.shapes import Shape
 
 __all__ = ["INPUT", "Network"]
 
+_HEADS = ("net", "network")
+
 INPUT = -1
 """Index of the network's input among the sources of a layer."""
 
@@ -69,7 +71,7 @@ class Network:
             raise CfgError("the cfg has no sections; the first must be [net]")
         head, *rest = sections
         self.source = head.source
-        if head.kind not in ("net", "network"):
+        if head.kind not in _HEADS:
             raise CfgError(
                 f"the first section must be [net], not [{head.kind}]",
                 head.source,
@@ -369,6 +371,12 @@ class Network:
 def _make_layer(section: Section, lenient: bool) -> Layer:
     """Make the layer that a section describes."""
     known = registry("zoo.layers")
+    if section.kind in _HEADS:
+        raise CfgError(
+            f"[{section.kind}] comes once, as the first section",
+            section.source,
+            section.line,
+        )
     if section.kind not in known:
         near = known.nearest(section.kind)
         hint = f"; did you mean [{near}]?" if near else ""
