@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import importlib
+import os
 import re
 import shutil
 import subprocess
@@ -77,8 +78,27 @@ def test_data_files_are_declared(setup_cfg: configparser.ConfigParser) -> None:
     declared_files = {path for glob in globs for path in PACKAGE.glob(glob)}
     for folder in ("cfg", "weights"):
         for path in (PACKAGE / folder).iterdir():
-            if path.is_file() and not path.name.startswith("."):
+            if path.is_file() and not path.name.startswith((".", "README")):
                 assert path in declared_files, f"{path} would not be installed"
+
+
+@pytest.mark.parametrize("door", ["layers", "parsers", "plugins", "cfg", "weights"])
+def test_the_links_at_the_top_lead_somewhere(door: str) -> None:
+    """In a fresh clone too, where git leaves out folders that are empty."""
+    link = ROOT / door
+    if not link.is_symlink():
+        pytest.skip("this checkout has no links")
+    assert os.readlink(link) == f"zoo/{door}"
+    tracked = subprocess.run(
+        ["git", "ls-files", f"zoo/{door}"],
+        cwd=ROOT,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    if tracked.returncode != 0:
+        pytest.skip("this is no git checkout")
+    assert tracked.stdout, f"git has nothing in zoo/{door}"
 
 
 def test_nothing_is_imported_through_the_links() -> None:
