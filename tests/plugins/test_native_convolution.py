@@ -15,13 +15,15 @@ from zoo.plugins.numpy import NumpyKernels
 
 try:
     from zoo.plugins.native import ALGORITHMS, NativeKernels
+    from zoo.plugins.native.codes import TILED
     from zoo.plugins.native.isa import available
 except PluginError as error:
     pytest.skip(str(error), allow_module_level=True)
 
 REFERENCE = NumpyKernels(threads=1)
 WINOGRAD = ("winograd2", "winograd4", "winograd6")
-WAYS = [(isa, algorithm) for isa in available() for algorithm in ALGORITHMS]
+PLAIN = [name for name in ALGORITHMS if name not in TILED]  # those: test_native_amx
+WAYS = [(isa, algorithm) for isa in available() for algorithm in PLAIN]
 
 
 def close(result: np.ndarray, truth: np.ndarray, tolerance: float = 3e-5) -> None:
@@ -151,7 +153,7 @@ def test_what_is_not_finite_stays_where_it_belongs(
         close(result[:, far], truth[:, far])
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize("algorithm", PLAIN)
 def test_one_pixel(algorithm: str) -> None:
     rng = np.random.default_rng(4)
     x = rng.standard_normal((1, 1, 1, 32)).astype(np.float32)

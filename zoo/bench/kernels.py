@@ -232,6 +232,8 @@ def _ways(
     if not isas:
         return
     from zoo.plugins.native import NativeKernels
+    from zoo.plugins.native.codes import TILED
+    from zoo.plugins.native.isa import LEVELS, has_tiles
 
     for isa in isas:
         for count in threads:
@@ -243,6 +245,8 @@ def _ways(
             )
             seen = set()
             for algorithm in algorithms:
+                if algorithm in TILED and not has_tiles(LEVELS.index(isa)):
+                    continue
                 kernels = NativeKernels(count, isa, algorithm)  # type: ignore[arg-type]
                 # What it cannot do, it does as it would on its own.
                 found = kernels.chosen_algorithm(

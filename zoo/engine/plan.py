@@ -15,7 +15,7 @@ from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
 from zoo.network import INPUT, Network
 from zoo.pixels import Picture
-from zoo.plugins import Kernels
+from zoo.plugins import Kernels, Precision
 from zoo.plugins.program import Cache, Compiled, PixelMap, PlannedStep
 
 __all__ = ["Plan", "Progress"]
@@ -43,6 +43,8 @@ class Plan:
         result, which are held in full.
     cache : dict, optional
         Kept with the network: what the back end made of its weights.
+    precision : {"f32", "bf16"}
+        How exact the result must be; see :data:`zoo.plugins.base.Precision`.
 
     Raises
     ------
@@ -63,12 +65,14 @@ class Plan:
         *,
         memory: int | None = None,
         cache: Cache | None = None,
+        precision: Precision = "f32",
     ) -> None:
         network.require_weights()
         self.network = network
         self.height = height
         self.width = width
         self.kernels = kernels
+        self.precision: Precision = precision
         self._flow = network.flow(height, width)
         # One operation more for each, so that layers without work count too.
         self._operations = [
@@ -87,7 +91,7 @@ class Plan:
         if type(self.kernels).compile is Kernels.compile:
             return None  # spare the work: this back end never compiles
         program = fuse(lower(self.network, self.height, self.width, self.kernels))
-        return self.kernels.compile(program, memory, cache)
+        return self.kernels.compile(program, memory, cache, self.precision)
 
     @property
     def operations(self) -> int:

@@ -14,10 +14,11 @@ from zoo.plugins.base import (
     Kernels,
     Padding,
     PoolGeometry,
+    Precision,
 )
 from zoo.registry import registry
 
-__all__ = ["ConvGeometry", "Kernels", "Padding", "PoolGeometry", "select"]
+__all__ = ["ConvGeometry", "Kernels", "Padding", "PoolGeometry", "Precision", "select"]
 
 _PREFERRED = ("native", "numpy")
 

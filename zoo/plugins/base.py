@@ -28,12 +28,19 @@ __all__ = [
     "PadMode",
     "Padding",
     "PoolGeometry",
+    "Precision",
     "ShuffleOrder",
 ]
 
 Array = NDArray[np.floating[Any]]
 PadMode = Literal["zero", "symmetric", "edge"]
 ShuffleOrder = Literal["crd", "dcr"]
+Precision = Literal["f32", "bf16"]
+"""How exact a whole network must be, whatever types it is computed in.
+
+f32: the largest error against float64 is below 3e-5 of the range of the output.
+bf16: below 0.02 dB of PSNR are lost in super-resolution. See docs/precision.md.
+"""
 
 
 class Padding(NamedTuple):
@@ -268,7 +275,11 @@ class Kernels(ABC):
     # -- compiled plans ----------------------------------------------------
 
     def compile(
-        self, program: Program, memory: int | None = None, cache: Cache | None = None
+        self,
+        program: Program,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",
     ) -> Compiled | None:
         """Turn a whole network into one call, or None to run it layer by layer.
 
@@ -281,6 +292,9 @@ class Kernels(ABC):
         cache : dict, optional
             Kept with the network; a back end may put weights there in the order
             in which it reads them, for the next picture size.
+        precision : {"f32", "bf16"}
+            How exact the result must be, not how it is computed: a back end may
+            ignore "bf16", which only permits more. See :data:`Precision`.
 
         Raises
         ------

@@ -12,7 +12,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.errors import PluginError, ShapeError, UsageError
-from zoo.plugins.base import Array, ConvGeometry, PoolGeometry, ShuffleOrder
+from zoo.plugins.base import (
+    Array,
+    ConvGeometry,
+    PoolGeometry,
+    Precision,
+    ShuffleOrder,
+)
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.program import Cache, Compiled, Program
 
@@ -30,14 +36,16 @@ from zoo.plugins.native.codes import (
     ACTIVATION_CODES,
     ALGORITHM_CODES,
     ALGORITHMS,
+    AUTO_CODES,
     CODE_NAMES,
+    TILED,
     Algorithm,
     geometry_codes,
     plain,
 )
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.gradients import by_input, can_transpose
-from zoo.plugins.native.isa import LEVELS, choose
+from zoo.plugins.native.isa import LEVELS, choose, has_tiles
 
 __all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
 
@@ -55,12 +63,13 @@ class NativeKernels(NumpyKernels):
         Instruction set; else ``ZOO_ISA``, else the best that there is.
     algorithm : str, optional
         One of :data:`ALGORITHMS`, for every convolution that it can do; others
-        are done as "auto" would.
+        are done as "auto" would. Those in ``codes.TILED`` need AMX.
 
     Raises
     ------
     PluginError
-        If this processor does not have the instruction set asked for.
+        If this processor does not have the instruction set asked for, or not the
+        one that the algorithm needs.
     UsageError
         If there is no instruction set or algorithm of that name.
     """
@@ -81,6 +90,11 @@ class NativeKernels(NumpyKernels):
             )
         self.algorithm = algorithm
         self.level = choose(isa)
+        if algorithm in TILED and not has_tiles(self.level):
+            raise PluginError(
+                f"the algorithm {algorithm!r} needs AMX, and the instruction set here "
+                f"is {LEVELS[self.level]}; take another algorithm"
+            )
         """Number of the instruction set: an index of ``LEVELS``."""
 
     @property
@@ -94,11 +108,15 @@ class NativeKernels(NumpyKernels):
         return str(_native.describe(self.level)[0])
 
     def compile(
-        self, program: Program, memory: int | None = None, cache: Cache | None = None
+        self,
+        program: Program,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",
     ) -> Compiled | None:
         if not program.steps:
             return None
-        return NativePlan(program, self, memory, cache)
+        return NativePlan(program, self, memory, cache, precision)
 
     # -- convolution -------------------------------------------------------
 
@@ -145,17 +163,19 @@ class NativeKernels(NumpyKernels):
         geometry: ConvGeometry,
         *,
         packed: bool = False,
+        precision: Precision = "f32",
     ) -> int:
         """Number of the algorithm for these shapes, an index of ``CODE_NAMES``.
 
         ``packed`` says that packed weights will be used many times, so that the
         time to pack them does not count.
         """
-        wanted = ALGORITHM_CODES[self.algorithm]
+        auto = AUTO_CODES[precision]
+        wanted = auto if self.algorithm == "auto" else ALGORITHM_CODES[self.algorithm]
         shapes = tuple(x_shape), tuple(weights_shape), *geometry_codes(geometry)
         code = int(_native.conv_algorithm(self.level, *shapes, wanted, packed))
         if code < 0:  # the one asked for cannot do this
-            code = int(_native.conv_algorithm(self.level, *shapes, 0, packed))
+            code = int(_native.conv_algorithm(self.level, *shapes, auto, packed))
         return code
 
     def dense(

@@ -12,19 +12,30 @@ __all__ = [
     "ACTIVATION_CODES",
     "ALGORITHMS",
     "ALGORITHM_CODES",
+    "AUTO_CODES",
     "CODE_NAMES",
     "PAD_CODES",
     "PIXEL_CODES",
+    "TILED",
     "TILE_ROWS",
     "Algorithm",
     "geometry_codes",
     "plain",
 ]
 
-Algorithm = Literal["auto", "direct", "winograd2", "winograd4", "winograd6"]
+Algorithm = Literal[
+    "auto", "direct", "winograd2", "winograd4", "winograd6", "amx3", "amx1"
+]
 
 ALGORITHMS: tuple[Algorithm, ...] = get_args(Algorithm)
-"""Ways to convolve; Winograd's are for 3x3 windows, stride 1, one group."""
+"""Ways to convolve; Winograd's are for 3x3 windows, stride 1, one group.
+
+Those of AMX multiply tiles of bfloat16: "amx3" three times, which keeps nearly all
+that float32 has, "amx1" once (see docs/precision.md).
+"""
+
+TILED = ("amx3", "amx1")
+"""Algorithms that need AMX."""
 
 ALGORITHM_CODES = {
     "auto": 0,
@@ -32,7 +43,11 @@ ALGORITHM_CODES = {
     "winograd2": 4,
     "winograd4": 5,
     "winograd6": 6,
+    "amx3": 7,
+    "amx1": 8,
 }
+AUTO_CODES = {"f32": 0, "bf16": 9}
+"""What "auto" is in the two precisions."""
 CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
 TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
 """Output rows that an algorithm computes together, where not 1."""

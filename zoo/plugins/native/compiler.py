@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.errors import MemoryLimitError
-from zoo.plugins.base import Array
+from zoo.plugins.base import Array, Precision
 from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
@@ -78,6 +78,8 @@ class NativePlan:
         Bytes that values between the steps may take.
     cache : dict, optional
         Packed weights, kept with the network.
+    precision : {"f32", "bf16"}
+        See :data:`zoo.plugins.base.Precision`.
     """
 
     def __init__(
@@ -86,8 +88,10 @@ class NativePlan:
         kernels: NativeKernels,
         memory: int | None = None,
         cache: Cache | None = None,
+        precision: Precision = "f32",
     ) -> None:
         self.kernels = kernels
+        self.precision = precision
         self.program = _native_program(program, kernels)
         self._cache: Cache = {} if cache is None else cache
         self._convolutions = {
@@ -117,13 +121,17 @@ class NativePlan:
         shape = (1, *self.program.shapes[step.inputs[0]])
         geometry = codes.geometry_codes(conv.geometry)
         code = kernels.algorithm_code(
-            shape, conv.weights.shape, conv.geometry, packed=True
+            shape,
+            conv.weights.shape,
+            conv.geometry,
+            packed=True,
+            precision=self.precision,
         )
         key = ("native", step.layers, level, code)
         if key not in self._cache:
             weights = np.require(conv.weights, np.float32, ("C", "A"))
             count = _native.conv_packed(level, shape, weights.shape, *geometry, code)
-            packed = np.empty(count, np.float32)
+            packed = aligned(count)
             _native.conv_pack(
                 level, kernels.threads, shape, weights, *geometry, code, packed
             )

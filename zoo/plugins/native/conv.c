@@ -25,6 +25,10 @@ static int64_t round_up(int64_t value, int64_t step) {
     return (value + step - 1) / step * step;
 }
 
+static int on_tiles(int algorithm) {
+    return algorithm == ZOO_AMX3 || algorithm == ZOO_AMX1;
+}
+
 /* Filters rounded up to whole panels; the last panel may be one vector wide. */
 static int64_t panel_columns(const zoo_isa *isa, int64_t k) {
     int64_t full = k / isa->nr * isa->nr, rest = k - full;
@@ -35,20 +39,45 @@ static int64_t panel_columns(const zoo_isa *isa, int64_t k) {
  * constants are counted from the inner loops: products run two vectors a cycle;
  * transforming a vector of channels of one tile takes `in` and `out` cycles;
  * packing works in double precision. */
-static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int m, int packed) {
-    double lanes = (double)isa->lanes;
-    double weights = packed ? 0 : (double)s->c * (double)s->k;
+static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+                     int packed) {
+    int m = winograd_tile(algorithm);
+    double lanes = (double)isa->lanes, taps = (double)(s->kh * s->kw);
+    double images = (double)s->n, c = (double)s->c, k = (double)s->k;
+    double weights = packed ? 0 : c / (double)s->groups * k;
     double in = m == 6 ? 300 : m == 4 ? 150 : 60, out = m == 6 ? 260 : m == 4 ? 130 : 50;
-    double a = m + 2, columns = (double)panel_columns(isa, s->k), tiles;
+    double a = m + 2, tiles;
+    double columns = (double)(s->groups * panel_columns(isa, s->k / s->groups));
+    if (algorithm == ZOO_DOT)
+        columns = 1.2 * k;
+    if (on_tiles(algorithm)) {
+        /* A product of 16 x 16 x 32 takes 16 cycles, with loads some 20; finishing 16
+         * x 16 results about 80; converting a channel of a pixel 1/5 or 1/10. */
+        int64_t cg = s->c / s->groups, kg = s->k / s->groups;
+        double products = algorithm == ZOO_AMX3 ? 3 : 1;
+        double panels = (double)(s->groups * (round_up(kg, 16) / 16));
+        double blocks = (double)(round_up(cg, 32) / 32);
+        tiles = images * (double)s->oh * (double)((s->ow + 15) / 16);
+        return tiles * panels * (taps * blocks * products * 20 + 80) +
+               images * (double)s->h * (double)s->w * blocks * (double)s->groups * 32 *
+                   1.3 * (products > 1 ? 0.2 : 0.1) +
+               weights * taps * 4;
+    }
     if (m == 0)
-        return (double)s->n * (double)s->oh * (double)s->ow * 9 * (double)s->c * columns /
-                   (2 * lanes) +
-               weights * 9 / 8;
-    tiles = (double)s->n * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
-    return tiles * (a * a * (double)s->c * columns / 2 + in * (double)s->c +
-                    out * (double)s->k) /
-               lanes +
+        return images * (double)s->oh * (double)s->ow * taps * c / (double)s->groups *
+                   columns / (2 * lanes) +
+               weights * taps / 8;
+    tiles = images * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
+    return tiles * (a * a * c * columns / 2 + in * c + out * k) / lanes +
            weights * (9 * a + 3 * a * a) / 4;
+}
+
+/* What zoo_conv_algorithm says of tiles: windows of some size would need too much
+ * converted input, few channels would be mostly padding. */
+static int tiles_fit(const zoo_conv_shape *s) {
+    return s->c / s->groups >= 8 && (s->kh - 1) * s->dh <= 64 &&
+           (s->kw - 1) * s->dw <= 64 && s->sh <= 8 && s->sw <= 8 &&
+           s->c / s->groups <= 1 << 16;
 }
 
 int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
@@ -66,13 +95,21 @@ int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
     case ZOO_WINOGRAD4:
     case ZOO_WINOGRAD6:
         return fits ? wanted : -1;
+    case ZOO_AMX3:
+    case ZOO_AMX1:
+        return tiles_fit(s) ? wanted : -1;
     case ZOO_AUTO:
-        if (!fits || s->c < 16 || s->k < 16)
-            return direct;
+    case ZOO_AUTO_BF16:
         best = direct;
-        for (int m = 2; m <= 6; m += 2)
-            if (cycles(isa, s, m, packed) < cycles(isa, s, winograd_tile(best), packed))
-                best = ZOO_WINOGRAD2 + (m - 2) / 2;
+        if (fits && s->c >= 16 && s->k >= 16)
+            for (int way = ZOO_WINOGRAD2; way <= ZOO_WINOGRAD6; way++)
+                if (cycles(isa, s, way, packed) < cycles(isa, s, best, packed))
+                    best = way;
+        if (isa->has_tiles && tiles_fit(s)) {
+            int way = wanted == ZOO_AUTO ? ZOO_AMX3 : ZOO_AMX1;
+            if (cycles(isa, s, way, packed) < cycles(isa, s, best, packed))
+                best = way;
+        }
         return best;
     default:
         return direct;
@@ -85,6 +122,11 @@ int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorit
     if (m)
         return zoo_mul((m + 2) * (m + 2), zoo_mul(s->c, panel_columns(isa, s->k)));
     switch (algorithm) {
+    case ZOO_AMX3:
+    case ZOO_AMX1: /* tiles of 256 floats' size */
+        return zoo_mul(zoo_mul(s->groups * (round_up(kg, 16) / 16),
+                               round_up(cg, 32) / 32 * 256),
+                       taps * (algorithm == ZOO_AMX3 ? 2 : 1));
     case ZOO_DOT:
         return zoo_mul(s->k, zoo_mul(taps, round_up(s->c, isa->lanes)));
     case ZOO_DEPTHWISE:
@@ -100,6 +142,7 @@ typedef struct {
     const zoo_isa *isa;
     const zoo_conv_shape *s;
     int m;
+    int planes; /* hi, or hi and lo */
     double g[8][3];
     const float *weights;
     float *packed;
@@ -140,6 +183,62 @@ static void pack_winograd(void *context, int64_t begin, int64_t end, int worker)
         }
 }
 
+/* The nearest bfloat16. */
+static uint16_t bfloat16(float x) {
+    uint32_t bits;
+    memcpy(&bits, &x, sizeof bits);
+    if (x != x)
+        return 0x7fc0;
+    return (uint16_t)((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
+}
+
+static float from_bfloat16(uint16_t x) {
+    uint32_t bits = (uint32_t)x << 16;
+    float number;
+    memcpy(&number, &bits, sizeof number);
+    return number;
+}
+
+/* 32 channels of 16 filters, or as many as there are: pairs of channels together. */
+static void pack_tile(const float *w, int64_t apart, int64_t channels, int64_t filters,
+                      int plane, uint16_t *to) {
+    if (channels < 32 || filters < 16)
+        memset(to, 0, 1024);
+    for (int64_t c = 0; c < channels; c++, w += apart) {
+        uint16_t *row = to + c / 2 * 32 + c % 2;
+        for (int64_t k = 0; k < filters; k++) {
+            uint16_t hi = bfloat16(w[k]);
+            row[2 * k] = plane ? bfloat16(w[k] - from_bfloat16(hi)) : hi;
+        }
+    }
+}
+
+/* Units: groups, 32 filters each. The order is explained in tiles_t.h. */
+static void pack_tiles(void *context, int64_t begin, int64_t end, int worker) {
+    const packing *p = context;
+    const zoo_conv_shape *s = p->s;
+    int64_t kg = s->k / s->groups, cg = s->c / s->groups, panels = (kg + 31) / 32;
+    int64_t blocks = (cg + 31) / 32, columns = round_up(kg, 16);
+    int64_t panel = s->kh * s->kw * blocks * 512 * p->planes; /* words, 16 filters */
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t g = unit / panels, k0 = unit % panels * 32;
+        int64_t width = columns - k0 < 32 ? columns - k0 : 32;
+        uint16_t *to = (uint16_t *)p->packed + (g * columns + k0) / 16 * panel;
+        for (int64_t y = 0; y < s->kh; y++)
+            for (int64_t b = 0; b < blocks; b++)
+                for (int64_t x = 0; x < s->kw; x++)
+                    for (int plane = 0; plane < p->planes; plane++)
+                        for (int64_t k = k0; k < k0 + width; k += 16, to += 512) {
+                            const float *from = p->weights + g * kg + k;
+                            int64_t tap = y * s->kw + x, depth = cg - b * 32;
+                            pack_tile(from + (tap * cg + b * 32) * s->k, s->k,
+                                      depth < 32 ? depth : 32,
+                                      kg - k < 16 ? kg - k : 16, plane, to);
+                        }
+    }
+}
+
 int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
                   int threads, const float *weights, float *packed) {
     packing p;
@@ -152,6 +251,10 @@ int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
     if (p.m) {
         zoo_winograd_matrix(p.m, p.g);
         zoo_parallel_for(s->c * s->k < 4096 ? 1 : threads, s->c, 1, pack_winograd, &p);
+    } else if (on_tiles(algorithm)) {
+        p.planes = algorithm == ZOO_AMX3 ? 2 : 1;
+        zoo_parallel_for(taps * s->c * s->k < 16384 ? 1 : threads,
+                         s->groups * ((s->k / s->groups + 31) / 32), 1, pack_tiles, &p);
     } else if (algorithm == ZOO_DOT) {
         int64_t depth = round_up(s->c, isa->lanes);
         for (int64_t k = 0; k < s->k; k++)
@@ -193,13 +296,56 @@ static int64_t direct_block(const zoo_conv *p) {
     return round_up(block < 1 ? 1 : block, mr);
 }
 
+/* Rows of output per unit at most; sets the columns. */
+static int64_t most_tile_rows(zoo_conv *p) {
+    int64_t bytes = p->s.groups * p->depth_blocks * (p->algorithm == ZOO_AMX3 ? 128 : 64);
+    int64_t most = zoo_l2_bytes() * 3 / 8 / bytes / (p->s.sh * p->s.sw);
+    int64_t groups = most / 4 / 16, across; /* at least four rows, if there are */
+    if (groups < 2)
+        groups = 2;
+    across = (p->tile_cols + groups - 1) / groups;
+    p->block_groups = (p->tile_cols + across - 1) / across;
+    most /= p->block_groups * 16;
+    return most < 1 ? 1 : most;
+}
+
+/* Units on tiles: as many output pixels as keep the converted input in part of the
+ * level-2 cache, the rest of which holds the weights of 32 filters. */
+static void divide_tiles(zoo_conv *p, int64_t images, int64_t rows, int team) {
+    int64_t most = most_tile_rows(p), across, down = (rows + most - 1) / most;
+    across = (p->tile_cols + p->block_groups - 1) / p->block_groups;
+    while (down < rows && images * across * down % team)
+        down++;
+    p->block_rows = (rows + down - 1) / down;
+    down = (rows + p->block_rows - 1) / p->block_rows;
+    p->units = images * across * down;
+}
+
+void zoo_conv_divide(zoo_conv *p, int64_t images, int64_t rows, int team) {
+    int64_t mr = p->isa->mr, tiles, rounds;
+    p->image_rows = rows;
+    p->tile_rows = images * rows;
+    if (on_tiles(p->algorithm)) {
+        divide_tiles(p, images, rows, team);
+        return;
+    }
+    /* Units of one size for all threads, none larger than planned. */
+    tiles = p->tile_rows * p->tile_cols;
+    rounds = (tiles + p->block * team - 1) / (p->block * team);
+    tiles = (tiles + rounds * team - 1) / (rounds * team);
+    tiles = (tiles + mr - 1) / mr * mr;
+    if (tiles < p->block)
+        p->block = tiles;
+    p->units = (p->tile_rows * p->tile_cols + p->block - 1) / p->block;
+}
+
 static int simple(int activation) {
     return activation == ZOO_LINEAR || activation == ZOO_RELU || activation == ZOO_SLOPE;
 }
 
 int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
                   const zoo_epilogue *e, const float *weights, const float *packed) {
-    int64_t taps = s->kh * s->kw, columns, bytes, k, scratch;
+    int64_t taps = s->kh * s->kw, columns, bytes, k, scratch, most_rows;
     char *memory;
     memset(p, 0, sizeof *p);
     p->isa = isa;
@@ -225,6 +371,24 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
         scratch = zoo_mul(
             scratch * 4,
             zoo_sum(zoo_mul(p->block, round_up(s->c, isa->lanes) + p->kcols), 32));
+    } else if (on_tiles(algorithm)) {
+        p->tile = 1;
+        p->span = s->kh;
+        p->span_w = s->kw;
+        p->tile_cols = (s->ow + 15) / 16;
+        p->kcols = round_up(p->kg, 16);
+        p->depth_blocks = (p->cg + 31) / 32;
+        columns = (p->tile_cols * 16 - 1) * s->sw + (s->kw - 1) * s->dw + 1;
+        zoo_conv_divide(p, s->n, s->oh, 1);
+        most_rows = most_tile_rows(p) < s->oh ? most_tile_rows(p) : s->oh;
+        /* An odd number of columns: of a power of two, lines would share sets. */
+        p->block_columns =
+            ((p->block_groups * 16 - 1) * s->sw + (s->kw - 1) * s->dw + 1) | 1;
+        p->block_span = (most_rows - 1) * s->sh + (s->kh - 1) * s->dh + 1;
+        scratch = zoo_mul(zoo_mul(p->block_columns, p->block_span),
+                          s->groups * p->depth_blocks *
+                              (algorithm == ZOO_AMX3 ? 128 : 64));
+        scratch = zoo_sum(scratch, p->block_span + 4096 + 1024);
     } else {
         p->tile = 1;
         p->span = s->kh;
@@ -251,7 +415,13 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
     p->bias = (float *)(p->columns + columns + 8);
     p->slopes = p->bias + k;
     p->zeros = p->slopes + k;
-    if (p->tile > 1) {
+    if (on_tiles(algorithm)) {
+        for (int64_t x = 0; x < columns; x++) {
+            int64_t last = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw;
+            p->columns[x] =
+                x <= last ? zoo_source(x - s->left, s->w, s->pad_mode) : -1;
+        }
+    } else if (p->tile > 1) {
         for (int64_t x = 0; x < columns; x++)
             p->columns[x] =
                 x < s->ow + 2 ? zoo_source(x - s->left, s->w, s->pad_mode) : -1;
@@ -289,6 +459,10 @@ void zoo_conv_part(const zoo_conv *p, const zoo_rows *rows, int64_t begin, int64
     case ZOO_WINOGRAD6:
         p->isa->winograd[p->algorithm - ZOO_WINOGRAD2](p, rows, begin, end, scratch);
         break;
+    case ZOO_AMX3:
+    case ZOO_AMX1:
+        p->isa->conv_tiles(p, rows, begin, end, scratch);
+        break;
     default:
         p->isa->conv_direct(p, rows, begin, end, scratch);
     }
@@ -322,6 +496,8 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     l.scratch = NULL;
     if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed))
         goto done;
+    if (on_tiles(algorithm))
+        zoo_conv_divide(&p, s->n, s->oh, threads);
     if (threads > p.units)
         threads = p.units < 1 ? 1 : (int)p.units;
     ins = zoo_mul(p.tile_rows, p.span);

@@ -91,18 +91,11 @@ static void prepare_conv(job *j, int team) {
     int residual = step->input_count > 1;
     zoo_conv *c = &j->conv;
     const float **table = j->scratch;
-    int64_t mr = j->engine->isa->mr, tiles, rounds, first, advance, spacing;
+    int64_t tile_rows, first, advance, spacing;
     *c = step->conv;
     first = j->start / c->tile;
-    c->tile_rows = (j->stop - j->start + c->tile - 1) / c->tile;
-    /* Units of one size for all threads, none larger than planned. */
-    tiles = c->tile_rows * c->tile_cols;
-    rounds = (tiles + c->block * team - 1) / (c->block * team);
-    tiles = (tiles + rounds * team - 1) / (rounds * team);
-    tiles = (tiles + mr - 1) / mr * mr;
-    if (tiles < c->block)
-        c->block = tiles;
-    c->units = (c->tile_rows * c->tile_cols + c->block - 1) / c->block;
+    tile_rows = (j->stop - j->start + c->tile - 1) / c->tile;
+    zoo_conv_divide(c, 1, tile_rows, team);
     advance = c->tile > 1 ? c->tile : c->s.sh;
     spacing = c->tile > 1 ? 1 : c->s.dh;
     j->rows.in = table;

@@ -8,6 +8,7 @@ warning, so that a fault of a compiler or a processor costs speed, not results.
 
 from __future__ import annotations
 
+import itertools
 import os
 import warnings
 from functools import lru_cache
@@ -17,12 +18,13 @@ import numpy as np
 from zoo.errors import PluginError, UsageError
 from zoo.plugins.native import _native
 
-__all__ = ["LEVELS", "available", "choose"]
+__all__ = ["LEVELS", "available", "choose", "has_tiles"]
 
 LEVELS = ("portable", "avx2", "avx512", "amx")
 """Names of the levels, by number; each one includes those before it."""
 
 _ALGORITHMS = (1, 4, 5, 6)  # direct and the three Winograd sizes
+_TILED = (7, 8)  # three products of bfloat16, and one
 
 
 @lru_cache(maxsize=1)
@@ -60,10 +62,21 @@ def choose(name: str | None = None) -> int:
     return LEVELS.index(name)
 
 
+def has_tiles(level: int) -> bool:
+    """Whether a level may multiply tiles of bfloat16: AMX, or what imitates it.
+
+    ``ZOO_EMULATE_AMX=1`` lets every level imitate AMX, to the bit and many times
+    slower than without; it is there for tests.
+    """
+    return LEVELS[level] == "amx" or os.environ.get("ZOO_EMULATE_AMX") == "1"
+
+
 def _agrees(level: int) -> bool:
     """Whether a level computes what portable C computes; warns if not."""
     try:
-        for result, truth in zip(_sample(level), _sample(0), strict=True):
+        tiles = LEVELS[level] == "amx"
+        results, truths = _sample(level, tiles=tiles), _sample(0, tiles=tiles)
+        for result, truth in zip(results, truths, strict=True):
             scale = float(np.abs(truth).max())
             np.testing.assert_allclose(result, truth, rtol=0, atol=1e-4 * scale)
     except (AssertionError, ValueError) as error:
@@ -78,8 +91,11 @@ def _agrees(level: int) -> bool:
     return True
 
 
-def _sample(level: int) -> list[np.ndarray]:
-    """Results of a few small cases that reach every kernel of a level."""
+def _sample(level: int, *, tiles: bool) -> list[np.ndarray]:
+    """Results of a few small cases that reach every kernel of a level.
+
+    ``tiles``: those of AMX as well, which the other levels imitate.
+    """
     rng = np.random.default_rng(7)
     results: list[np.ndarray] = []
     out: np.ndarray
@@ -93,6 +109,17 @@ def _sample(level: int) -> list[np.ndarray]:
         _native.conv2d(
             *(level, 1, x, values(3, 3, 19, 35), biases, (1, 1), (1, 1)),
             *((1, 1, 1, 1), 0, 1, algorithm, 1, 0.0, out),
+        )
+        results.append(out)
+    wide = values(1, 5, 37, 40)
+    for algorithm, filters, stride in itertools.product(
+        _TILED if tiles else (), (35, 48), (1, 2)
+    ):
+        size = (1, -(-5 // stride), -(-37 // stride), filters)
+        out = np.empty(size, np.float32)
+        _native.conv2d(
+            *(level, 1, wide, values(3, 3, 40, filters), None, (stride, stride)),
+            *((1, 1), (1, 1, 1, 1), 0, 1, algorithm, 1, 0.0, out),
         )
         results.append(out)
     for filters, groups in ((3, 1), (19, 19)):

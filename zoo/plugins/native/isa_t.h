@@ -11,6 +11,8 @@
 
 #include "winograd_t.h"
 
+#include "tiles_t.h"
+
 #include "backward_t.h"
 
 const zoo_isa ISA_TABLE = {
@@ -22,6 +24,10 @@ const zoo_isa ISA_TABLE = {
     .conv_dot = conv_dot,
     .conv_depthwise = conv_depthwise,
     .winograd = {winograd2, winograd4, winograd6},
+    .conv_tiles = conv_tiles,
+#ifdef ZOO_AMX
+    .has_tiles = 1,
+#endif
     .matmul_panel = matmul_panel,
     .dot = dot,
     .activate = activate,

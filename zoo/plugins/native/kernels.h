@@ -61,7 +61,10 @@ enum zoo_algorithm {
     ZOO_DEPTHWISE, /* one channel per group: vectors run along the groups */
     ZOO_WINOGRAD2, /* F(2x2, 3x3) */
     ZOO_WINOGRAD4,
-    ZOO_WINOGRAD6
+    ZOO_WINOGRAD6,
+    ZOO_AMX3, /* tiles, three bfloat16 products: nearly float */
+    ZOO_AMX1, /* tiles, one product */
+    ZOO_AUTO_BF16 /* ZOO_AUTO where bfloat16 is exact enough */
 };
 
 typedef struct {
@@ -89,6 +92,10 @@ typedef struct {
     int64_t tile_rows; /* rows of tiles in the whole batch */
     int64_t tile_cols;
     int64_t block;     /* tiles (pixels) per unit */
+    int64_t image_rows; /* rows of tiles in one image */
+    /* bfloat16 tiles (tiles_t.h): blocks of 32 channels, output rows and groups of 16
+     * columns per unit, columns and rows of input under them */
+    int64_t depth_blocks, block_rows, block_groups, block_columns, block_span;
     int64_t units;
     size_t scratch;    /* bytes that one worker needs */
     int64_t *columns;  /* tile_cols * span_w source columns, -1 outside */
@@ -121,6 +128,8 @@ typedef struct zoo_isa {
     void (*conv_depthwise)(const zoo_conv *, const zoo_rows *, int64_t, int64_t,
                            void *);
     void (*winograd[3])(const zoo_conv *, const zoo_rows *, int64_t, int64_t, void *);
+    void (*conv_tiles)(const zoo_conv *, const zoo_rows *, int64_t, int64_t, void *);
+    int has_tiles; /* conv_tiles is the processor's, not emulated */
     /* c (rows x cols) = or += a (rows x depth, lda apart) b (one packed panel) */
     void (*matmul_panel)(const float *a, int64_t lda, int64_t rows, int64_t depth,
                          const float *panel, int64_t cols, float *c, int64_t ldc,
@@ -146,6 +155,11 @@ extern const zoo_isa zoo_isa_portable;
 #define ZOO_HAS_X86 1
 extern const zoo_isa zoo_isa_avx2;
 extern const zoo_isa zoo_isa_avx512;
+#if defined(__linux__) && ((defined(__clang__) && __clang_major__ >= 12) ||               \
+                           (!defined(__clang__) && __GNUC__ >= 11))
+#define ZOO_HAS_AMX 1
+extern const zoo_isa zoo_isa_amx;
+#endif
 #endif
 
 /* The table of a level (zoo_isa_level); NULL if it was not compiled in. */
@@ -182,6 +196,10 @@ int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                   int algorithm, const zoo_epilogue *e, const float *weights,
                   const float *packed);
 void zoo_conv_clear(zoo_conv *conv);
+
+/* Cut `rows` rows of tiles of each of `images` into units for a team; scratch
+ * suffices as long as rows are not more than the shape's. */
+void zoo_conv_divide(zoo_conv *conv, int64_t images, int64_t rows, int team);
 
 /* One unit range of a convolution; rows as described above. */
 void zoo_conv_part(const zoo_conv *conv, const zoo_rows *rows, int64_t begin,

@@ -63,8 +63,11 @@ const zoo_isa *zoo_isa_table(int level) {
     case ZOO_AVX2:
         return &zoo_isa_avx2;
     case ZOO_AVX512:
-    case ZOO_AMX: /* its tiles serve the engine; the rest is AVX-512 */
         return &zoo_isa_avx512;
+#endif
+#ifdef ZOO_HAS_AMX
+    case ZOO_AMX:
+        return &zoo_isa_amx;
 #endif
     default:
         return NULL;

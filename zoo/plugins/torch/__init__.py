@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.errors import PluginError
+from zoo.plugins.base import Precision
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.program import Cache, Compiled, Program
 
@@ -66,7 +67,11 @@ class TorchKernels(NumpyKernels):
         return f"PyTorch {torch.__version__} ({where})"
 
     def compile(
-        self, program: Program, memory: int | None = None, cache: Cache | None = None
+        self,
+        program: Program,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",  # "bf16" permits more; it is not used here
     ) -> Compiled:
         from zoo.plugins.torch.compiled import TorchProgram
 
