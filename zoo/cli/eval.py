@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli._common import device_option, json_option, on_device, print_json
+from zoo.cli._common import (
+    device_option,
+    json_option,
+    on_device,
+    precision_option,
+    print_json,
+)
+
+if TYPE_CHECKING:
+    from zoo.plugins import Precision
 
 __all__ = ["command"]
 
@@ -18,6 +28,7 @@ __all__ = ["command"]
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
 @click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
 @device_option
+@precision_option
 @click.option("-j", "--threads", type=int, help="Threads to use.")
 @json_option
 def command(
@@ -27,6 +38,7 @@ def command(
     scale: int | None,
     backend: str | None,
     device: str | None,
+    precision: Precision,
     threads: int | None,
     as_json: bool,
 ) -> None:
@@ -51,7 +63,13 @@ def command(
     else:
         from zoo import load
 
-        net = load(model, weights, backend=on_device(backend, device), threads=threads)
+        net = load(
+            model,
+            weights,
+            backend=on_device(backend, device),
+            threads=threads,
+            precision=precision,
+        )
         net.network.require_weights()
         if scale not in (None, net.scale):
             raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._common import device_option, on_device
+from zoo.cli._common import device_option, on_device, precision_option
 from zoo.errors import UsageError, WeightsError, ZooError
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class _Run:
 )
 @click.option("--backend", metavar="NAME", help=_BACKEND_HELP)
 @device_option
+@precision_option
 @click.option(
     "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
 )
@@ -97,6 +98,7 @@ def command(
     format: str | None,
     backend: str | None,
     device: str | None,
+    precision: str,
     weights: str | None,
     force: bool,
     skip_existing: bool,
@@ -132,6 +134,7 @@ def command(
         backend=on_device(backend, device),
         threads=threads,
         memory=max_memory,
+        precision=precision,
         lenient=lenient,
     )
     jobs = make_jobs(sources, output, format, model.scale)
@@ -213,7 +216,7 @@ def _describe(model: Model, cfg: str, origin: str | None) -> str:
     return (
         f"network {cfg}, x{model.scale:g}; weights {origin or 'none needed'}\n"
         f"back end {kernels.name}, {kernels.instruction_set}, "
-        f"{kernels.threads} thread{plural}"
+        f"{kernels.threads} thread{plural}, {model.precision}"
     )
 
 

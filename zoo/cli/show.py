@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli._common import SIZE, json_option, print_json
+from zoo.cli._common import SIZE, json_option, precision_option, print_json
 
 if TYPE_CHECKING:
     from zoo.network import Network
+    from zoo.plugins import Precision
 
 __all__ = ["command"]
 
@@ -26,6 +27,7 @@ __all__ = ["command"]
 @click.option("--backend", metavar="NAME", help="Of the plan; also ZOO_BACKEND.")
 @click.option("-j", "--threads", type=click.IntRange(1), help="Of the plan.")
 @click.option("--max-memory", metavar="SIZE", help="Of the plan, as in 500M.")
+@precision_option
 @json_option
 def command(
     network: str,
@@ -35,6 +37,7 @@ def command(
     backend: str | None,
     threads: int | None,
     max_memory: str | None,
+    precision: Precision,
     as_json: bool,
 ) -> None:
     """Show the layers of a network, with what they make and cost.
@@ -56,7 +59,8 @@ def command(
     built = Network.read(path, lenient=lenient)
     height, width = size or built.nominal_size
     if plan:
-        _show_plan(built, height, width, backend, threads, max_memory, as_json)
+        limits = max_memory, precision
+        _show_plan(built, height, width, backend, threads, *limits, as_json)
         return
     summary = summarize(built, height, width)
     weights = find_weights(path)
@@ -76,6 +80,7 @@ def _show_plan(
     backend: str | None,
     threads: int | None,
     max_memory: str | None,
+    precision: Precision,
     as_json: bool,
 ) -> None:
     """What a back end executes for pictures of one size; weights do not matter."""
@@ -87,7 +92,7 @@ def _show_plan(
     network.trained = True
     limit = default_limit() if max_memory is None else parse_size(max_memory)
     kernels = select(backend, threads)
-    plan = Plan(network, height, width, kernels, memory=limit)
+    plan = Plan(network, height, width, kernels, memory=limit, precision=precision)
     steps = plan.steps()
     if as_json:
         print_json(
@@ -98,6 +103,7 @@ def _show_plan(
                 "backend": kernels.name,
                 "instruction_set": kernels.instruction_set,
                 "threads": kernels.threads,
+                "precision": precision,
                 "cutting": plan.cutting,
                 "memory": plan.memory,
                 "memory_limit": limit,
@@ -123,7 +129,8 @@ def _show_plan(
     plural = "s" if kernels.threads != 1 else ""
     click.echo(
         f"\n{network.source}: {width}x{height} on {kernels.name}, "
-        f"{kernels.instruction_set}, {kernels.threads} thread{plural}: {plan.cutting}"
+        f"{kernels.instruction_set}, {kernels.threads} thread{plural}, {precision}: "
+        f"{plan.cutting}"
     )
     click.echo(
         f"{sum(step.operations for step in steps) / 1e9:,.1f} GFLOP in {len(steps)} "
