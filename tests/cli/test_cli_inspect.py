@@ -53,6 +53,16 @@ def test_layers_show_json(name: str, capsys: pytest.CaptureFixture[str]) -> None
     assert [key["name"] for key in shown["keys"]] == [key.name for key in keys]
 
 
+def test_a_long_list_of_values_does_not_widen_the_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["layers", "show", "activation"]) == 0
+    output = capsys.readouterr().out
+    below = output[output.index("see below") :]
+    assert "\nactivation: linear, " in below
+    assert max(map(len, output.splitlines())) < 200
+
+
 def test_layers_show_takes_an_alias(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["layers", "show", "pixel_shuffle"]) == 0
     assert capsys.readouterr().out.startswith("[shuffler], [")

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
+_WIDEST_RANGE = 40
+
 
 @click.group(
     invoke_without_command=True, short_help="List layers, or show the keys of one."
@@ -114,10 +116,14 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 
 def _print_keys(keys: tuple[Key, ...]) -> None:
+    from textwrap import fill
+
     from zoo.reference import default_text, range_text
     from zoo.tables import table
 
     used = [key for key in keys if not key.unused]
+    ranges = {key.name: range_text(key) for key in used}
+    long = [name for name, text in ranges.items() if len(text) > _WIDEST_RANGE]
     unused = [key.name for key in keys if key.unused]
     if used:
         click.echo(
@@ -128,13 +134,16 @@ def _print_keys(keys: tuple[Key, ...]) -> None:
                         ", ".join((key.name, *key.aliases)),
                         key.type,
                         default_text(key),
-                        range_text(key),
+                        "see below" if key.name in long else ranges[key.name],
                         key.meaning,
                     )
                     for key in used
                 ],
             )
         )
+    for name in long:
+        click.echo()
+        click.echo(fill(f"{name}: {ranges[name]}", width=79, subsequent_indent="  "))
     if unused:
         click.echo()
         click.echo(f"Read and without effect, as in Darknet: {', '.join(unused)}.")
