@@ -1,4 +1,4 @@
-"""Writing files so that a reader sees the whole of one or none of it."""
+"""Reading the head of a file; writing files whole or not at all."""
 
 from __future__ import annotations
 
@@ -9,9 +9,43 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from zoo.errors import ZooError
+from zoo.errors import ReaderError, ZooError
 
-__all__ = ["atomic_path", "atomic_write"]
+__all__ = ["atomic_path", "atomic_write", "read_head"]
+
+
+def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes:
+    """The first bytes of a file, from which its format is known.
+
+    Parameters
+    ----------
+    path : Path
+    count : int
+        At most so many bytes.
+    error : type
+        What is raised if there is no such file, or none that can be read.
+    what : str
+        What the file should be, for the message: "a checkpoint".
+
+    Raises
+    ------
+    ZooError
+        Of the type ``error``.
+    ReaderError
+        If the file is empty.
+    """
+    try:
+        with open(path, "rb") as file:
+            head = file.read(count)
+    except FileNotFoundError:
+        raise error(f"there is no file {str(path)!r}") from None
+    except IsADirectoryError:
+        raise error(f"{str(path)!r} is a folder, not {what}") from None
+    except OSError as problem:
+        raise error(f"{str(path)!r} cannot be read: {problem.strerror}") from None
+    if not head:
+        raise ReaderError(f"{str(path)!r} is empty; fetch or convert it again")
+    return head
 
 
 def _umask() -> int:

@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from zoo._version import __version__
 from zoo.darknet_state import read_darknet, write_darknet
 from zoo.errors import ReaderError, UsageError, WeightsError
+from zoo.files import read_head
 from zoo.layers.base import Array
 from zoo.ledger import Ledger, Placed, assign, require_finite
 from zoo.network import Network
@@ -84,17 +85,7 @@ def load_weights(
 
 def _format_of(path: Path) -> Literal["safetensors", "weights"]:
     """Which of the two formats a file has, by its content before its name."""
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        raise WeightsError(f"there is no file {str(path)!r}") from None
-    except IsADirectoryError:
-        raise WeightsError(f"{str(path)!r} is a folder, not a weights file") from None
-    except OSError as error:
-        raise WeightsError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ReaderError(f"{str(path)!r} is empty; fetch or convert it again")
+    head = read_head(path, _HEAD_BYTES, WeightsError, "a weights file")
     if SafetensorsReader.recognizes(path, head):
         return "safetensors"
     if DarknetReader.recognizes(path, head):

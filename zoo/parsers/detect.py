@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from zoo.errors import PluginError, ReaderError
+from zoo.files import read_head
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.registry import registry
 
@@ -38,7 +39,7 @@ def reader_of(path: str | Path) -> type[Reader]:
         If the file cannot be opened, is empty, or no reader knows it.
     """
     path = Path(path)
-    head = _head(path)
+    head = read_head(path, _HEAD_BYTES, ReaderError, "a checkpoint")
     readers = _readers()
     found = [reader for reader in readers if _recognizes(reader, path, head)]
     by_name = [reader for reader in readers if path.name.endswith(reader.suffixes)]
@@ -79,18 +80,3 @@ def _recognizes(reader: type[Reader], path: Path, head: bytes) -> bool:
             stacklevel=3,
         )
         return False
-
-
-def _head(path: Path) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except FileNotFoundError:
-        raise ReaderError(f"there is no file {str(path)!r}") from None
-    except IsADirectoryError:
-        raise ReaderError(f"{str(path)!r} is a folder, not a checkpoint") from None
-    except OSError as error:
-        raise ReaderError(f"{str(path)!r} cannot be read: {error.strerror}") from None
-    if not head:
-        raise ReaderError(f"{str(path)!r} is empty; fetch it again")
-    return head
