@@ -44,12 +44,10 @@ from zoo.plugins.native.codes import (
     plain,
 )
 from zoo.plugins.native.compiler import NativePlan
-from zoo.plugins.native.gradients import by_input, can_transpose
+from zoo.plugins.native.gradients import by_input
 from zoo.plugins.native.isa import LEVELS, choose, has_tiles
 
 __all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
-
-_TWO_LINES = (ACTIVATION_CODES["relu"][0], ACTIVATION_CODES["leaky"][0])
 
 
 class NativeKernels(NumpyKernels):
@@ -248,22 +246,19 @@ class NativeKernels(NumpyKernels):
     def conv2d_backward(
         self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
     ) -> tuple[Array, Array, Array]:
-        if not _computable(x, weights, delta) or not can_transpose(geometry):
+        if not _computable(x, weights, delta):
             return super().conv2d_backward(x, weights, delta, geometry)
         shape = _conv_output(x.shape, weights.shape, geometry)
         if delta.shape != shape:
             raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
         by_x = by_input(self, delta, weights, geometry, (x.shape[1], x.shape[2]))
         by_weights = np.empty(weights.shape, np.float32)
-        delta = plain(delta)
-        _native.conv2d_weights(
-            *(self.level, self.threads, plain(x), delta),
-            *geometry_codes(geometry),
-            by_weights,
-        )
         by_biases = np.empty(shape[3], np.float32)
-        pixels = delta.reshape(-1, shape[3])
-        _native.column_sums(self.level, self.threads, pixels, by_biases)
+        _native.conv2d_gradient(
+            *(self.level, self.threads, plain(x), plain(delta)),
+            *geometry_codes(geometry),
+            *(ALGORITHM_CODES[self.algorithm], by_weights, by_biases),
+        )
         return by_x, by_weights, by_biases
 
     def conv2d_transpose(
@@ -273,7 +268,7 @@ class NativeKernels(NumpyKernels):
         geometry: ConvGeometry,
         size: tuple[int, int],
     ) -> Array:
-        if not _computable(x, weights) or not can_transpose(geometry):
+        if not _computable(x, weights):
             return super().conv2d_transpose(x, weights, geometry, size)
         image = (len(x), *size, weights.shape[2] * geometry.groups)
         if x.shape != _conv_output(image, weights.shape, geometry):
@@ -288,14 +283,70 @@ class NativeKernels(NumpyKernels):
         name: str,
         slopes: Array | None = None,
     ) -> tuple[Array, Array | None]:
-        kind, slope = ACTIVATION_CODES.get(name, (-1, 0.0))
-        lines = name != "prelu" and kind in _TWO_LINES
-        if not lines or not _computable(y, delta) or y.shape != delta.shape:
+        code = ACTIVATION_CODES.get(name)
+        if (
+            code is None
+            or not _computable(x, y, delta)
+            or not x.shape == y.shape == delta.shape
+            or (name == "prelu" and slopes is None)
+        ):
             return super().activation_backward(x, y, delta, name, slopes)
-        flat = plain(delta).reshape(-1)
-        out = np.empty_like(flat)
-        _native.gate(self.level, self.threads, slope, plain(y).reshape(-1), flat, out)
-        return out.reshape(delta.shape), None
+        shape = (-1, delta.shape[-1] if delta.ndim else 1)
+        before, after, change = (plain(array).reshape(shape) for array in (x, y, delta))
+        each = by_slopes = None
+        if name == "prelu":
+            _check_length("slopes", slopes, change.shape[1])
+            each = plain(slopes)
+            by_slopes = np.empty(change.shape[1], np.float32)
+            _native.slopes_gradient(self.level, self.threads, before, change, by_slopes)
+        out = np.empty_like(change)
+        _native.activation_gradient(
+            *(self.level, self.threads, *code, each, before, after, change, out)
+        )
+        return out.reshape(delta.shape), by_slopes
+
+    def dense_backward(
+        self, x: Array, weights: Array, delta: Array
+    ) -> tuple[Array, Array, Array]:
+        if not _computable(x, weights, delta):
+            return super().dense_backward(x, weights, delta)
+        if x.ndim != 2 or delta.shape != (len(x), len(weights)):
+            raise ShapeError(
+                f"the gradient has shape {delta.shape}, not {(len(x), len(weights))}"
+            )
+        # Both are products with the transpose of a matrix, as dense is.
+        by_x = self.dense(delta, weights.T, None)
+        by_weights = self.dense(np.ascontiguousarray(delta.T), x.T, None)
+        by_biases = np.empty(len(weights), np.float32)
+        _native.column_sums(self.level, self.threads, plain(delta), by_biases)
+        return by_x, by_weights, by_biases
+
+    def max_pool_backward(
+        self, x: Array, delta: Array, geometry: PoolGeometry
+    ) -> Array:
+        shape = _pool_output(x.shape, geometry)
+        if shape is None or not _computable(x, delta) or delta.shape != shape:
+            return super().max_pool_backward(x, delta, geometry)
+        return self._pool_backward(x, delta, geometry, np.empty_like(x), mean=False)
+
+    def average_pool_backward(
+        self, shape: tuple[int, ...], delta: Array, geometry: PoolGeometry
+    ) -> Array:
+        pooled = _pool_output(shape, geometry)
+        if pooled is None or not _computable(delta) or delta.shape != pooled:
+            return super().average_pool_backward(shape, delta, geometry)
+        out = np.empty(shape, np.float32)
+        return self._pool_backward(out, delta, geometry, out, mean=True)
+
+    def _pool_backward(
+        self, x: Array, delta: Array, geometry: PoolGeometry, out: Array, *, mean: bool
+    ) -> Array:
+        size, stride, padding = (tuple(map(int, part)) for part in geometry)
+        _native.pool_gradient(
+            *(self.level, self.threads, mean, plain(x), plain(delta)),
+            *(size, stride, padding, out),
+        )
+        return out
 
     # -- value by value ----------------------------------------------------
 

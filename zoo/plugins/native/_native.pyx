@@ -57,14 +57,39 @@ cdef extern from "kernels.h" nogil:
     void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                    float beta, const float *a, const float *b, float *y, int64_t n)
 
-    int zoo_conv2d_weights(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
-                           const float *x, const float *delta, float *dw)
+    int ZOO_ACTIVATIONS
+
+
+cdef extern from "gradients.h" nogil:
+    ctypedef struct zoo_adam:
+        float rate, beta1, beta2, rest1, rest2, epsilon, decay, keep, unbias
+
+    int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                            int algorithm, const float *x, const float *delta, float *dw,
+                            float *db)
     int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
                         const float *x, float *sums)
-    void zoo_gate(const zoo_isa *isa, int threads, float slope, const float *f,
-                  const float *delta, float *out, int64_t n)
-
-    int ZOO_ACTIVATIONS
+    void zoo_activation_gradient(const zoo_isa *isa, int threads, int kind, float slope,
+                                 const float *slopes, int64_t pixels, int64_t channels,
+                                 const float *x, const float *f, const float *delta,
+                                 float *out)
+    int zoo_slopes_gradient(const zoo_isa *isa, int threads, int64_t pixels,
+                            int64_t channels, const float *x, const float *delta,
+                            float *sums)
+    int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                              const float *x, const float *delta, float *dx)
+    int zoo_average_pool_gradient(const zoo_isa *isa, int threads,
+                                  const zoo_pool_shape *s, const float *delta, float *dx)
+    int zoo_channel_sums(const zoo_isa *isa, int threads, int64_t pixels,
+                         int64_t channels, const float *a, const float *shift,
+                         const float *b, const float *mean, double *sums,
+                         double *products)
+    void zoo_normalize(const zoo_isa *isa, int threads, int64_t pixels, int64_t channels,
+                       const float *x, const float *mean, const float *factor,
+                       const float *offset, const float *delta, const float *by,
+                       float *out)
+    void zoo_adam_step(const zoo_isa *isa, int threads, const zoo_adam *a, int64_t n,
+                       float *p, float *m, float *v, const float *g)
 
 
 # Larger numbers than these do not come from images, and products of two fit.
@@ -326,50 +351,5 @@ def activations():
     return ZOO_ACTIVATIONS
 
 
-def conv2d_weights(int level, int threads, const float[:, :, :, ::1] x,
-                   const float[:, :, :, ::1] delta, tuple stride, tuple dilation,
-                   tuple padding, int pad_mode, int64_t groups,
-                   float[:, :, :, ::1] out):
-    """Gradient of a convolution with respect to its weights."""
-    cdef const zoo_isa *isa = table(level)
-    cdef zoo_conv_shape s
-    cdef int failed
-    conv_shape(&s, (x.shape[0], x.shape[1], x.shape[2], x.shape[3]),
-               (out.shape[0], out.shape[1], out.shape[2], out.shape[3]),
-               stride, dilation, padding, pad_mode, groups)
-    check_kind(0, threads)
-    demand(delta.shape[0] == s.n and delta.shape[1] == s.oh and
-           delta.shape[2] == s.ow and delta.shape[3] == s.k,
-           "the gradient has another shape")
-    with nogil:
-        failed = zoo_conv2d_weights(isa, threads, &s, &x[0, 0, 0, 0],
-                                    &delta[0, 0, 0, 0], &out[0, 0, 0, 0])
-    if failed:
-        raise MemoryError("not enough memory for the gradient of a convolution")
-
-
-def column_sums(int level, int threads, const float[:, ::1] x, float[::1] out):
-    """Sum of every column."""
-    cdef const zoo_isa *isa = table(level)
-    cdef int failed
-    check_kind(0, threads)
-    demand(x.shape[0] > 0 and x.shape[1] > 0 and out.shape[0] == x.shape[1],
-           "the arrays do not fit each other")
-    with nogil:
-        failed = zoo_column_sums(isa, threads, x.shape[0], x.shape[1], &x[0, 0], &out[0])
-    if failed:
-        raise MemoryError("not enough memory for sums")
-
-
-def gate(int level, int threads, float slope, const float[::1] f,
-         const float[::1] delta, float[::1] out):
-    """out = delta where f > 0, else slope delta."""
-    cdef const zoo_isa *isa = table(level)
-    check_kind(0, threads)
-    demand(f.shape[0] > 0 and delta.shape[0] == f.shape[0] and
-           out.shape[0] == f.shape[0], "the arrays do not fit each other")
-    with nogil:
-        zoo_gate(isa, threads, slope, &f[0], &delta[0], &out[0], f.shape[0])
-
-
 include "engine.pxi"
+include "gradients.pxi"

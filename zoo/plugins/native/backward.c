@@ -1,115 +1,222 @@
-/* Gradients of whole arrays. Sums run over fixed parts of the pixels, which are then
- * added in order, so that results do not depend on the number of threads. */
-#include "kernels.h"
+/* Gradients of convolutions, of whole arrays. Sums run over fixed parts of the
+ * pixels, which are then added in order, so that results do not depend on the number
+ * of threads. */
+#include "gradients.h"
 
 #include "threads.h"
 
 #include <string.h>
 
 #define PARTS 8
+#define SMALL_PARTS 32 /* of kernels whose sums are small */
+
+/* Ways to sum up directly, by the shape of the kernel. */
+enum { GENERAL, WINDOWS, FEW, DEPTHWISE };
 
 typedef struct {
     const zoo_conv *conv;
     const zoo_rows *rows;
+    int way;
     int64_t parts, panels, panel_floats; /* panels: of all groups */
-    float *sums;                         /* parts x panels x taps x cg x nr */
+    int64_t part_floats;
+    float *sums; /* parts x part_floats */
     float *dw;
     char *scratch;
     size_t scratch_bytes;
 } gradient;
 
-/* Units: a panel of filters over a part of the pixels. */
+/* Units: a panel of filters over a part of the pixels; but for GENERAL, all filters
+ * over a part. */
 static void sum_parts(void *context, int64_t begin, int64_t end, int worker) {
     const gradient *d = context;
     const zoo_conv *p = d->conv;
     int64_t nr = p->isa->nr, per_group = d->panels / p->s.groups;
+    int64_t per_part = d->way == GENERAL ? d->panels : 1;
+    void *scratch = d->scratch + (size_t)worker * d->scratch_bytes;
     for (int64_t unit = begin; unit < end; unit++) {
-        int64_t part = unit / d->panels, panel = unit % d->panels;
+        int64_t part = unit / per_part, panel = unit % per_part;
         int64_t g = panel / per_group, k = panel % per_group * nr;
-        float *sums = d->sums + unit * d->panel_floats;
-        memset(sums, 0, (size_t)d->panel_floats * sizeof *sums);
-        p->isa->weights_gradient(p, d->rows, p->units * part / d->parts,
-                                 p->units * (part + 1) / d->parts, g, k,
-                                 p->kg - k < nr ? p->kg - k : nr, sums,
-                                 d->scratch + (size_t)worker * d->scratch_bytes);
+        int64_t first = p->units * part / d->parts, last = p->units * (part + 1) / d->parts;
+        float *sums = d->sums + part * d->part_floats + panel * d->panel_floats;
+        memset(sums, 0,
+               (size_t)(d->way == GENERAL ? d->panel_floats : d->part_floats) *
+                   sizeof *sums);
+        if (d->way == GENERAL)
+            p->isa->weights_gradient(p, d->rows, first, last, g, k,
+                                     p->kg - k < nr ? p->kg - k : nr, sums, scratch);
+        else
+            p->isa->small_gradient[d->way - WINDOWS](p, d->rows, first, last, sums,
+                                                     scratch);
     }
 }
 
-/* Units: panels. */
+static float over_parts(const gradient *d, const float *from) {
+    float sum = *from;
+    for (int64_t part = 1; part < d->parts; part++)
+        sum += from[part * d->part_floats];
+    return sum;
+}
+
+/* Units: panels; of FEW and DEPTHWISE taps. */
 static void join_parts(void *context, int64_t begin, int64_t end, int worker) {
     const gradient *d = context;
     const zoo_conv *p = d->conv;
-    int64_t nr = p->isa->nr, per_group = d->panels / p->s.groups;
-    int64_t step = d->panels * d->panel_floats;
+    int64_t nr = p->isa->nr, per_group = d->panels / p->s.groups, lanes = p->isa->lanes;
+    int64_t c = p->s.c, k = p->s.k, cp = (c + lanes - 1) / lanes * lanes;
     (void)worker;
-    for (int64_t panel = begin; panel < end; panel++) {
-        int64_t g = panel / per_group, k = panel % per_group * nr;
-        int64_t cols = p->kg - k < nr ? p->kg - k : nr;
-        const float *from = d->sums + panel * d->panel_floats;
-        float *to = d->dw + g * p->kg + k;
-        for (int64_t row = 0; row < d->panel_floats / nr; row++, from += nr, to += p->s.k)
-            for (int64_t j = 0; j < cols; j++) {
-                float sum = from[j];
-                for (int64_t part = 1; part < d->parts; part++)
-                    sum += from[part * step + j];
-                to[j] = sum;
-            }
+    for (int64_t unit = begin; unit < end; unit++) {
+        if (d->way == DEPTHWISE) {
+            for (int64_t i = 0; i < c; i++)
+                d->dw[unit * c + i] = over_parts(d, d->sums + unit * c + i);
+        } else if (d->way == FEW) {
+            for (int64_t i = 0; i < c; i++)
+                for (int64_t q = 0; q < k; q++)
+                    d->dw[(unit * c + i) * k + q] =
+                        over_parts(d, d->sums + (unit * k + q) * cp + i);
+        } else {
+            int64_t g = unit / per_group, k0 = unit % per_group * nr;
+            int64_t cols = p->kg - k0 < nr ? p->kg - k0 : nr;
+            const float *from = d->sums + unit * d->panel_floats;
+            float *to = d->dw + g * p->kg + k0;
+            for (int64_t row = 0; row < d->panel_floats / nr; row++, from += nr, to += k)
+                for (int64_t j = 0; j < cols; j++)
+                    to[j] = over_parts(d, from + j);
+        }
     }
 }
 
-int zoo_conv2d_weights(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
-                       const float *x, const float *delta, float *dw) {
+static int direct(const zoo_conv *p, int threads, const zoo_rows *rows, float *dw) {
+    const zoo_isa *isa = p->isa;
+    int64_t taps = p->s.kh * p->s.kw, cp = (p->s.c + isa->lanes - 1) / isa->lanes;
+    int64_t units, per_pixel;
+    int failed = -1;
+    gradient d;
+    memset(&d, 0, sizeof d);
+    d.conv = p;
+    d.rows = rows;
+    d.dw = dw;
+    d.panels = (p->kg + isa->nr - 1) / isa->nr * p->s.groups;
+    d.panel_floats = zoo_mul(zoo_mul(taps, p->cg), isa->nr);
+    d.part_floats = zoo_mul(d.panels, d.panel_floats);
+    if (p->cg == 1 && p->kg == 1 && p->s.groups > 1) {
+        d.way = DEPTHWISE;
+        d.part_floats = taps * p->s.c;
+    } else if (p->s.groups == 1 && p->s.k <= 4 && p->s.c >= isa->lanes) {
+        d.way = FEW;
+        d.part_floats = zoo_mul(taps * p->s.k, cp * isa->lanes);
+    } else if (p->im2col) {
+        d.way = WINDOWS;
+    }
+    d.parts = d.way == GENERAL ? PARTS : SMALL_PARTS;
+    d.parts = p->units < d.parts ? p->units : d.parts;
+    units = d.way == GENERAL ? d.parts * d.panels : d.parts;
+    if (threads > units)
+        threads = (int)units;
+    per_pixel = 8 * taps + 16 + 4 * isa->nr + (d.way == WINDOWS ? 4 * taps * p->s.c : 0);
+    d.scratch_bytes = (size_t)(p->block * per_pixel + 4096) / 64 * 64;
+    d.sums = zoo_alloc(zoo_mul(zoo_mul(d.parts, d.part_floats), sizeof *d.sums));
+    d.scratch = zoo_alloc(zoo_mul(threads, (int64_t)d.scratch_bytes));
+    if (d.sums != NULL && d.scratch != NULL) {
+        zoo_parallel_for(threads, units, 1, sum_parts, &d);
+        zoo_parallel_for(threads, d.way == GENERAL || d.way == WINDOWS ? d.panels : taps,
+                         1, join_parts, &d);
+        failed = 0;
+    }
+    zoo_free(d.scratch);
+    zoo_free(d.sums);
+    return failed;
+}
+
+/* Rough cycles on one core, as in conv.c. m: 0 for directly. */
+static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int m) {
+    double lanes = (double)isa->lanes, c = (double)s->c, k = (double)s->k, a = m + 2;
+    double rows = (double)((s->c + isa->mr - 1) / isa->mr * isa->mr);
+    double cols = (double)((s->k + isa->nr - 1) / isa->nr * isa->nr), tiles;
+    if (m == 0)
+        return (double)(s->n * s->oh) * (double)s->ow * 9 * rows * cols / (2 * lanes) * 1.3;
+    tiles = (double)s->n * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
+    return tiles *
+               (a * a * rows * cols / 2 +
+                (m == 6 ? 300 : m == 4 ? 150 : 60) * (c + k)) /
+               lanes +
+           c * k * (9 * a + 3 * a * a) / 4;
+}
+
+/* m of F(m x m, 3 x 3), or 0. */
+static int tile_size(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm) {
+    int best = 0;
+    if (s->kh != 3 || s->kw != 3 || s->sh != 1 || s->sw != 1 || s->dh != 1 || s->dw != 1 ||
+        s->groups != 1)
+        return 0;
+    if (algorithm >= ZOO_WINOGRAD2 && algorithm <= ZOO_WINOGRAD6)
+        return 2 * (algorithm - ZOO_WINOGRAD2) + 2;
+    if ((algorithm >= ZOO_DIRECT && algorithm <= ZOO_DEPTHWISE) || s->c < 8 || s->k < 8)
+        return 0;
+    for (int m = 2; m <= 6; m += 2)
+        if (cycles(isa, s, m) < cycles(isa, s, best))
+            best = m;
+    return best;
+}
+
+static int one_way(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int m,
+                   const float *x, const float *delta, float *dw, float *db) {
     zoo_conv p;
     zoo_rows rows;
     zoo_epilogue e = {0};
-    gradient d;
-    int failed = -1, workers;
-    int64_t ins, floats;
+    int result = -1;
+    int64_t ins, per_image, step;
     const float **table = NULL;
-    memset(&d, 0, sizeof d);
-    if (zoo_conv_init(&p, isa, s, ZOO_DIRECT, &e, NULL, NULL))
+    if (zoo_conv_init(&p, isa, s, m ? ZOO_WINOGRAD2 + m / 2 - 1 : ZOO_DIRECT, &e, NULL,
+                      NULL))
         goto done;
     ins = zoo_mul(p.tile_rows, p.span);
-    table = zoo_alloc(zoo_mul(zoo_sum(ins, p.tile_rows), sizeof *table));
+    table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(p.tile_rows, p.tile)), sizeof *table));
     if (table == NULL)
         goto done;
+    per_image = p.tile_rows / s->n;
+    step = m ? m : s->sh;
     for (int64_t r = 0; r < p.tile_rows; r++) {
-        int64_t image = r / s->oh, row = r % s->oh;
-        for (int64_t i = 0; i < s->kh; i++) {
-            int64_t from = zoo_source(row * s->sh - s->top + i * s->dh, s->h, s->pad_mode);
-            table[r * s->kh + i] =
+        int64_t image = r / per_image, row = r % per_image;
+        for (int64_t i = 0; i < p.span; i++) {
+            int64_t at = row * step - s->top + i * s->dh, from = -1;
+            if (m == 0 || row * step + i < s->oh + 2)
+                from = zoo_source(at, s->h, s->pad_mode);
+            table[r * p.span + i] =
                 from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
         }
-        table[ins + r] = delta + r * s->ow * s->k;
+        for (int64_t i = 0; i < p.tile; i++) {
+            int64_t out = row * p.tile + i;
+            table[ins + r * p.tile + i] =
+                out < s->oh ? delta + (image * s->oh + out) * s->ow * s->k : NULL;
+        }
     }
     rows.in = table;
     rows.out = (float *const *)(table + ins); /* only read */
     rows.residual = NULL;
-    p.block = 128;
-    p.units = (p.tile_rows * s->ow + p.block - 1) / p.block;
-    d.conv = &p;
-    d.rows = &rows;
-    d.dw = dw;
-    d.parts = p.units < PARTS ? p.units : PARTS;
-    d.panels = (p.kg + isa->nr - 1) / isa->nr * s->groups;
-    d.panel_floats = s->kh * s->kw * p.cg * isa->nr;
-    floats = zoo_mul(zoo_mul(d.parts, d.panels), d.panel_floats);
-    workers = threads > d.parts * d.panels ? (int)(d.parts * d.panels) : threads;
-    d.scratch_bytes =
-        (size_t)(p.block * (8 * s->kh * s->kw + 8 + 4 * isa->nr) + 4096) / 64 * 64;
-    d.sums = zoo_alloc(zoo_mul(floats, sizeof *d.sums));
-    d.scratch = zoo_alloc(zoo_mul(workers, (int64_t)d.scratch_bytes));
-    if (d.sums == NULL || d.scratch == NULL)
-        goto done;
-    zoo_parallel_for(workers, d.parts * d.panels, 1, sum_parts, &d);
-    zoo_parallel_for(threads, d.panels, 1, join_parts, &d);
-    failed = 0;
+    if (m) {
+        result = zoo_winograd_gradient(&p, m, threads, &rows, dw, db);
+    } else {
+        p.block = 128;
+        p.units = (p.tile_rows * s->ow + p.block - 1) / p.block;
+        result = direct(&p, threads, &rows, dw);
+        if (result == 0 && db)
+            result =
+                zoo_column_sums(isa, threads, s->n * s->oh * s->ow, s->k, delta, db);
+    }
 done:
-    zoo_free(d.scratch);
-    zoo_free(d.sums);
     zoo_free((void *)table);
     zoo_conv_clear(&p);
-    return failed;
+    return result;
+}
+
+int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                        int algorithm, const float *x, const float *delta, float *dw,
+                        float *db) {
+    int m = tile_size(isa, s, algorithm);
+    int result = one_way(isa, threads, s, m, x, delta, dw, db);
+    if (result > 0)
+        result = one_way(isa, threads, s, 0, x, delta, dw, db);
+    return result;
 }
 
 /* -- sums of columns (gradients of biases) ---------------------------------- */
@@ -150,31 +257,4 @@ int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
     }
     zoo_free(c.sums);
     return 0;
-}
-
-/* -- activations that are a line on each side of zero ------------------------ */
-
-#define PIECE 16384
-
-typedef struct {
-    const zoo_isa *isa;
-    float slope;
-    const float *f, *delta;
-    float *out;
-    int64_t n;
-} gates;
-
-static void gate_pieces(void *context, int64_t begin, int64_t end, int worker) {
-    const gates *g = context;
-    (void)worker;
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t at = unit * PIECE, n = g->n - at < PIECE ? g->n - at : PIECE;
-        g->isa->gate(g->slope, g->f + at, g->delta + at, g->out + at, n);
-    }
-}
-
-void zoo_gate(const zoo_isa *isa, int threads, float slope, const float *f,
-              const float *delta, float *out, int64_t n) {
-    gates g = {isa, slope, f, delta, out, n};
-    zoo_parallel_for(threads, (n + PIECE - 1) / PIECE, 1, gate_pieces, &g);
 }

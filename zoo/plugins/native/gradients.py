@@ -1,13 +1,15 @@
 """Gradients of convolutions, made of convolutions.
 
 The gradient by the input is a convolution of delta with the kernel turned around.
-With a stride s, the padded input's rows r, r + s, r + 2s, ... only ever meet the
-kernel's rows r, r + s, ...: each of the s x s phases is a convolution of stride 1
-with a part of the kernel, and nothing is multiplied by inserted zeros.
+With a stride s and a dilation d, g = gcd(s, d), the padded input's rows d r, d r + s,
+d r + 2s, ... only ever meet the kernel's rows r, r + s/g, ...: each of the phases r is
+a convolution of stride 1 and dilation d/g with a part of the kernel, and nothing is
+multiplied by inserted zeros.
 """
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from zoo.plugins.base import Array, ConvGeometry, Kernels, Padding
 from zoo.plugins.numpy.convolution import source_cells
 
-__all__ = ["by_input", "can_transpose"]
+__all__ = ["by_input"]
 
 
 class _Phase(NamedTuple):
@@ -29,14 +31,6 @@ class _Phase(NamedTuple):
     amount: int
     low: int
     high: int
-
-
-def can_transpose(geometry: ConvGeometry) -> bool:
-    """Whether :func:`by_input` covers a geometry: no stride with a dilation."""
-    return all(
-        stride == 1 or dilation == 1
-        for stride, dilation in zip(geometry.stride, geometry.dilation, strict=True)
-    )
 
 
 def by_input(
@@ -55,7 +49,7 @@ def by_input(
     delta : ndarray, N x H' x W' x K
     weights : ndarray, kh x kw x (C / groups) x K
     geometry : ConvGeometry
-        Of the convolution, one that :func:`can_transpose`.
+        Of the convolution.
     size : tuple of int
         Height and width of the input.
     """
@@ -118,18 +112,21 @@ def _phases(
 ) -> list[_Phase]:
     """The phases of one axis that see any of the kernel."""
     phases = []
-    for r in range(min(stride, size)):
-        taps = len(range(r, size, stride))
-        reach = (taps - 1) * dilation
-        first = max(0, -((r - before) // stride))  # ceil((before - r) / stride)
-        last = -((r - before - length) // stride)  # one after
+    common = math.gcd(stride, dilation)
+    apart = stride // common  # between the taps of a phase
+    for r in range(min(apart, size)):
+        taps = len(range(r, size, apart))
+        reach = (taps - 1) * (dilation // common)
+        start = dilation * r - before
+        first = max(0, -(start // stride))  # ceil(-start / stride)
+        last = -((start - length) // stride)  # one after
         count = last - first
         if count > 0:
             low = reach - first
             phases.append(
                 _Phase(
-                    slice(r, None, stride),
-                    first * stride + r - before,
+                    slice(r, None, apart),
+                    first * stride + start,
                     count,
                     low,
                     count - outputs - low + reach,
@@ -157,7 +154,14 @@ def _phase(
         np.ascontiguousarray(kernel),
         None,
         ConvGeometry(
-            dilation=geometry.dilation, padding=Padding(*pads), groups=geometry.groups
+            dilation=(
+                geometry.dilation[0]
+                // math.gcd(geometry.dilation[0], geometry.stride[0]),
+                geometry.dilation[1]
+                // math.gcd(geometry.dilation[1], geometry.stride[1]),
+            ),
+            padding=Padding(*pads),
+            groups=geometry.groups,
         ),
     )
 

@@ -15,6 +15,10 @@
 
 #include "backward_t.h"
 
+#include "winograd_gradient_t.h"
+
+#include "pointwise_gradient_t.h"
+
 const zoo_isa ISA_TABLE = {
     .name = ISA_NAME,
     .lanes = VL,
@@ -35,5 +39,13 @@ const zoo_isa ISA_TABLE = {
     .maximum = maximum,
     .axpy = axpy,
     .weights_gradient = weights_gradient,
-    .gate = gate,
+    .small_gradient = {windows_gradient, few_gradient, depthwise_gradient},
+    .gradient_tiles = {gradient_tiles2, gradient_tiles4, gradient_tiles6},
+    .outer_panel = outer_panel,
+    .activation_gradient = activation_gradient,
+    .add_slopes_gradient = add_slopes_gradient,
+    .larger = larger,
+    .adam = adam,
+    .normalize = normalize,
+    .add_products = add_products,
 };

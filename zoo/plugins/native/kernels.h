@@ -117,6 +117,11 @@ typedef struct {
     const float *const *residual;
 } zoo_rows;
 
+/* Coefficients of an update; see zoo_adam_step in gradients.h. */
+typedef struct {
+    float rate, beta1, beta2, rest1, rest2, epsilon, decay, keep, unbias;
+} zoo_adam;
+
 /* -- one table per instruction set ----------------------------------------- */
 
 typedef struct zoo_isa {
@@ -143,11 +148,32 @@ typedef struct zoo_isa {
     void (*maximum)(const float *a, const float *b, float *y, int64_t n);
     /* y = a + factor b */
     void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
-    /* gradients; see backward_t.h */
+    /* gradients; see backward_t.h, winograd_gradient_t.h, pointwise_gradient_t.h */
     void (*weights_gradient)(const zoo_conv *, const zoo_rows *, int64_t begin,
                              int64_t end, int64_t g, int64_t k0, int64_t cols,
                              float *sums, void *scratch);
-    void (*gate)(float slope, const float *f, const float *delta, float *out, int64_t n);
+    void (*small_gradient[3])(const zoo_conv *, const zoo_rows *, int64_t begin,
+                              int64_t end, float *sums, void *scratch);
+    void (*gradient_tiles[3])(const zoo_conv *, const zoo_rows *, int64_t first,
+                              int64_t begin, int64_t end, float *v, int64_t v_row,
+                              int64_t v_apart, float *d, int64_t d_row,
+                              int64_t d_apart);
+    void (*outer_panel)(const float *a, int64_t lda, int64_t rows, const float *b,
+                        int64_t ldb, int64_t depth, float *s);
+    void (*activation_gradient)(int kind, float slope, const float *slopes,
+                                const float *x, const float *f, const float *delta,
+                                float *out, int64_t n);
+    void (*add_slopes_gradient)(const float *x, const float *delta, float *sums,
+                                int64_t n);
+    void (*larger)(const float *a, const int32_t *a_cell, const float *b,
+                   const int32_t *b_cell, float *out, int32_t *cell, int64_t n);
+    void (*adam)(const zoo_adam *a, float *p, float *m, float *v, const float *g,
+                 int64_t n);
+    void (*normalize)(const float *x, const float *mean, const float *factor,
+                      const float *offset, const float *delta, const float *by,
+                      float *out, int64_t n);
+    void (*add_products)(const float *a, const float *shift, const float *b,
+                         const float *mean, float *sums, float *products, int64_t n);
 } zoo_isa;
 
 extern const zoo_isa zoo_isa_portable;
@@ -233,18 +259,5 @@ void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
                   const float *x, float *y);
 void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                float beta, const float *a, const float *b, float *y, int64_t n);
-
-/* -- gradients of whole arrays ----------------------------------------------- */
-
-/* Of the weights (kh x kw x cg x k) of a convolution; delta: n x oh x ow x k. */
-int zoo_conv2d_weights(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
-                       const float *x, const float *delta, float *dw);
-
-int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
-                    const float *x, float *sums);
-
-/* out = delta where f > 0, else slope delta */
-void zoo_gate(const zoo_isa *isa, int threads, float slope, const float *f,
-              const float *delta, float *out, int64_t n);
 
 #endif

@@ -1,0 +1,58 @@
+/* Gradients and updates of whole arrays; 0, or -1 where memory is short. */
+#ifndef ZOO_GRADIENTS_H
+#define ZOO_GRADIENTS_H
+
+#include "kernels.h"
+
+/* Of the weights (kh x kw x cg x k) and the biases (k; or NULL) of a convolution;
+ * delta: n x oh x ow x k. algorithm: of enum zoo_algorithm, ZOO_AUTO for the
+ * fastest; what it cannot do is done directly. */
+int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                        int algorithm, const float *x, const float *delta, float *dw,
+                        float *db);
+
+/* The same for F(m x m, 3 x 3); of rows, out holds the rows of delta. 1 if a
+ * result is not finite and must be computed directly. */
+int zoo_winograd_gradient(const zoo_conv *conv, int m, int threads, const zoo_rows *rows,
+                          float *dw, float *db);
+
+int zoo_column_sums(const zoo_isa *isa, int threads, int64_t rows, int64_t cols,
+                    const float *x, float *sums);
+
+/* out = delta f'(x), f = f(x); x is read for the kinds whose derivative takes it
+ * (ZOO_SLOPE, ZOO_SWISH, ZOO_MISH, ZOO_GELU, ZOO_HARD_MISH) and may be f for the
+ * others. Of ZOO_SLOPE the slope, or one per channel. out may be delta. */
+void zoo_activation_gradient(const zoo_isa *isa, int threads, int kind, float slope,
+                             const float *slopes, int64_t pixels, int64_t channels,
+                             const float *x, const float *f, const float *delta,
+                             float *out);
+
+/* By the slopes of prelu: sums over pixels of delta min(x, 0). */
+int zoo_slopes_gradient(const zoo_isa *isa, int threads, int64_t pixels,
+                        int64_t channels, const float *x, const float *delta,
+                        float *sums);
+
+/* Of the largest of each window: to its first cell in row-major order. */
+int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                          const float *x, const float *delta, float *dx);
+int zoo_average_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                              const float *delta, float *dx);
+
+/* By channel, over pixels: sums of (a - shift), and of (a - shift) (b - mean). */
+int zoo_channel_sums(const zoo_isa *isa, int threads, int64_t pixels, int64_t channels,
+                     const float *a, const float *shift, const float *b,
+                     const float *mean, double *sums, double *products);
+
+/* out = (x - mean) factor + offset, + delta by unless delta is NULL; by channel. */
+void zoo_normalize(const zoo_isa *isa, int threads, int64_t pixels, int64_t channels,
+                   const float *x, const float *mean, const float *factor,
+                   const float *offset, const float *delta, const float *by,
+                   float *out);
+
+/* Adam in one pass: g += decay p, p *= keep, and the moments m, v and p of
+ * zoo/train/optimizers.py. rate: divided by 1 - beta1^t; unbias: 1 / (1 - beta2^t);
+ * rest1, rest2: 1 - beta. */
+void zoo_adam_step(const zoo_isa *isa, int threads, const zoo_adam *a, int64_t n,
+                   float *p, float *m, float *v, const float *g);
+
+#endif
