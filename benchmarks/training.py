@@ -27,12 +27,12 @@ from typing import Any, NamedTuple
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("KMP_BLOCKTIME", "0")
 
-import numpy as np  # noqa: E402
+import numpy as np
 
-from zoo.catalog import find_cfg  # noqa: E402
-from zoo.layers.convolutional import Convolutional  # noqa: E402
-from zoo.network import Network  # noqa: E402
-from zoo.shapes import Shape  # noqa: E402
+from zoo.catalog import find_cfg
+from zoo.layers.convolutional import Convolutional
+from zoo.network import Network
+from zoo.shapes import Shape
 
 Step = Callable[[], float]
 RATE = 1e-4

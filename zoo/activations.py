@@ -55,6 +55,9 @@ class ActivationFunction:
     kind : {"pointwise", "channels", "slopes"}
         Whether it maps single values, looks across the channels (last axis) of
         a pixel, or has a learned slope per channel.
+    from_x : bool
+        Whether the derivative reads x. Otherwise f is enough: x need not be kept
+        for :meth:`backward`, and f may be given in its place.
     """
 
     name: str
@@ -62,6 +65,7 @@ class ActivationFunction:
     function: Callable[..., Array]
     derivative: Callable[..., Array]
     kind: Kind = "pointwise"
+    from_x: bool = False
 
     @property
     def needs_slopes(self) -> bool:
@@ -363,25 +367,32 @@ _ROWS = (
         lambda x, f: (1 - np.abs(f)) ** 2,
     ),
     ActivationFunction(
-        "swish", "x logistic(x)", lambda x: x * logistic(x), _swish_derivative
+        "swish",
+        "x logistic(x)",
+        lambda x: x * logistic(x),
+        _swish_derivative,
+        from_x=True,
     ),
     ActivationFunction(
         "mish",
         "x tanh(log(1 + e^x))",
         lambda x: x * np.tanh(softplus(x)),
         _mish_derivative,
+        from_x=True,
     ),
     ActivationFunction(
         "gelu",
         "0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3)))",
         _gelu,
         _gelu_derivative,
+        from_x=True,
     ),
     ActivationFunction(
         "hard_mish",
         "x if x>0; x^2/2 + x if x>-2; else 0",
         _hard_mish,
         _hard_mish_derivative,
+        from_x=True,
     ),
     ActivationFunction(
         "normalize_channels",
@@ -389,6 +400,7 @@ _ROWS = (
         _normalize_channels,
         _normalize_channels_gradient,
         "channels",
+        from_x=True,
     ),
     ActivationFunction(
         "normalize_channels_softmax",
@@ -396,6 +408,7 @@ _ROWS = (
         _channel_softmax,
         _channel_softmax_gradient,
         "channels",
+        from_x=True,
     ),
     ActivationFunction(
         "normalize_channels_softmax_maxval",
@@ -403,6 +416,7 @@ _ROWS = (
         _channel_softmax_maximum,
         _channel_softmax_maximum_gradient,
         "channels",
+        from_x=True,
     ),
     ActivationFunction(
         "prelu",
@@ -410,6 +424,7 @@ _ROWS = (
         _prelu,
         _prelu_derivative,
         "slopes",
+        from_x=True,
     ),
 )
 

@@ -342,17 +342,59 @@ class Network:
         ndarray
             Gradient with respect to the input.
         """
-        kernels = kernels or select()
+        deltas = self._back(delta, kernels or select(), layer, for_input=True)
+        return deltas[INPUT]
+
+    def backward_parameters(
+        self,
+        delta: Array,
+        *,
+        kernels: Kernels | None = None,
+        layer: int | None = None,
+    ) -> None:
+        """As :meth:`backward`, for the gradients of the parameters alone.
+
+        What the forward kept is dropped on the way, layer by layer, so this can be
+        done once; and nothing is computed that only the input's gradient needs.
+        """
+        self._back(delta, kernels or select(), layer, for_input=False)
+
+    def _back(
+        self, delta: Array, kernels: Kernels, layer: int | None, *, for_input: bool
+    ) -> dict[int, Array]:
         start = len(self.layers) - 1 if layer is None else layer
+        wanted = self._wanted(for_input)
         deltas: dict[int, Array] = {start: delta}
+        own: set[int] = set()  # sources whose gradient is nobody else's array
         for index in reversed(range(start + 1)):
             if index not in deltas:
                 continue
-            gradients = self.layers[index].backward(deltas.pop(index), kernels=kernels)
-            for source, gradient in zip(self.sources[index], gradients, strict=True):
-                known = deltas.get(source)
-                deltas[source] = gradient if known is None else known + gradient
-        return deltas[INPUT]
+            delta = deltas.pop(index)
+            sources = self.sources[index]
+            if any(wanted[source] for source in sources):
+                gradients = self.layers[index].backward(delta, kernels=kernels)
+                for source, gradient in zip(sources, gradients, strict=True):
+                    if not wanted[source]:
+                        continue
+                    others = [delta, *(g for g in gradients if g is not gradient)]
+                    is_new = sum(g is gradient for g in gradients) == 1 and not any(
+                        np.may_share_memory(gradient, other) for other in others
+                    )
+                    _add_gradient(deltas, own, source, gradient, is_new, kernels)
+            elif wanted[index]:
+                self.layers[index].backward_parameters(delta, kernels=kernels)
+            if not for_input:
+                self.layers[index].forget()
+        return deltas
+
+    def _wanted(self, for_input: bool) -> dict[int, bool]:
+        """Whether the gradient by the output of each layer is of use to anybody."""
+        wanted = {INPUT: for_input}
+        for index, layer in enumerate(self.layers):
+            wanted[index] = bool(layer.parameters) or any(
+                wanted[source] for source in self.sources[index]
+            )
+        return wanted
 
     def update(self, optimizer: Optimizer) -> None:
         """Let an optimizer change every parameter by its gradient."""
@@ -366,6 +408,32 @@ class Network:
                 f"{self.source} has no weights yet; pass weights=FILE to zoo.load "
                 f"(--weights FILE), or initialize() it to train from scratch"
             )
+
+
+def _add_gradient(
+    deltas: dict[int, Array],
+    own: set[int],
+    source: int,
+    gradient: Array,
+    is_new: bool,
+    kernels: Kernels,
+) -> None:
+    """Add to the gradient of a source, in place where an array is nobody else's."""
+    known = deltas.get(source)
+    if known is None:
+        deltas[source] = gradient
+        if is_new:
+            own.add(source)
+        return
+    alike = known.dtype == gradient.dtype and known.shape == gradient.shape
+    if alike and source in own and known.flags.writeable:
+        kernels.accumulate(known, gradient)
+    elif alike and is_new and gradient.flags.writeable:
+        kernels.accumulate(gradient, known)
+        deltas[source] = gradient
+    else:
+        deltas[source] = known + gradient
+    own.add(source)
 
 
 def _make_layer(section: Section, lenient: bool) -> Layer:

@@ -211,10 +211,21 @@ class Layer:
         Returns
         -------
         tuple of ndarray
-            Gradient with respect to each input. ``self.gradients`` holds those
-            with respect to the parameters.
+            Gradient with respect to each input, new arrays or (views of) delta: the
+            network may add to what does not share memory with delta.
+            ``self.gradients`` holds those with respect to the parameters.
         """
         raise NotImplementedError(f"{type(self).__name__} has no gradient")
+
+    def backward_parameters(self, delta: Array, *, kernels: Kernels) -> None:
+        """As :meth:`backward` where nobody wants the gradients by the inputs."""
+        self.backward(delta, kernels=kernels)
+
+    def forget(self) -> None:
+        """Drop what the last training ``forward`` kept for ``backward``."""
+        for name in ("_saved", "_mask", "_output"):
+            if hasattr(self, name):
+                setattr(self, name, None)
 
     def update(self, optimizer: Optimizer, prefix: str = "") -> None:
         """Let an optimizer change every parameter by its gradient, in place."""

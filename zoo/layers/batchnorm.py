@@ -39,7 +39,8 @@ NORMALIZATION_KEYS: tuple[Key, ...] = (
 class Saved(NamedTuple):
     """What backward needs of a training forward."""
 
-    centered: Array
+    x: Array
+    mean: Array
     divisor: Array
     root: Array
 
@@ -104,38 +105,34 @@ class Normalization:
         scales: Array,
         biases: Array | None,
         statistics: dict[str, Array],
+        kernels: Kernels,
     ) -> tuple[Array, Saved]:
         """Normalize by the batch and move the rolling statistics, in place."""
-        axes = tuple(range(x.ndim - 1))
         count = x.size // x.shape[-1]
-        # Sums in float64: a channel may have millions of values.
-        mean = x.mean(axes, dtype=np.float64).astype(x.dtype)
-        centered = x - mean
-        variance = np.square(centered).mean(axes, dtype=np.float64).astype(x.dtype)
+        mean, variance = kernels.channel_moments(x)
         divisor, root = self.divisor(variance)
         unbiased = variance * (count / max(count - 1, 1))
         for name, value in (("rolling_mean", mean), ("rolling_variance", unbiased)):
             statistics[name] *= self.keep
             statistics[name] += (1 - self.keep) * value
-        y = centered * (scales / divisor)
-        if biases is not None:
-            y += biases
-        return y, Saved(centered, divisor, root)
+        offset = np.zeros_like(mean) if biases is None else biases
+        y = kernels.normalize(x, mean, scales / divisor, offset)
+        return y, Saved(x, mean, divisor, root)
 
     def backward(
-        self, delta: Array, scales: Array, saved: Saved
+        self, delta: Array, scales: Array, saved: Saved, kernels: Kernels
     ) -> tuple[Array, Array, Array]:
         """Gradients with respect to x, scales and biases."""
-        centered, divisor, root = saved
-        axes = tuple(range(delta.ndim - 1))
+        x, mean, divisor, root = saved
         count = delta.size // delta.shape[-1]
-        total = delta.sum(axes)
-        product = (delta * centered).sum(axes)
+        total, product = kernels.channel_products(delta, x, mean)
         # A constant channel has root 0 in pjreddie's form, and centered 0 as well.
-        safe = np.where(root > 0, root, 1)
+        safe = np.where(root > 0, root, 1).astype(root.dtype)
         by_variance = -scales * product / (2 * safe * divisor * divisor)
-        by_x = (delta - total / count) * (scales / divisor)
-        by_x += centered * (2 / count * by_variance)
+        factor = scales / divisor
+        by_x = kernels.normalize(
+            x, mean, 2 / count * by_variance, -total / count * factor, delta, factor
+        )
         return by_x, product / divisor, total
 
 
@@ -191,7 +188,7 @@ class BatchNorm(Layer):
         scales, biases = self._parameter("scales"), self.biases
         if training:
             y, self._saved = self.normalization.forward(
-                x, scales, biases, self.statistics
+                x, scales, biases, self.statistics, kernels
             )
             return y
         factor, offset = self.normalization.affine(
@@ -207,7 +204,7 @@ class BatchNorm(Layer):
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         assert self._saved is not None, "backward before a training forward"
         by_x, by_scales, by_biases = self.normalization.backward(
-            delta, self._parameter("scales"), self._saved
+            delta, self._parameter("scales"), self._saved, kernels
         )
         self.gradients = {"biases": by_biases, "scales": by_scales}
         return (by_x,)

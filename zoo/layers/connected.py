@@ -137,7 +137,7 @@ class Connected(Layer):
             scales = self.parameters["scales"]
             if training:
                 linear, normalized = self.normalization.forward(
-                    linear, scales, biases, self.statistics
+                    linear, scales, biases, self.statistics, kernels
                 )
             else:
                 factor, offset = self.normalization.affine(
@@ -164,7 +164,7 @@ class Connected(Layer):
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (
                 self.normalization.backward(
-                    delta, self.parameters["scales"], normalized
+                    delta, self.parameters["scales"], normalized, kernels
                 )
             )
         by_x, gradients["weights"], by_biases = kernels.dense_backward(

@@ -41,7 +41,10 @@ _UNSUPPORTED = unsupported(
 
 
 class _Forward(NamedTuple):
-    """What backward needs of a training forward."""
+    """What backward needs of a training forward.
+
+    ``linear`` is the output again where the activation's derivative follows from it.
+    """
 
     x: Array
     geometry: ConvGeometry
@@ -308,33 +311,55 @@ class Convolutional(Layer):
         if self.batch_normalize:
             linear = kernels.conv2d(x, self.weights, None, geometry)
             linear, normalized = self.normalization.forward(
-                linear, self.parameters["scales"], biases, self.statistics
+                linear, self.parameters["scales"], biases, self.statistics, kernels
             )
-        else:
+            output = linear
+            if self.activation != "linear":
+                output = kernels.activate(linear, self.activation)
+            if not ACTIVATIONS[self.activation].from_x:
+                linear = output
+        elif ACTIVATIONS[self.activation].from_x:
             linear = kernels.conv2d(x, self.weights, biases, geometry)
-        output = linear
-        if self.activation != "linear":
             output = kernels.activate(linear, self.activation)
+        else:
+            linear = output = kernels.conv2d(
+                x, self.weights, biases, geometry, self.activation
+            )
         self._saved = _Forward(x, geometry, normalized, linear, output)
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        x, geometry, normalized, linear, output = self._saved
-        if self.activation != "linear":
-            delta, _ = kernels.activation_backward(
-                linear, output, delta, self.activation
-            )
-        gradients = {}
-        if normalized is not None:
-            delta, gradients["scales"], gradients["biases"] = (
-                self.normalization.backward(
-                    delta, self.parameters["scales"], normalized
-                )
-            )
+        x, geometry, delta, gradients = self._before_activation(delta, kernels)
         by_x, gradients["weights"], by_biases = kernels.conv2d_backward(
             x, self.weights, delta, geometry
         )
         gradients.setdefault("biases", by_biases)
         self.gradients = {name: gradients[name] for name in self.parameters}
         return (by_x,)
+
+    def backward_parameters(self, delta: Array, *, kernels: Kernels) -> None:
+        x, geometry, delta, gradients = self._before_activation(delta, kernels)
+        gradients["weights"], by_biases = kernels.conv2d_backward_weights(
+            x, self.weights, delta, geometry
+        )
+        gradients.setdefault("biases", by_biases)
+        self.gradients = {name: gradients[name] for name in self.parameters}
+
+    def _before_activation(
+        self, delta: Array, kernels: Kernels
+    ) -> tuple[Array, ConvGeometry, Array, dict[str, Array]]:
+        """Input, geometry, and the gradients by the linear output and by its norm."""
+        assert self._saved is not None, "backward before a training forward"
+        x, geometry, normalized, linear, output = self._saved
+        if self.activation != "linear":
+            delta, _ = kernels.activation_backward(
+                linear, output, delta, self.activation
+            )
+        gradients: dict[str, Array] = {}
+        if normalized is not None:
+            delta, gradients["scales"], gradients["biases"] = (
+                self.normalization.backward(
+                    delta, self.parameters["scales"], normalized, kernels
+                )
+            )
+        return x, geometry, delta, gradients

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.activations import PARAMETER_FREE
+from zoo.activations import ACTIVATIONS, PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
@@ -210,7 +210,7 @@ class Deconvolutional(Layer):
         normalized = None
         if self.batch_normalize and training:
             linear, normalized = self.normalization.forward(
-                linear, self.parameters["scales"], biases, self.statistics
+                linear, self.parameters["scales"], biases, self.statistics, kernels
             )
         elif self.batch_normalize:
             factor, offset = self.normalization.affine(
@@ -227,6 +227,8 @@ class Deconvolutional(Layer):
         if self.activation != "linear":
             output = kernels.activate(linear, self.activation)
         if training:
+            if not ACTIVATIONS[self.activation].from_x:
+                linear = output
             self._saved = _Forward(x, geometry, normalized, linear, output)
         return output
 
@@ -237,16 +239,18 @@ class Deconvolutional(Layer):
             delta, _ = kernels.activation_backward(
                 linear, output, delta, self.activation
             )
-        gradients = {"biases": delta.sum(axis=(0, 1, 2))}
+        gradients = {}
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (
                 self.normalization.backward(
-                    delta, self.parameters["scales"], normalized
+                    delta, self.parameters["scales"], normalized, kernels
                 )
             )
+        else:
+            gradients["biases"] = kernels.channel_sums(delta)
         # The roles of x and delta change places: delta is the convolution's input.
         by_x = kernels.conv2d(delta, self.weights, None, geometry)
-        _, gradients["weights"], _ = kernels.conv2d_backward(
+        gradients["weights"], _ = kernels.conv2d_backward_weights(
             delta, self.weights, x, geometry
         )
         self.gradients = {name: gradients[name] for name in self.parameters}

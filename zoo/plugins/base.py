@@ -272,6 +272,89 @@ class Kernels(ABC):
             Only for prelu; without them the second result is None.
         """
 
+    def conv2d_backward_weights(
+        self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
+    ) -> tuple[Array, Array]:
+        """What :meth:`conv2d_backward` gives for weights and biases alone."""
+        _, by_weights, by_biases = self.conv2d_backward(x, weights, delta, geometry)
+        return by_weights, by_biases
+
+    def accumulate(self, total: Array, more: Array) -> None:
+        """total += more, arrays of one shape and type. The only one to write to one."""
+        total += more
+
+    # -- batch normalization -----------------------------------------------
+
+    def channel_sums(self, x: Array) -> Array:
+        """Sum of every channel (last axis), in float64 on the way; C values."""
+        axes = tuple(range(x.ndim - 1))
+        return np.asarray(x.sum(axes, dtype=np.float64)).astype(x.dtype)
+
+    def channel_moments(self, x: Array) -> tuple[Array, Array]:
+        """Mean and biased variance of every channel (last axis); twice C values."""
+        axes = tuple(range(x.ndim - 1))
+        # Sums in float64: a channel may have millions of values.
+        mean = x.mean(axes, dtype=np.float64).astype(x.dtype)
+        variance = np.square(x - mean).mean(axes, dtype=np.float64)
+        return mean, variance.astype(x.dtype)
+
+    def channel_products(
+        self, delta: Array, x: Array, mean: Array
+    ) -> tuple[Array, Array]:
+        """Sums of delta and of delta (x - mean) of every channel; twice C values."""
+        axes = tuple(range(x.ndim - 1))
+        products = (delta * (x - mean)).sum(axes, dtype=np.float64)
+        return self.channel_sums(delta), np.asarray(products).astype(x.dtype)
+
+    def normalize(
+        self,
+        x: Array,
+        mean: Array,
+        factor: Array,
+        offset: Array,
+        delta: Array | None = None,
+        share: Array | None = None,
+    ) -> Array:
+        """(x - mean) factor + offset, and + delta share if they are given.
+
+        ``x`` and ``delta`` are ... x C, the others C.
+        """
+        y = (x - mean) * factor
+        y += offset
+        if delta is not None and share is not None:
+            y += delta * share
+        return y
+
+    # -- updates -----------------------------------------------------------
+
+    def adam(
+        self,
+        parameter: Array,
+        gradient: Array,
+        m: Array,
+        v: Array,
+        rate: float,
+        betas: tuple[float, float],
+        epsilon: float,
+        updates: int,
+    ) -> bool:
+        """One update by Adam, in place, if this back end has its own way.
+
+        Parameters
+        ----------
+        parameter, gradient, m, v : ndarray, one shape
+        rate, betas, epsilon
+            As in :class:`zoo.train.optimizers.Adam`.
+        updates : int
+            Number of this update, from 1.
+
+        Returns
+        -------
+        bool
+            False if nothing was done, and the optimizer's formulas are to be used.
+        """
+        return False
+
     # -- compiled plans ----------------------------------------------------
 
     def compile(

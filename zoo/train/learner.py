@@ -121,6 +121,7 @@ class NetworkLearner:
         self.cost = cost_named(recipe.cost)
         self.gradient_layer = gradient_layer(network, recipe.cost)
         self.optimizer = recipe.make_optimizer()
+        self.optimizer.kernels = kernels
         self.clip = recipe.clip_gradient
         self.average: dict[str, Array] = {}
 
@@ -147,7 +148,9 @@ class NetworkLearner:
         loss, delta = self.cost(y, t)
         if not loss <= limit or not math.isfinite(loss):
             return Outcome(loss, math.nan, False)
-        self.network.backward(delta, kernels=self.kernels, layer=self.gradient_layer)
+        self.network.backward_parameters(
+            delta, kernels=self.kernels, layer=self.gradient_layer
+        )
         norm = self._norm()
         if not math.isfinite(norm):
             return Outcome(loss, norm, False)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import UsageError
+from zoo.plugins.base import Kernels
 
 __all__ = ["OPTIMIZERS", "Optimizer", "optimizer_named"]
 
@@ -37,6 +38,8 @@ class Optimizer:
     ----------
     updates : int
         How many updates began; the first is number 1.
+    kernels : Kernels or None
+        A back end that may do an update in one pass; None for the formulas here.
     """
 
     slots: ClassVar[tuple[str, ...]] = ()
@@ -46,6 +49,7 @@ class Optimizer:
         self.learning_rate = learning_rate
         self.decay = decay
         self.updates = 0
+        self.kernels: Kernels | None = None
         self._state: dict[str, dict[str, Array]] = {}
 
     def begin_update(self) -> None:
@@ -199,6 +203,11 @@ class Adam(Optimizer):
 
     def _apply(self, p: Array, g: Array, **state: Array) -> None:
         m, v = state["m"], state["v"]
+        if self.kernels is not None and self.kernels.adam(
+            *(p, g, m, v, self.learning_rate, (self.beta1, self.beta2)),
+            *(self.epsilon, self.updates),
+        ):
+            return
         m *= self.beta1
         m += (1 - self.beta1) * g
         v *= self.beta2

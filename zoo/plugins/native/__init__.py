@@ -8,6 +8,7 @@ every number of threads.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -252,6 +253,16 @@ class NativeKernels(NumpyKernels):
         if delta.shape != shape:
             raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
         by_x = by_input(self, delta, weights, geometry, (x.shape[1], x.shape[2]))
+        return by_x, *self.conv2d_backward_weights(x, weights, delta, geometry)
+
+    def conv2d_backward_weights(
+        self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
+    ) -> tuple[Array, Array]:
+        if not _computable(x, weights, delta):
+            return super().conv2d_backward_weights(x, weights, delta, geometry)
+        shape = _conv_output(x.shape, weights.shape, geometry)
+        if delta.shape != shape:
+            raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
         by_weights = np.empty(weights.shape, np.float32)
         by_biases = np.empty(shape[3], np.float32)
         _native.conv2d_gradient(
@@ -259,7 +270,7 @@ class NativeKernels(NumpyKernels):
             *geometry_codes(geometry),
             *(ALGORITHM_CODES[self.algorithm], by_weights, by_biases),
         )
-        return by_x, by_weights, by_biases
+        return by_weights, by_biases
 
     def conv2d_transpose(
         self,
@@ -347,6 +358,95 @@ class NativeKernels(NumpyKernels):
             *(size, stride, padding, out),
         )
         return out
+
+    # -- batch normalization and updates -----------------------------------
+
+    def accumulate(self, total: Array, more: Array) -> None:
+        if not _computable(total, more) or not total.flags.c_contiguous:
+            super().accumulate(total, more)
+            return
+        a, b = total.reshape(-1), plain(more).reshape(-1)
+        _native.blend(self.level, self.threads, 0, 0.0, 1.0, 1.0, a, b, a)
+
+    def channel_sums(self, x: Array) -> Array:
+        if not _computable(x):
+            return super().channel_sums(x)
+        out = np.empty(x.shape[-1], np.float32)
+        rows = plain(x).reshape(-1, x.shape[-1])
+        _native.column_sums(self.level, self.threads, rows, out)
+        return out
+
+    def channel_moments(self, x: Array) -> tuple[Array, Array]:
+        if not _computable(x):
+            return super().channel_moments(x)
+        rows = plain(x).reshape(-1, x.shape[-1])
+        # Around the first pixel, so that a large mean costs no precision.
+        around, _ = self._products(rows, rows[0], rows, rows[0])
+        mean = (rows[0] + around / len(rows)).astype(np.float32)
+        rest, squares = self._products(rows, mean, rows, mean)
+        variance = squares / len(rows) - np.square(rest / len(rows))
+        return mean, np.where(variance < 0, 0, variance).astype(np.float32)
+
+    def channel_products(
+        self, delta: Array, x: Array, mean: Array
+    ) -> tuple[Array, Array]:
+        if not _computable(delta, x, mean) or delta.shape != x.shape:
+            return super().channel_products(delta, x, mean)
+        shape = (-1, x.shape[-1])
+        changes, rows = plain(delta).reshape(shape), plain(x).reshape(shape)
+        sums, products = self._products(changes, np.zeros_like(mean), rows, mean)
+        return sums.astype(np.float32), products.astype(np.float32)
+
+    def _products(self, a: Array, shift: Array, b: Array, mean: Array) -> Any:
+        """Sums of a - shift and of (a - shift) (b - mean) by column, in float64."""
+        sums, products = np.empty(a.shape[1]), np.empty(a.shape[1])
+        _native.channel_sums(
+            *(self.level, self.threads, a, plain(shift), b, plain(mean)),
+            *(sums, products),
+        )
+        return sums, products
+
+    def normalize(
+        self,
+        x: Array,
+        mean: Array,
+        factor: Array,
+        offset: Array,
+        delta: Array | None = None,
+        share: Array | None = None,
+    ) -> Array:
+        if not _computable(x, mean, factor, offset, delta, share):
+            return super().normalize(x, mean, factor, offset, delta, share)
+        shape = (-1, x.shape[-1])
+        rows = plain(x).reshape(shape)
+        changes = None if delta is None else plain(delta).reshape(shape)
+        out = np.empty_like(rows)
+        _native.normalize(
+            *(self.level, self.threads, rows, plain(mean), plain(factor)),
+            *(plain(offset), changes, plain(share), out),
+        )
+        return out.reshape(x.shape)
+
+    def adam(
+        self,
+        parameter: Array,
+        gradient: Array,
+        m: Array,
+        v: Array,
+        rate: float,
+        betas: tuple[float, float],
+        epsilon: float,
+        updates: int,
+    ) -> bool:
+        arrays = (parameter, m, v, gradient)
+        if not _computable(*arrays) or not all(a.flags.c_contiguous for a in arrays):
+            return False
+        _native.adam(
+            *(self.level, self.threads, rate / (1 - betas[0] ** updates), *betas),
+            *(epsilon, 1 / (1 - betas[1] ** updates)),
+            *(array.reshape(-1) for array in arrays),
+        )
+        return True
 
     # -- value by value ----------------------------------------------------
 

@@ -62,7 +62,7 @@ cdef extern from "kernels.h" nogil:
 
 cdef extern from "gradients.h" nogil:
     ctypedef struct zoo_adam:
-        float rate, beta1, beta2, rest1, rest2, epsilon, decay, keep, unbias
+        float rate, beta1, beta2, rest1, rest2, epsilon, unbias
 
     int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
                             int algorithm, const float *x, const float *delta, float *dw,

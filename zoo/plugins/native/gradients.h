@@ -49,7 +49,7 @@ void zoo_normalize(const zoo_isa *isa, int threads, int64_t pixels, int64_t chan
                    const float *offset, const float *delta, const float *by,
                    float *out);
 
-/* Adam in one pass: g += decay p, p *= keep, and the moments m, v and p of
+/* Adam in one pass over the parameters p, their moments m and v, and gradients g; see
  * zoo/train/optimizers.py. rate: divided by 1 - beta1^t; unbias: 1 / (1 - beta2^t);
  * rest1, rest2: 1 - beta. */
 void zoo_adam_step(const zoo_isa *isa, int threads, const zoo_adam *a, int64_t n,

@@ -148,8 +148,8 @@ def normalize(int level, int threads, const float[:, ::1] x, const float[::1] me
 
 
 def adam(int level, int threads, double rate, double beta1, double beta2,
-         double epsilon, double decay, double keep, double unbias, float[::1] p,
-         float[::1] m, float[::1] v, const float[::1] g):
+         double epsilon, double unbias, float[::1] p, float[::1] m, float[::1] v,
+         const float[::1] g):
     """One update of p by Adam; see zoo_adam_step."""
     cdef const zoo_isa *isa = table(level)
     cdef zoo_adam a
@@ -158,6 +158,5 @@ def adam(int level, int threads, double rate, double beta1, double beta2,
            g.shape[0] == p.shape[0], "the arrays do not fit each other")
     a.rate, a.epsilon, a.unbias = rate, epsilon, unbias
     a.beta1, a.beta2, a.rest1, a.rest2 = beta1, beta2, 1 - beta1, 1 - beta2
-    a.decay, a.keep = decay, keep
     with nogil:
         zoo_adam_step(isa, threads, &a, p.shape[0], &p[0], &m[0], &v[0], &g[0])

@@ -119,7 +119,7 @@ typedef struct {
 
 /* Coefficients of an update; see zoo_adam_step in gradients.h. */
 typedef struct {
-    float rate, beta1, beta2, rest1, rest2, epsilon, decay, keep, unbias;
+    float rate, beta1, beta2, rest1, rest2, epsilon, unbias;
 } zoo_adam;
 
 /* -- one table per instruction set ----------------------------------------- */

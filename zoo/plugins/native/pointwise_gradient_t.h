@@ -170,8 +170,6 @@ INLINE vf v_root(vf x) {
 }
 
 INLINE void adam_some(const zoo_adam *a, vf *p, vf *m, vf *v, vf g) {
-    g += v_set(a->decay) * *p;
-    *p *= v_set(a->keep);
     *m = v_set(a->beta1) * *m + v_set(a->rest1) * g;
     *v = v_set(a->beta2) * *v + v_set(a->rest2) * (g * g);
     *p -= v_set(a->rate) * *m / (v_root(*v * v_set(a->unbias)) + v_set(a->epsilon));
