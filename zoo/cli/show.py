@@ -51,6 +51,7 @@ def command(
     is computed, how many rows at a time, and what is kept of its output. The
     picture itself is read, and its enlargement written, in full.
     """
+    from zoo.cards import card_of, read_card
     from zoo.catalog import find_cfg, find_weights
     from zoo.network import Network
     from zoo.summary import summarize
@@ -71,6 +72,9 @@ def command(
         return
     click.echo(str(summary))
     click.echo(f"trained weights: {weights or 'none found beside the cfg'}")
+    card = card_of(weights) if weights is not None else None
+    if card is not None:
+        click.echo(str(read_card(card)))
 
 
 def _show_plan(

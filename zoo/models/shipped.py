@@ -20,6 +20,8 @@ SHIPPED: dict[str, tuple[str, dict[str, Any]]] = {
     "edsr_x2": ("edsr", {"scale": 2}),
     "edsr_x3": ("edsr", {"scale": 3}),
     "edsr_x4": ("edsr", {"scale": 4}),
+    # Small siblings, for slow machines and for a first look.
+    "edsr_r8f32_x2": ("edsr", {"scale": 2, "blocks": 8, "filters": 32}),
     # WDSR-A, 16 blocks, 32 filters, 128 wide.
     "wdsr_x2": ("wdsr", {"scale": 2}),
     "wdsr_x3": ("wdsr", {"scale": 3}),

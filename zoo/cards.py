@@ -1,0 +1,133 @@
+"""Cards: what a set of trained weights is, where it comes from, how good it is.
+
+A card is a YAML file beside the weights, with their stem. It is for people and
+programs; nothing that runs depends on it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from zoo.errors import ReaderError, WeightsError
+from zoo.files import atomic_write
+
+__all__ = ["Card", "card_of", "digest", "read_card", "write_card"]
+
+_LARGEST = 1 << 20  # bytes of a card
+
+
+@dataclass(frozen=True)
+class Card:
+    """What is known of a set of weights.
+
+    Attributes
+    ----------
+    network : str
+        Name of the network, the stem of cfg, weights and card.
+    scale : int
+    parameters : int
+    dtype : str
+        In which the weights are stored.
+    license : str
+        SPDX identifier of the licence of the weights.
+    sha256 : str
+        Of the file of weights.
+    training : dict
+        Data, how low resolution was made, updates, recipe, hours, machine.
+    protocol : str
+        How the scores were measured.
+    scores : dict of str to dict
+        For each test set: psnr in dB, ssim, and the same of bicubic.
+    repeat : list of str
+        Commands that make such weights.
+    """
+
+    network: str
+    scale: int
+    parameters: int
+    dtype: str
+    license: str
+    sha256: str
+    training: dict[str, Any]
+    protocol: str
+    scores: dict[str, dict[str, float]]
+    repeat: list[str] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        scores = ", ".join(
+            f"{name} {score['psnr']:.2f} dB (bicubic {score['bicubic']:.2f})"
+            for name, score in self.scores.items()
+        )
+        return (
+            f"{self.network}: {scores}; {self.training['updates']} updates on "
+            f"{self.training['data']}; {self.license}"
+        )
+
+
+def digest(path: str | Path) -> str:
+    """SHA-256 of a file, in hexadecimal digits."""
+    found = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            found.update(block)
+    return found.hexdigest()
+
+
+def card_of(weights: str | Path) -> Path | None:
+    """The card beside a file of weights; None if there is none."""
+    path = Path(weights).with_suffix(".yaml")
+    return path if path.is_file() else None
+
+
+def read_card(path: str | Path, weights: str | Path | None = None) -> Card:
+    """Read a card.
+
+    Parameters
+    ----------
+    path : str or Path
+    weights : str or Path, optional
+        Check that these are the weights that the card describes.
+
+    Raises
+    ------
+    ReaderError
+        If the file is no card.
+    WeightsError
+        If the card belongs to other weights.
+    """
+    path = Path(path)
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ReaderError(f"{path} is too large for a card")
+        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise ReaderError(f"{path} is no readable card ({reason})") from None
+    names = {item.name for item in fields(Card)}
+    if not isinstance(values, dict) or not names - {"repeat"} <= values.keys() <= names:
+        known = ", ".join(sorted(names))
+        raise ReaderError(f"{path} is no card; a card has the keys {known}")
+    card = Card(**values)
+    if weights is not None and digest(weights) != card.sha256:
+        raise WeightsError(
+            f"{path} describes other weights than {weights}; their SHA-256 differ"
+        )
+    return card
+
+
+def write_card(card: Card, path: str | Path) -> None:
+    """Write a card.
+
+    Raises
+    ------
+    ZooError
+        If the file cannot be written.
+    """
+    text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, width=88)
+    with atomic_write(path) as file:
+        file.write(text.encode())
