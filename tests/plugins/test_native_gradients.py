@@ -7,12 +7,15 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from zoo.activations import ACTIVATIONS
 from zoo.errors import PluginError, ShapeError
-from zoo.plugins import ConvGeometry, Padding
+from zoo.plugins import ConvGeometry, Padding, PoolGeometry
 from zoo.plugins.numpy import NumpyKernels
+from zoo.train.optimizers import optimizer_named
 
 try:
     from zoo.plugins.native import NativeKernels
+    from zoo.plugins.native.codes import ACTIVATION_CODES
     from zoo.plugins.native.isa import available
 except PluginError as error:
     pytest.skip(str(error), allow_module_level=True)
@@ -112,16 +115,224 @@ def test_misfits_are_errors() -> None:
 
 
 @pytest.mark.parametrize("isa", available())
-@pytest.mark.parametrize("name", ["relu", "leaky", "relie", "tanh", "mish", "prelu"])
-@given(st.integers(1, 40000), st.integers(1, 3))
-@settings(max_examples=10, deadline=None)
-def test_activations(isa: str, name: str, n: int, threads: int) -> None:
-    rng = np.random.default_rng(n)
-    x, delta = (rng.standard_normal((n, 2)).astype(np.float32) for _ in range(2))
+@pytest.mark.parametrize("algorithm", ["direct", "winograd2", "winograd4", "winograd6"])
+@pytest.mark.parametrize("shape", [(1, 1, 3, 5), (13, 22, 19, 40), (9, 30, 64, 16)])
+def test_every_algorithm(isa: str, algorithm: str, shape: tuple) -> None:
+    height, width, channels, filters = shape
+    rng = np.random.default_rng(height)
+    x = rng.standard_normal((2, height, width, channels)).astype(np.float32)
+    weights = rng.standard_normal((3, 3, channels, filters)).astype(np.float32)
+    delta = rng.standard_normal((2, height, width, filters)).astype(np.float32)
+    geometry = ConvGeometry(padding=Padding(1, 1, 1, 1))
+    exact = REFERENCE.conv2d_backward(
+        *(array.astype(np.float64) for array in (x, weights, delta)), geometry
+    )
+    native = NativeKernels(2, isa, algorithm)
+    result = native.conv2d_backward(x, weights, delta, geometry)
+    for ours, truth in zip(result, exact, strict=True):
+        close(ours, truth)
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd4", "winograd6"])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_what_is_not_finite_reaches_what_it_does_in_numpy(
+    algorithm: str, bad: float
+) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((1, 12, 13, 16)).astype(np.float32)
+    weights = rng.standard_normal((3, 3, 16, 24)).astype(np.float32)
+    delta = rng.standard_normal((1, 12, 13, 24)).astype(np.float32)
+    x[0, 0, 0, 5] = bad  # three taps of a 3x3 kernel never see this corner
+    geometry = ConvGeometry(padding=Padding(1, 1, 1, 1))
+    truth = REFERENCE.conv2d_backward(x, weights, delta, geometry)[1]
+    ours = NativeKernels(1, algorithm=algorithm).conv2d_backward_weights(
+        x, weights, delta, geometry
+    )[0]
+    np.testing.assert_array_equal(np.isfinite(ours), np.isfinite(truth))
+    assert not np.isfinite(ours).all()
+    assert np.isfinite(ours).any()
+
+
+def test_same_bits_for_every_thread_count_in_every_operation() -> None:
+    rng = np.random.default_rng(6)
+    x = rng.standard_normal((2, 50, 41, 19)).astype(np.float32)
+    delta = rng.standard_normal((2, 50, 41, 19)).astype(np.float32)
+    window = PoolGeometry((7, 5), (1, 1), Padding(3, 3, 2, 2))
+    mean = x.mean((0, 1, 2))
+
+    def everything(kernels: NativeKernels) -> list[np.ndarray]:
+        return [
+            kernels.max_pool_backward(x, delta, window),
+            kernels.average_pool_backward(x.shape, delta, window),
+            *kernels.activation_backward(x, x, delta, "prelu", mean)[:2],
+            *kernels.channel_moments(x),
+            *kernels.channel_products(delta, x, mean),
+            kernels.normalize(x, mean, mean, mean, delta, mean),
+            *kernels.dense_backward(
+                x[0, 0], delta[0, 0, :30], delta[0, 1, :, :1].repeat(30, 1)
+            ),
+        ]
+
+    first, *others = (everything(NativeKernels(count)) for count in (1, 2, 3, 7))
+    for other in others:
+        for one, two in zip(first, other, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+NAMES = [name for name in ACTIVATIONS if name in ACTIVATION_CODES]
+
+
+@pytest.mark.parametrize("isa", available())
+@pytest.mark.parametrize("name", NAMES)
+def test_activations(isa: str, name: str) -> None:
+    rng = np.random.default_rng(len(name))
+    special = [0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -1e-30, 300, -300, 4, -4, 1, 6]
+    x = np.concatenate([np.array(special), 5 * rng.standard_normal(40000 - 13)])
+    x = x.astype(np.float32).reshape(-1, 2)
+    delta = rng.standard_normal(x.shape).astype(np.float32)
     slopes = np.array([0.2, 0.3], np.float32) if name == "prelu" else None
-    native = NativeKernels(threads, isa)
-    y = native.activate(x, name, slopes)
+    native = NativeKernels(2, isa)
+    y = REFERENCE.activate(x, name, slopes)
     by_x, by_slopes = native.activation_backward(x, y, delta, name, slopes)
     truth, truth_slopes = REFERENCE.activation_backward(x, y, delta, name, slopes)
-    np.testing.assert_allclose(by_x, truth, rtol=1e-5, atol=1e-6)
-    assert (by_slopes is None) == (truth_slopes is None)
+    np.testing.assert_allclose(by_x, truth, rtol=1e-5, atol=1e-5)
+    if not ACTIVATIONS[name].from_x:
+        by_f, _ = native.activation_backward(y, y, delta, name, slopes)
+        np.testing.assert_array_equal(by_f, by_x)
+    if name == "prelu":
+        assert by_slopes is not None
+        finite = x.copy()
+        finite[~np.isfinite(x)] = 0
+        by_slopes = native.activation_backward(finite, y, delta, name, slopes)[1]
+        truth_slopes = (delta * np.minimum(finite, 0)).astype(np.float64).sum(0)
+        np.testing.assert_allclose(by_slopes, truth_slopes, rtol=1e-4)
+    else:
+        assert by_slopes is None
+
+
+@st.composite
+def pooled(draw: st.DrawFn) -> tuple:
+    """Image with many ties, gradient and geometry of a pooling that fits."""
+    size = draw(st.tuples(st.integers(1, 9), st.integers(1, 9)))
+    stride = draw(st.tuples(st.integers(1, 4), st.integers(1, 4)))
+    padding = Padding(*draw(st.tuples(*[st.integers(0, 10)] * 4)))
+    height, width = draw(st.tuples(st.integers(1, 40), st.integers(1, 20)))
+    rows = height + padding.top + padding.bottom - size[0]
+    columns = width + padding.left + padding.right - size[1]
+    assume(rows >= 0 and columns >= 0)
+    channels = draw(st.integers(1, 11))
+    rng = np.random.default_rng(draw(st.integers(0, 2**31)))
+    x = rng.integers(-3, 4, (2, height, width, channels)).astype(np.float32)
+    specials = draw(st.lists(st.sampled_from([np.nan, np.inf, -np.inf]), max_size=5))
+    for special in specials:
+        x.reshape(-1)[rng.integers(x.size)] = special
+    outputs = (2, rows // stride[0] + 1, columns // stride[1] + 1, channels)
+    delta = rng.standard_normal(outputs).astype(np.float32)
+    return x, delta, PoolGeometry(size, stride, padding)
+
+
+@pytest.mark.parametrize("isa", available())
+@given(pooled(), st.integers(1, 3))
+@settings(max_examples=80, deadline=None)
+def test_pooling(isa: str, case: tuple, threads: int) -> None:
+    x, delta, geometry = case
+    native = NativeKernels(threads, isa)
+    truth = REFERENCE.max_pool_backward(x, delta.astype(np.float64), geometry)
+    np.testing.assert_allclose(
+        native.max_pool_backward(x, delta, geometry), truth, atol=1e-4
+    )
+    truth = REFERENCE.average_pool_backward(x.shape, delta.astype(np.float64), geometry)
+    np.testing.assert_allclose(
+        native.average_pool_backward(x.shape, delta, geometry), truth, atol=1e-5
+    )
+
+
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (30, 1), (2, 2)])
+def test_pooling_agrees_with_torch(size: int, stride: int) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(size)
+    x = rng.standard_normal((2, 61, 53, 3)).astype(np.float32)
+    images = torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_()
+    native = NativeKernels(2)
+    geometry = PoolGeometry((size, size), (stride, stride))
+    for make, backward in (
+        (torch.nn.functional.max_pool2d, native.max_pool_backward),
+        (torch.nn.functional.avg_pool2d, native.average_pool_backward),
+    ):
+        y = make(images, size, stride)
+        shape = tuple(y.permute(0, 2, 3, 1).shape)
+        delta = rng.standard_normal(shape).astype(np.float32)
+        (truth,) = torch.autograd.grad(
+            y, images, torch.from_numpy(delta).permute(0, 3, 1, 2)
+        )
+        first = x if backward == native.max_pool_backward else x.shape
+        ours = backward(first, delta, geometry)
+        close(ours, truth.permute(0, 2, 3, 1).numpy())
+
+
+@pytest.mark.parametrize("isa", available())
+@given(st.integers(1, 30), st.integers(1, 40), st.integers(1, 40))
+@settings(max_examples=20, deadline=None)
+def test_dense(isa: str, batch: int, inputs: int, outputs: int) -> None:
+    rng = np.random.default_rng(batch)
+    x = rng.standard_normal((batch, inputs)).astype(np.float32)
+    weights = rng.standard_normal((outputs, inputs)).astype(np.float32)
+    delta = rng.standard_normal((batch, outputs)).astype(np.float32)
+    exact = REFERENCE.dense_backward(
+        *(array.astype(np.float64) for array in (x, weights, delta))
+    )
+    native = NativeKernels(2, isa)
+    for ours, truth in zip(
+        native.dense_backward(x, weights, delta), exact, strict=True
+    ):
+        close(ours, truth)
+    with pytest.raises(ShapeError):
+        native.dense_backward(x, weights, delta.repeat(2, 1))
+
+
+@pytest.mark.parametrize("isa", available())
+@given(st.integers(1, 2000), st.integers(1, 40), st.floats(-1e3, 1e3))
+@settings(max_examples=20, deadline=None)
+def test_sums_by_channel(isa: str, pixels: int, channels: int, around: float) -> None:
+    rng = np.random.default_rng(pixels)
+    x = (rng.standard_normal((1, pixels, 1, channels)) + around).astype(np.float32)
+    delta = rng.standard_normal(x.shape).astype(np.float32)
+    exact = x.astype(np.float64), delta.astype(np.float64)
+    native = NativeKernels(2, isa)
+    mean, variance = native.channel_moments(x)
+    true_mean, true_variance = REFERENCE.channel_moments(exact[0])
+    np.testing.assert_allclose(mean, true_mean, rtol=1e-6, atol=1e-4)
+    np.testing.assert_allclose(variance, true_variance, rtol=1e-4, atol=1e-7)
+    ours = native.channel_products(delta, x, mean)
+    truth = REFERENCE.channel_products(exact[1], exact[0], mean.astype(np.float64))
+    for one, two in zip(ours, truth, strict=True):
+        close(one, two)
+    close(native.channel_sums(delta), REFERENCE.channel_sums(exact[1]))
+    arguments = [rng.standard_normal(channels).astype(np.float32) for _ in range(3)]
+    ours = native.normalize(x, mean, *arguments[:2], delta, arguments[2])
+    truth = REFERENCE.normalize(x, mean, *arguments[:2], delta, arguments[2])
+    close(ours, truth)
+
+
+@pytest.mark.parametrize("isa", available())
+@pytest.mark.parametrize("name", ["adam", "adamw"])
+def test_adam_is_the_optimizer_s(isa: str, name: str) -> None:
+    rng = np.random.default_rng(0)
+    start = rng.standard_normal(40007).astype(np.float32)
+    parameters = [start.copy(), start.astype(np.float64)]
+    optimizers = [optimizer_named(name, learning_rate=1e-2, decay=0.1) for _ in "ab"]
+    optimizers[0].kernels = NativeKernels(2, isa)
+    for _ in range(5):
+        gradient = rng.standard_normal(start.shape).astype(np.float32)
+        for optimizer, parameter in zip(optimizers, parameters, strict=True):
+            optimizer.begin_update()
+            optimizer.step("p", parameter, gradient.astype(parameter.dtype))
+    np.testing.assert_allclose(parameters[0], parameters[1], atol=1e-6)
+
+
+def test_accumulate() -> None:
+    rng = np.random.default_rng(0)
+    total, more = rng.standard_normal((2, 3, 4, 5, 6)).astype(np.float32)
+    truth = total + more
+    NativeKernels(2).accumulate(total, more)
+    np.testing.assert_array_equal(total, truth)
