@@ -77,8 +77,8 @@ def test_levels_that_compute_wrongly_are_left_out(
 ) -> None:
     true_sample = isa._sample
 
-    def sample(level: int) -> list[np.ndarray]:
-        return [array + (level > 0) for array in true_sample(0)]
+    def sample(level: int, *, tiles: bool) -> list[np.ndarray]:
+        return [array + (level > 0) for array in true_sample(0, tiles=tiles)]
 
     monkeypatch.setattr(isa, "_sample", sample)
     monkeypatch.setattr(_native, "cpu_level", lambda: 1)
