@@ -365,27 +365,40 @@ class Network:
         start = len(self.layers) - 1 if layer is None else layer
         wanted = self._wanted(for_input)
         deltas: dict[int, Array] = {start: delta}
+        del delta
         own: set[int] = set()  # sources whose gradient is nobody else's array
         for index in reversed(range(start + 1)):
             if index not in deltas:
                 continue
-            delta = deltas.pop(index)
-            sources = self.sources[index]
-            if any(wanted[source] for source in sources):
-                gradients = self.layers[index].backward(delta, kernels=kernels)
-                for source, gradient in zip(sources, gradients, strict=True):
-                    if not wanted[source]:
-                        continue
-                    others = [delta, *(g for g in gradients if g is not gradient)]
-                    is_new = sum(g is gradient for g in gradients) == 1 and not any(
-                        np.may_share_memory(gradient, other) for other in others
-                    )
-                    _add_gradient(deltas, own, source, gradient, is_new, kernels)
+            if any(wanted[source] for source in self.sources[index]):
+                self._back_through(index, deltas, own, wanted, kernels)
             elif wanted[index]:
-                self.layers[index].backward_parameters(delta, kernels=kernels)
+                self.layers[index].backward_parameters(
+                    deltas.pop(index), kernels=kernels
+                )
             if not for_input:
                 self.layers[index].forget()
         return deltas
+
+    def _back_through(
+        self,
+        index: int,
+        deltas: dict[int, Array],
+        own: set[int],
+        wanted: dict[int, bool],
+        kernels: Kernels,
+    ) -> None:
+        """Take the gradient of a layer from deltas, and add those of its sources."""
+        delta = deltas.pop(index)
+        gradients = self.layers[index].backward(delta, kernels=kernels)
+        for source, gradient in zip(self.sources[index], gradients, strict=True):
+            if not wanted[source]:
+                continue
+            others = [delta, *(g for g in gradients if g is not gradient)]
+            is_new = sum(g is gradient for g in gradients) == 1 and not any(
+                np.may_share_memory(gradient, other) for other in others
+            )
+            _add_gradient(deltas, own, source, gradient, is_new, kernels)
 
     def _wanted(self, for_input: bool) -> dict[int, bool]:
         """Whether the gradient by the output of each layer is of use to anybody."""

@@ -74,9 +74,10 @@ class Activation(Layer):
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         (x,) = inputs
-        y = kernels.activate(x, *self._function(x.shape[3], x))
+        name, slopes = self._function(x.shape[3], x)
+        y = kernels.activate(x, name, slopes)
         if training:
-            self._saved = x, y
+            self._saved = (x if ACTIVATIONS[name].from_x else y), y
         return y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, one_input
+from zoo.layers.base import Array, Layer, Window, kept_for_derivative, one_input
 from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
@@ -27,8 +27,7 @@ class _Forward(NamedTuple):
     x: Array
     shape: tuple[int, ...]
     normalized: Saved | None
-    linear: Array
-    output: Array
+    activated: tuple[Array, Array] | None
 
 
 class Connected(Layer):
@@ -149,17 +148,20 @@ class Connected(Layer):
                 linear = linear * factor + offset
         else:
             linear = kernels.dense(x, weights, biases)
-        output = kernels.activate(linear, self.activation)
+        output = linear
+        if self.activation != "linear":
+            output = kernels.activate(linear, self.activation)
         if training:
-            self._saved = _Forward(x, inputs[0].shape, normalized, linear, output)
+            activated = kept_for_derivative(self.activation, linear, output)
+            self._saved = _Forward(x, inputs[0].shape, normalized, activated)
         return output.reshape(len(x), 1, 1, -1)
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         assert self._saved is not None, "backward before a training forward"
-        x, shape, normalized, linear, output = self._saved
-        delta, _ = kernels.activation_backward(
-            linear, output, delta.reshape(output.shape), self.activation
-        )
+        x, shape, normalized, activated = self._saved
+        delta = delta.reshape(len(x), -1)
+        if activated is not None:
+            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         gradients = {}
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (

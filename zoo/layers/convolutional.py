@@ -10,7 +10,14 @@ import numpy as np
 from zoo.activations import ACTIVATIONS, PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, one_input, window_output
+from zoo.layers.base import (
+    Array,
+    Layer,
+    Window,
+    kept_for_derivative,
+    one_input,
+    window_output,
+)
 from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
 from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
@@ -43,14 +50,14 @@ _UNSUPPORTED = unsupported(
 class _Forward(NamedTuple):
     """What backward needs of a training forward.
 
-    ``linear`` is the output again where the activation's derivative follows from it.
+    ``activated`` is what went into the activation and what came out; where the
+    derivative follows from the output, that twice, and None for linear.
     """
 
     x: Array
     geometry: ConvGeometry
     normalized: Saved | None
-    linear: Array
-    output: Array
+    activated: tuple[Array, Array] | None
 
 
 class Convolutional(Layer):
@@ -316,8 +323,6 @@ class Convolutional(Layer):
             output = linear
             if self.activation != "linear":
                 output = kernels.activate(linear, self.activation)
-            if not ACTIVATIONS[self.activation].from_x:
-                linear = output
         elif ACTIVATIONS[self.activation].from_x:
             linear = kernels.conv2d(x, self.weights, biases, geometry)
             output = kernels.activate(linear, self.activation)
@@ -325,7 +330,8 @@ class Convolutional(Layer):
             linear = output = kernels.conv2d(
                 x, self.weights, biases, geometry, self.activation
             )
-        self._saved = _Forward(x, geometry, normalized, linear, output)
+        activated = kept_for_derivative(self.activation, linear, output)
+        self._saved = _Forward(x, geometry, normalized, activated)
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
@@ -350,11 +356,9 @@ class Convolutional(Layer):
     ) -> tuple[Array, ConvGeometry, Array, dict[str, Array]]:
         """Input, geometry, and the gradients by the linear output and by its norm."""
         assert self._saved is not None, "backward before a training forward"
-        x, geometry, normalized, linear, output = self._saved
-        if self.activation != "linear":
-            delta, _ = kernels.activation_backward(
-                linear, output, delta, self.activation
-            )
+        x, geometry, normalized, activated = self._saved
+        if activated is not None:
+            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         gradients: dict[str, Array] = {}
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (

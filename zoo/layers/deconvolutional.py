@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS, PARAMETER_FREE
+from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, one_input
+from zoo.layers.base import Array, Layer, Window, kept_for_derivative, one_input
 from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import ConvGeometry, Kernels, Padding
@@ -27,8 +27,7 @@ class _Forward(NamedTuple):
     x: Array
     geometry: ConvGeometry
     normalized: Saved | None
-    linear: Array
-    output: Array
+    activated: tuple[Array, Array] | None
 
 
 class Deconvolutional(Layer):
@@ -227,18 +226,15 @@ class Deconvolutional(Layer):
         if self.activation != "linear":
             output = kernels.activate(linear, self.activation)
         if training:
-            if not ACTIVATIONS[self.activation].from_x:
-                linear = output
-            self._saved = _Forward(x, geometry, normalized, linear, output)
+            activated = kept_for_derivative(self.activation, linear, output)
+            self._saved = _Forward(x, geometry, normalized, activated)
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         assert self._saved is not None, "backward before a training forward"
-        x, geometry, normalized, linear, output = self._saved
-        if self.activation != "linear":
-            delta, _ = kernels.activation_backward(
-                linear, output, delta, self.activation
-            )
+        x, geometry, normalized, activated = self._saved
+        if activated is not None:
+            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         gradients = {}
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (

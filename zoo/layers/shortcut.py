@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
-from zoo.layers.base import Array, Layer
+from zoo.layers.base import Array, Layer, kept_for_derivative
 from zoo.plugins.base import Kernels
 from zoo.plugins.program import Add, Operation
 from zoo.shapes import Shape
@@ -164,7 +164,7 @@ class Shortcut(Layer):
             self._saved = _Saved(
                 tuple(_shape(x) for x in inputs),
                 inputs if self.weighted else (),
-                (total, output) if self.activation != "linear" else None,
+                kept_for_derivative(self.activation, total, output),
             )
         return output
 

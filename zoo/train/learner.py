@@ -159,6 +159,7 @@ class NetworkLearner:
         self.optimizer.learning_rate = rate
         self.optimizer.begin_update()
         self.network.update(self.optimizer)
+        self._drop_gradients()
         return Outcome(loss, norm, True)
 
     def follow(self, share: float) -> None:
@@ -204,6 +205,11 @@ class NetworkLearner:
     def _norm(self) -> float:
         squares = (float(np.vdot(g, g)) for g in self._gradients())
         return math.sqrt(sum(squares))
+
+    def _drop_gradients(self) -> None:
+        """Else they lie between the arrays of the next forward, where these lay."""
+        for layer in self.network.layers:
+            layer.gradients = {}
 
     def _scale_gradients(self, factor: float) -> None:
         for gradient in self._gradients():
