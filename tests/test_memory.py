@@ -53,3 +53,17 @@ def test_meminfo(tmp_path):
     path = tmp_path / "meminfo"
     path.write_text("MemTotal: 5 kB\nMemAvailable: 3 kB\n")
     assert memory._system_memory(path) == 3072
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (999, "999 B"),
+        (1500, "1.5 kB"),
+        (382e6, "382 MB"),
+        (2.5e9, "2.5 GB"),
+    ],
+)
+def test_amounts_for_people(size, text):
+    assert memory.amount(size) == text

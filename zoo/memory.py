@@ -8,7 +8,7 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 
-__all__ = ["available_memory", "default_limit", "parse_size"]
+__all__ = ["amount", "available_memory", "default_limit", "parse_size"]
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
@@ -34,6 +34,15 @@ def parse_size(text: str | int) -> int:
     unit = match[2].upper()
     factor = 1024 ** "KMGT".index(unit) * 1024 if match[3] and unit else _UNITS[unit]
     return int(float(match[1]) * factor)
+
+
+def amount(size: float) -> str:
+    """Bytes for people, in the units of :func:`parse_size`: "382 MB"."""
+    for unit, factor in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= factor:
+            value = size / factor
+            return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
+    return f"{size:.0f} B"
 
 
 def available_memory() -> int:

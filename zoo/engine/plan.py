@@ -13,6 +13,7 @@ from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
+from zoo.memory import amount
 from zoo.network import INPUT, Network
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
@@ -82,9 +83,9 @@ class Plan:
         self.compiled = self._compile(memory, cache)
         if memory is not None and self.memory > memory:
             raise MemoryLimitError(
-                f"{network.source} needs {self.memory / 1e6:.0f} MB for a picture of "
-                f"{width} x {height} and {memory / 1e6:.0f} MB are allowed; allow "
-                f"more memory or cut the picture"
+                f"{network.source} needs {amount(self.memory)} for a picture of "
+                f"{width} x {height} and {amount(memory)} are allowed; allow more "
+                f"memory or cut the picture"
             )
 
     def _compile(self, memory: int | None, cache: Cache | None) -> Compiled | None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.errors import MemoryLimitError
+from zoo.memory import amount
 from zoo.plugins.base import Array, Precision
 from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
@@ -60,7 +61,6 @@ class _Convolution:
 
     code: int
     algorithm: str
-    rows: int
     packed: NDArray[np.float32]
     weights: NDArray[np.float32]
 
@@ -94,8 +94,9 @@ class NativePlan:
         self.precision = precision
         self.program = _native_program(program, kernels)
         self._cache: Cache = {} if cache is None else cache
+        self._algorithms = self._choose()
         self._convolutions = {
-            position: self._prepare(step)
+            position: self._prepare(step, self._algorithms[position])
             for position, step in enumerate(self.program.steps)
             if isinstance(step.operation, Conv)
         }
@@ -105,6 +106,7 @@ class NativePlan:
         self._block: NDArray[np.float32] | None = None
         self._lock = threading.Lock()
 
+    _algorithms: dict[int, int]
     band: int
     schedule: Schedule
     strips: list[Strip]
@@ -113,20 +115,43 @@ class NativePlan:
 
     # -- planning ----------------------------------------------------------
 
-    def _prepare(self, step: Step) -> _Convolution:
-        """Choose the algorithm of a convolution and pack its weights."""
+    def _choose(self) -> dict[int, int]:
+        """The algorithm of each convolution, as an index of ``codes.CODE_NAMES``.
+
+        Tiles of six rows make every ring taller than tiles of four. Where that
+        comes to much, the picture is large, and four are taken: whatever memory is
+        allowed, so that the limit changes no pixel.
+        """
+        found = {
+            position: self.kernels.algorithm_code(
+                (1, *self.program.shapes[step.inputs[0]]),
+                step.operation.weights.shape,
+                step.operation.geometry,
+                packed=True,
+                precision=self.precision,
+            )
+            for position, step in enumerate(self.program.steps)
+            if isinstance(step.operation, Conv)
+        }
+        tall, flat = (codes.ALGORITHM_CODES[f"winograd{rows}"] for rows in (6, 4))
+        if tall in found.values() and self.kernels.algorithm == "auto":
+            self._algorithms = found
+            first = self.program.shapes[0].height
+            last = self.program.shapes[self.program.output].height
+            schedule = plan_bands(self.program, max(1, 6 * last // first), self._unit)
+            if Arena(self.program, schedule).bytes > _COMFORT:
+                found = {
+                    at: flat if code == tall else code for at, code in found.items()
+                }
+        return found
+
+    def _prepare(self, step: Step, code: int) -> _Convolution:
+        """Pack the weights of a convolution for an algorithm."""
         conv = step.operation
         assert isinstance(conv, Conv)
         kernels, level = self.kernels, self.kernels.level
         shape = (1, *self.program.shapes[step.inputs[0]])
         geometry = codes.geometry_codes(conv.geometry)
-        code = kernels.algorithm_code(
-            shape,
-            conv.weights.shape,
-            conv.geometry,
-            packed=True,
-            precision=self.precision,
-        )
         key = ("native", step.layers, level, code)
         if key not in self._cache:
             weights = np.require(conv.weights, np.float32, ("C", "A"))
@@ -138,7 +163,7 @@ class NativePlan:
             self._cache[key] = weights, packed
         weights, packed = self._cache[key]
         name = codes.CODE_NAMES[code]
-        return _Convolution(code, name, codes.TILE_ROWS.get(name, 1), packed, weights)
+        return _Convolution(code, name, packed, weights)
 
     def _fit(self, memory: int | None) -> None:
         """Choose band and strips: comfortable ones, or smaller ones that fit.
@@ -168,8 +193,8 @@ class NativePlan:
                 return
             count *= 2
         raise MemoryLimitError(
-            f"the values between the layers need {least / 1e6:.0f} MB at least and "
-            f"{(memory or 0) / 1e6:.0f} MB are left for them; allow more memory"
+            f"the values between the layers need {amount(least)} at least and "
+            f"{amount(memory or 0)} are allowed; allow more memory"
         )
 
     def _lay_out(self, band: int, strips: list[Strip]) -> None:
@@ -205,13 +230,14 @@ class NativePlan:
         convolutions = self._convolutions.values()
         weights = sum(convolution.packed.nbytes for convolution in convolutions)
         tiles = _TILES if weights <= _CACHED else _TILES_LARGE
-        unit = max((convolution.rows for convolution in convolutions), default=4)
+        unit = max(map(self._unit, range(len(self.program.steps))))
         band = math.ceil(tiles * 16 / first.width / unit) * unit
         return max(1, band * output.height // first.height)
 
     def _unit(self, position: int) -> int:
-        found = self._convolutions.get(position)
-        return found.rows if found is not None else 1
+        """Rows that a step computes together."""
+        code = self._algorithms.get(position)
+        return 1 if code is None else codes.TILE_ROWS.get(codes.CODE_NAMES[code], 1)
 
     def _describe(self, strip: Strip, arena: Arena) -> Any:
         """Tell C everything about the values and steps of a strip."""
