@@ -9,6 +9,7 @@ from networks import cfgs, network
 
 from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
+from zoo.engine.recompute import recompute
 from zoo.models.edsr import EDSR
 from zoo.plugins import select
 from zoo.plugins.interpret import interpret
@@ -32,6 +33,21 @@ def test_fused_equals_layer_by_layer(text, height, width):
     np.testing.assert_allclose(
         interpret(fused, x, NUMPY), expected, rtol=1e-5, atol=1e-5
     )
+
+
+def test_a_cheap_value_is_computed_again_for_a_reader_far_away():
+    net = network(EDSR.write(blocks=5, filters=12, scale=2))
+    fused = fuse(lower(net, 7, 6, NUMPY))
+    program = recompute(fused)
+    assert len(program.steps) == len(fused.steps) + 1
+    x = np.random.default_rng(1).normal(size=(1, 7, 6, 3)).astype(np.float32)
+    np.testing.assert_array_equal(
+        interpret(program, x, NUMPY), interpret(fused, x, NUMPY)
+    )
+    small = recompute(
+        fuse(lower(network(EDSR.write(blocks=1, filters=12)), 7, 6, NUMPY))
+    )
+    assert len(small.steps) == 1 + 2 + 1 + 1 + 1  # nobody is far away
 
 
 def test_edsr_becomes_convolutions_alone():

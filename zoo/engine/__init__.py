@@ -2,6 +2,7 @@
 
 lowering  a network's layers to a program of array operations
 fusion    operations that can be done in one pass over the pixels
+recompute cheap values that are read late are made twice
 schedule  which rows of which value are computed when, and how much is kept
 plan      all of it together, ready to run
 """

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
+from zoo.engine.recompute import recompute
 from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
 from zoo.memory import amount
@@ -92,6 +93,7 @@ class Plan:
         if type(self.kernels).compile is Kernels.compile:
             return None  # spare the work: this back end never compiles
         program = fuse(lower(self.network, self.height, self.width, self.kernels))
+        program = recompute(program)
         return self.kernels.compile(program, memory, cache, self.precision)
 
     @property

@@ -53,6 +53,7 @@ _NARROWEST = 96  # columns of output of a strip
 _TILES, _TILES_LARGE = 256, 1024
 _CACHED = 24 * 2**20
 _COMFORT = 256e6  # bytes
+_KEPT = 64e6  # bytes of buffers that wait for the next picture
 
 
 @dataclass(frozen=True)
@@ -349,6 +350,8 @@ class NativePlan:
                     done = number * len(self.strips) + place
                     self._run(place, progress, done, parts)
                     del kept  # the arrays lived as long as C could see them
+            if 4 * self._floats > _KEPT:
+                self._block = None  # dear while a picture is written, cheap to get
         return True
 
     def _run(
