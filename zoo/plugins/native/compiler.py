@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,37 +14,28 @@ import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.errors import MemoryLimitError
 from zoo.memory import amount
 from zoo.plugins.base import Array, Precision
-from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
+from zoo.plugins.native.describe import Convolution, describe, set_pixels
+from zoo.plugins.native.translate import translate
 from zoo.plugins.program import (
-    Activate,
-    Add,
     Cache,
-    Concat,
     Conv,
-    Load,
     Opaque,
     Operation,
-    Pad,
     PixelMap,
     PlannedStep,
     Program,
-    Repeat,
-    Shuffle,
     Step,
-    Store,
 )
 from zoo.plugins.schedule import Schedule, plan_bands
 from zoo.plugins.strips import Strip, cut, strip_bounds
-from zoo.shapes import Shape
 
 if TYPE_CHECKING:
     from zoo.plugins.native import NativeKernels
 
 __all__ = ["NativePlan"]
 
-_MAX_INPUTS = 8  # ZOO_STEP_INPUTS
 _CHUNK = 10e9  # operations between two looks at Ctrl-C and the progress bar
 _NARROWEST = 96  # columns of output of a strip
 # Tiles of 4 x 4 pixels in one task: enough work between two barriers. Weights that
@@ -54,16 +44,6 @@ _TILES, _TILES_LARGE = 256, 1024
 _CACHED = 24 * 2**20
 _COMFORT = 256e6  # bytes
 _KEPT = 64e6  # bytes of buffers that wait for the next picture
-
-
-@dataclass(frozen=True)
-class _Convolution:
-    """How one convolution is done."""
-
-    code: int
-    algorithm: str
-    packed: NDArray[np.float32]
-    weights: NDArray[np.float32]
 
 
 class NativePlan:
@@ -93,7 +73,7 @@ class NativePlan:
     ) -> None:
         self.kernels = kernels
         self.precision = precision
-        self.program = _native_program(program, kernels)
+        self.program = translate(program, kernels)
         self._cache: Cache = {} if cache is None else cache
         self._algorithms = self._choose()
         self._convolutions = {
@@ -146,7 +126,7 @@ class NativePlan:
                 }
         return found
 
-    def _prepare(self, step: Step, code: int) -> _Convolution:
+    def _prepare(self, step: Step, code: int) -> Convolution:
         """Pack the weights of a convolution for an algorithm."""
         conv = step.operation
         assert isinstance(conv, Conv)
@@ -164,7 +144,7 @@ class NativePlan:
             self._cache[key] = weights, packed
         weights, packed = self._cache[key]
         name = codes.CODE_NAMES[code]
-        return _Convolution(code, name, packed, weights)
+        return Convolution(code, name, packed, weights)
 
     def _fit(self, memory: int | None) -> None:
         """Choose band and strips: comfortable ones, or smaller ones that fit.
@@ -204,7 +184,9 @@ class NativePlan:
         self.schedule = plan_bands(self.program, band, self._unit)
         self.arenas = [Arena(strip.program, self.schedule) for strip in strips]
         self._engines = [
-            self._describe(strip, arena)
+            describe(
+                strip, arena, self.schedule, self._convolutions, self.kernels.level
+            )
             for strip, arena in zip(self.strips, self.arenas, strict=True)
         ]
         self._floats = max(arena.floats for arena in self.arenas)
@@ -239,62 +221,6 @@ class NativePlan:
         """Rows that a step computes together."""
         code = self._algorithms.get(position)
         return 1 if code is None else codes.TILE_ROWS.get(codes.CODE_NAMES[code], 1)
-
-    def _describe(self, strip: Strip, arena: Arena) -> Any:
-        """Tell C everything about the values and steps of a strip."""
-        program = strip.program
-        engine = _native.Engine(
-            self.kernels.level, len(program.shapes), max(1, len(program.steps))
-        )
-        for value, shape in enumerate(program.shapes):
-            engine.set_value(value, *shape, arena.rows[value])
-        most = [1] * len(program.steps)
-        for task in self.schedule.tasks:
-            most[task.position] = max(most[task.position], task.stop - task.start)
-        for position in range(len(program.steps)):
-            self._describe_step(engine, strip, position, most[position])
-        return engine
-
-    def _describe_step(
-        self, engine: Any, strip: Strip, position: int, most_rows: int
-    ) -> None:
-        step = strip.program.steps[position]
-        operation, inputs, output = step.operation, step.inputs, step.output
-        skips = strip.skips[position]
-        one = (position, inputs[0], skips[0], output)
-        match operation:
-            case Conv():
-                found = self._convolutions[position]
-                e = operation.epilogue
-                activation, slope = codes.ACTIVATION_CODES[e.activation]
-                engine.set_conv(
-                    *(position, inputs, skips, output, most_rows),
-                    strip.widths[position][0],
-                    *(found.weights, found.packed, codes.plain(operation.biases)),
-                    *codes.geometry_codes(operation.geometry),
-                    *(found.code, activation, slope, codes.plain(e.slopes)),
-                    *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
-                )
-            case Shuffle():
-                engine.set_shuffle(*one, operation.scale, operation.order == "dcr")
-            case Repeat():
-                engine.set_repeat(*one, operation.scale, operation.factor)
-            case Pad():
-                mode = codes.PAD_CODES[operation.mode]
-                engine.set_pad(*one, tuple(map(int, operation.padding)), mode)
-            case Activate():
-                kind = codes.ACTIVATION_CODES[operation.name]
-                engine.set_activate(*one, *kind, codes.plain(operation.slopes))
-            case Add():
-                kind = codes.ACTIVATION_CODES[operation.activation]
-                factors = operation.alpha, operation.beta
-                engine.set_add(position, inputs, skips, output, *factors, *kind)
-            case Concat():
-                engine.set_concat(position, inputs, skips, output, operation.slices)
-            case Load():
-                engine.set_load(position, inputs[0], output)
-            case Store():
-                engine.set_store(*one)
 
     def _work_of_tasks(self) -> NDArray[np.float64]:
         """Operations of each task, for progress; a row of copying counts a little."""
@@ -344,8 +270,8 @@ class NativePlan:
                     part = target[:, slice(*strip.columns[output])]
                     source = image[:, slice(*strip.columns[0])]
                     kept = [
-                        *_set_pixels(engine.set_picture, 0, source, load),
-                        *_set_pixels(engine.set_result, output, part, store),
+                        *set_pixels(engine.set_picture, 0, source, load),
+                        *set_pixels(engine.set_result, output, part, store),
                     ]
                     done = number * len(self.strips) + place
                     self._run(place, progress, done, parts)
@@ -438,32 +364,6 @@ class NativePlan:
         )
 
 
-def _set_pixels(
-    describe: Callable[..., None], value: int, pixels: NDArray[Any], how: PixelMap
-) -> list[Any]:
-    """Tell C where pixels are; returns what must stay alive meanwhile."""
-    mean, std = (
-        None if numbers is None else np.array(numbers, np.float32)
-        for numbers in (how.mean, how.std)
-    )
-    describe(
-        *(value, pixels.ctypes.data, pixels.shape, _strides(pixels)),
-        *(codes.PIXEL_CODES[pixels.dtype.name], how.reverse, how.scale, mean, std),
-    )
-    return [pixels, mean, std]
-
-
-def _strides(pixels: NDArray[Any]) -> tuple[int, int, int]:
-    """Bytes between neighbors; NumPy leaves any number for an axis of one."""
-    height, width, channels = pixels.shape
-    pixel = pixels.itemsize * channels
-    return (
-        pixels.strides[0] if height > 1 else pixel * width,
-        pixels.strides[1] if width > 1 else pixel,
-        pixels.strides[2] if channels > 1 else pixels.itemsize,
-    )
-
-
 def _whole(program: Program) -> Strip:
     """A strip that is the whole picture."""
     return Strip(
@@ -491,110 +391,3 @@ def _name(operation: Operation) -> str:
     if epilogue.last != "linear":
         parts.append(epilogue.last)
     return " + ".join(parts)
-
-
-def _native_program(program: Program, kernels: NativeKernels) -> Program:
-    """The same program in steps that C knows; others become opaque."""
-    shapes = list(program.shapes)
-    steps: list[Step] = []
-    for step in program.steps:
-        operation = step.operation
-        if isinstance(operation, Conv) and operation.shuffle != 1:
-            conv, shuffle = _split_shuffle(operation)
-            height, width, channels = shapes[step.output]
-            r = operation.shuffle
-            shapes.append(Shape(height // r, width // r, channels * r * r))
-            middle = len(shapes) - 1
-            steps.append(Step(conv, step.inputs, middle, step.layers))
-            steps.append(Step(shuffle, (middle,), step.output, step.layers))
-        else:
-            steps.append(replace(step, operation=operation))
-    for position, step in enumerate(steps):
-        if not _is_known(step, shapes):
-            steps[position] = replace(step, operation=_opaque(step.operation, kernels))
-    return _between_pictures(_renumbered(Program(shapes, steps, program.output)))
-
-
-def _between_pictures(program: Program) -> Program:
-    """The same program from the pixels of a picture to those of the result."""
-    moved = [
-        replace(
-            step,
-            inputs=tuple(value + 1 for value in step.inputs),
-            output=step.output + 1,
-        )
-        for step in program.steps
-    ]
-    shapes = [
-        program.shapes[0],
-        *program.shapes,
-        program.shapes[program.output],
-    ]
-    result = len(shapes) - 1
-    steps = [
-        Step(Load(), (0,), 1, ()),
-        *moved,
-        Step(Store(), (program.output + 1,), result, ()),
-    ]
-    return Program(shapes, steps, result)
-
-
-def _renumbered(program: Program) -> Program:
-    """The same program without the values that fusion made superfluous."""
-    used = {0, program.output}
-    for step in program.steps:
-        used |= {step.output, *step.inputs}
-    number = {value: index for index, value in enumerate(sorted(used))}
-    steps = [
-        replace(
-            step,
-            inputs=tuple(number[value] for value in step.inputs),
-            output=number[step.output],
-        )
-        for step in program.steps
-    ]
-    shapes = [program.shapes[value] for value in sorted(used)]
-    return Program(shapes, steps, number[program.output])
-
-
-def _split_shuffle(conv: Conv) -> tuple[Conv, Shuffle]:
-    """A convolution and its shuffle apart, its filters in the order that copies runs."""
-    shuffle = Shuffle(conv.shuffle, "dcr")
-    if conv.order == "dcr":
-        return replace(conv, shuffle=1), shuffle
-    cells = conv.shuffle * conv.shuffle
-    order = np.arange(conv.weights.shape[3]).reshape(-1, cells).T.reshape(-1)
-    epilogue = conv.epilogue
-    if epilogue.slopes is not None:
-        epilogue = replace(epilogue, slopes=epilogue.slopes[order])
-    plain = replace(
-        conv,
-        weights=conv.weights[..., order],
-        biases=None if conv.biases is None else conv.biases[order],
-        epilogue=epilogue,
-        shuffle=1,
-    )
-    return plain, shuffle
-
-
-def _is_known(step: Step, shapes: list[Shape]) -> bool:
-    match step.operation:
-        case Conv():
-            epilogue = step.operation.epilogue
-            return {epilogue.activation, epilogue.last} <= codes.ACTIVATION_CODES.keys()
-        case Shuffle() | Repeat() | Pad():
-            return True
-        case Activate():
-            return step.operation.name in codes.ACTIVATION_CODES
-        case Add():
-            return step.operation.activation in codes.ACTIVATION_CODES
-        case Concat():
-            return len(step.inputs) <= _MAX_INPUTS
-        case _:
-            return False
-
-
-def _opaque(operation: Operation, kernels: NativeKernels) -> Opaque:
-    if isinstance(operation, Opaque):
-        return operation
-    return Opaque(lambda *inputs: execute(operation, inputs, kernels))

@@ -1,0 +1,151 @@
+"""What C is told of a plan: values, steps, pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import zoo.plugins.native._native as _native  # noqa: PLR0402
+from zoo.plugins.native import codes
+from zoo.plugins.native.arena import Arena
+from zoo.plugins.program import (
+    Activate,
+    Add,
+    Concat,
+    Conv,
+    Load,
+    Pad,
+    PixelMap,
+    Repeat,
+    Shuffle,
+    Store,
+)
+from zoo.plugins.schedule import Schedule
+from zoo.plugins.strips import Strip
+
+__all__ = ["Convolution", "describe", "set_pixels"]
+
+
+@dataclass(frozen=True)
+class Convolution:
+    """How one convolution is done."""
+
+    code: int
+    algorithm: str
+    packed: NDArray[np.float32]
+    weights: NDArray[np.float32]
+
+
+def describe(
+    strip: Strip,
+    arena: Arena,
+    schedule: Schedule,
+    convolutions: Mapping[int, Convolution],
+    level: int,
+) -> Any:
+    """Tell C everything about the values and steps of a strip.
+
+    Parameters
+    ----------
+    strip : Strip
+    arena : Arena
+        How many rows each value keeps.
+    schedule : Schedule
+    convolutions : mapping of int to Convolution
+        By position of the step.
+    level : int
+        Number of the instruction set.
+
+    Returns
+    -------
+    _native.Engine
+        Still without memory and pictures.
+    """
+    program = strip.program
+    engine = _native.Engine(level, len(program.shapes), max(1, len(program.steps)))
+    for value, shape in enumerate(program.shapes):
+        engine.set_value(value, *shape, arena.rows[value])
+    most = [1] * len(program.steps)
+    for task in schedule.tasks:
+        most[task.position] = max(most[task.position], task.stop - task.start)
+    for position in range(len(program.steps)):
+        _describe_step(
+            engine, strip, position, most[position], convolutions.get(position)
+        )
+    return engine
+
+
+def _describe_step(
+    engine: Any,
+    strip: Strip,
+    position: int,
+    most_rows: int,
+    found: Convolution | None,
+) -> None:
+    step = strip.program.steps[position]
+    operation, inputs, output = step.operation, step.inputs, step.output
+    skips = strip.skips[position]
+    one = (position, inputs[0], skips[0], output)
+    match operation:
+        case Conv():
+            assert found is not None
+            e = operation.epilogue
+            activation, slope = codes.ACTIVATION_CODES[e.activation]
+            engine.set_conv(
+                *(position, inputs, skips, output, most_rows),
+                strip.widths[position][0],
+                *(found.weights, found.packed, codes.plain(operation.biases)),
+                *codes.geometry_codes(operation.geometry),
+                *(found.code, activation, slope, codes.plain(e.slopes)),
+                *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
+            )
+        case Shuffle():
+            engine.set_shuffle(*one, operation.scale, operation.order == "dcr")
+        case Repeat():
+            engine.set_repeat(*one, operation.scale, operation.factor)
+        case Pad():
+            mode = codes.PAD_CODES[operation.mode]
+            engine.set_pad(*one, tuple(map(int, operation.padding)), mode)
+        case Activate():
+            kind = codes.ACTIVATION_CODES[operation.name]
+            engine.set_activate(*one, *kind, codes.plain(operation.slopes))
+        case Add():
+            kind = codes.ACTIVATION_CODES[operation.activation]
+            factors = operation.alpha, operation.beta
+            engine.set_add(position, inputs, skips, output, *factors, *kind)
+        case Concat():
+            engine.set_concat(position, inputs, skips, output, operation.slices)
+        case Load():
+            engine.set_load(position, inputs[0], output)
+        case Store():
+            engine.set_store(*one)
+
+
+def set_pixels(
+    describe: Callable[..., None], value: int, pixels: NDArray[Any], how: PixelMap
+) -> list[Any]:
+    """Tell C where pixels are; returns what must stay alive meanwhile."""
+    mean, std = (
+        None if numbers is None else np.array(numbers, np.float32)
+        for numbers in (how.mean, how.std)
+    )
+    describe(
+        *(value, pixels.ctypes.data, pixels.shape, _strides(pixels)),
+        *(codes.PIXEL_CODES[pixels.dtype.name], how.reverse, how.scale, mean, std),
+    )
+    return [pixels, mean, std]
+
+
+def _strides(pixels: NDArray[Any]) -> tuple[int, int, int]:
+    """Bytes between neighbors; NumPy leaves any number for an axis of one."""
+    height, width, channels = pixels.shape
+    pixel = pixels.itemsize * channels
+    return (
+        pixels.strides[0] if height > 1 else pixel * width,
+        pixels.strides[1] if width > 1 else pixel,
+        pixels.strides[2] if channels > 1 else pixels.itemsize,
+    )
