@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from zoo.activations import ACTIVATIONS
 from zoo.errors import PluginError, ShapeError
+from zoo.layers.route import Route
+from zoo.layers.upsample import Upsample
 from zoo.plugins import ConvGeometry, Padding, PoolGeometry
 from zoo.plugins.numpy import NumpyKernels
 from zoo.train.optimizers import optimizer_named
@@ -336,3 +338,49 @@ def test_accumulate() -> None:
     truth = total + more
     NativeKernels(2).accumulate(total, more)
     np.testing.assert_array_equal(total, truth)
+
+
+@pytest.mark.parametrize("isa", available())
+@pytest.mark.parametrize("mode", ["nearest", "bilinear", "bicubic", "sums"])
+@given(st.integers(1, 9), st.integers(1, 9), st.integers(1, 11), st.integers(2, 4))
+@settings(max_examples=15, deadline=None)
+def test_upsample(
+    isa: str, mode: str, height: int, width: int, channels: int, stride: int
+) -> None:
+    rng = np.random.default_rng(height)
+    if mode == "sums":
+        layer = Upsample(stride=-stride, scale=0.5)
+        height, width = height * stride, width * stride
+    else:
+        layer = Upsample(stride=stride, mode=mode, scale=0.5)
+    x = rng.standard_normal((2, height, width, channels)).astype(np.float32)
+    native = NativeKernels(2, isa)
+    truth = layer.forward(x.astype(np.float64), kernels=REFERENCE)
+    ours = layer.forward(x, kernels=native)
+    close(ours, truth)
+    delta = rng.standard_normal(ours.shape).astype(np.float32)
+    (truth,) = layer.backward(delta.astype(np.float64), kernels=REFERENCE)
+    close(layer.backward(delta, kernels=native)[0], truth)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@given(st.integers(1, 40), st.lists(st.integers(1, 9), min_size=1, max_size=3))
+@settings(max_examples=20, deadline=None)
+def test_route(groups: int, pixels: int, widths: list[int]) -> None:
+    rng = np.random.default_rng(pixels)
+    layer = Route(layers=(-1,) * len(widths), groups=groups, group_id=groups - 1)
+    inputs = [
+        rng.standard_normal((1, pixels, 3, groups * width)).astype(np.float32)
+        for width in widths
+    ]
+    both = [
+        layer.forward(*inputs, kernels=kernels, training=True)
+        for kernels in (NativeKernels(2), REFERENCE)
+    ]
+    np.testing.assert_array_equal(*both)
+    for ours, truth in zip(
+        layer.backward(both[0], kernels=NativeKernels(2)),
+        layer.backward(both[0], kernels=REFERENCE),
+        strict=True,
+    ):
+        np.testing.assert_array_equal(ours, truth)

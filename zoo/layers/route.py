@@ -86,10 +86,16 @@ class Route(Layer):
     ) -> Array:
         if training:
             self._shapes = tuple(x.shape for x in inputs)
-        parts = [x[..., self._part(x.shape[3])] for x in inputs]
-        if len(parts) == 1:
-            return np.ascontiguousarray(parts[0])
-        return np.concatenate(parts, axis=3)
+        parts = [self._part(x.shape[3]) for x in inputs]
+        widths = [part.stop - part.start for part in parts]
+        if len(inputs) == 1 and widths[0] == inputs[0].shape[3]:
+            return np.ascontiguousarray(inputs[0])
+        output = np.empty((*inputs[0].shape[:3], sum(widths)), inputs[0].dtype)
+        start = 0
+        for x, part, width in zip(inputs, parts, widths, strict=True):
+            kernels.copy_channels(x, part.start, output, start, width)
+            start += width
+        return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         if not self._shapes:
@@ -99,8 +105,9 @@ class Route(Layer):
         for shape in self._shapes:
             part = self._part(shape[3])
             width = part.stop - part.start
-            gradient = np.zeros(shape, delta.dtype)
-            gradient[..., part] = delta[..., start : start + width]
+            make = np.empty if width == shape[3] else np.zeros
+            gradient = make(shape, delta.dtype)
+            kernels.copy_channels(delta, start, gradient, part.start, width)
             gradients.append(gradient)
             start += width
         return tuple(gradients)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
-from zoo.plugins.base import Kernels
+from zoo.plugins.base import Kernels, Taps
 from zoo.plugins.program import Operation, Repeat
 from zoo.shapes import Shape
 
@@ -107,21 +108,40 @@ class Upsample(Layer):
     ) -> Array:
         x = inputs[0]
         if self.stride < 0:
-            output = _sum_cells(x, -self.stride)
-        elif self.mode == "nearest":
-            output = _repeat(x, self.stride)
-        else:
-            output = self._filter(self._filter(x, 1), 2)
-        return self._scaled(output)
+            return self._along_both(x, _cells(-self.stride), _sum_cells, kernels)
+        if self.mode == "nearest":
+            return self._along_both(x, _repeats(self.stride), _repeat, kernels)
+        return self._along_both(x, self._filter_taps, self._filtered, kernels)
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         if self.stride < 0:
-            gradient = _repeat(delta, -self.stride)
-        elif self.mode == "nearest":
-            gradient = _sum_cells(delta, self.stride)
-        else:
-            gradient = self._filter_transposed(self._filter_transposed(delta, 2), 1)
-        return (self._scaled(gradient),)
+            return (self._along_both(delta, _repeats(-self.stride), _repeat, kernels),)
+        if self.mode == "nearest":
+            taps, own = _cells(self.stride), _sum_cells
+            return (self._along_both(delta, taps, own, kernels),)
+        return (
+            self._along_both(
+                delta, self._transposed_taps, self._filtered_transposed, kernels
+            ),
+        )
+
+    def _along_both(
+        self,
+        x: Array,
+        taps: Callable[[int], Taps],
+        own: Callable[[Array, int], Array],
+        kernels: Kernels,
+    ) -> Array:
+        """Rows, then columns, then ``scale``: by the back end, or else in own ways.
+
+        ``taps`` makes the taps of an axis from its length, ``own`` takes |stride|.
+        """
+        rows = kernels.resample(x, 1, taps(x.shape[1]))
+        if rows is None:
+            return self._scaled(own(x, abs(self.stride)))
+        both = kernels.resample(rows, 2, _times(taps(x.shape[2]), self.scale))
+        assert both is not None, "it could do the rows"
+        return both
 
     def _scaled(self, x: Array) -> Array:
         return x if self.scale == 1 else x * x.dtype.type(self.scale)
@@ -143,6 +163,29 @@ class Upsample(Layer):
         first = math.floor(u) - 1
         taps = [(k, self._weight(u - k)) for k in range(first, first + 4)]
         return [(offset, weight) for offset, weight in taps if weight]
+
+    def _filter_taps(self, length: int) -> Taps:
+        """Taps of an axis made longer; those outside are the edge's."""
+        phases = [self._taps(phase) for phase in range(self.stride)]
+        return [
+            [(min(max(place + k, 0), length - 1), weight) for k, weight in phase]
+            for place in range(length)
+            for phase in phases
+        ]
+
+    def _transposed_taps(self, length: int) -> Taps:
+        """Taps of an axis made shorter again by the transpose."""
+        taps: list[list[tuple[int, float]]] = [[] for _ in range(length // self.stride)]
+        for place, some in enumerate(self._filter_taps(len(taps))):
+            for source, weight in some:
+                taps[source].append((place, weight))
+        return taps
+
+    def _filtered(self, x: Array, stride: int) -> Array:
+        return self._filter(self._filter(x, 1), 2)
+
+    def _filtered_transposed(self, delta: Array, stride: int) -> Array:
+        return self._filter_transposed(self._filter_transposed(delta, 2), 1)
 
     def _filter(self, x: Array, axis: int) -> Array:
         """Make one axis s times as long."""
@@ -173,6 +216,22 @@ class Upsample(Layer):
         inner[0] += padded[:_BORDER].sum(axis=0)
         inner[-1] += padded[_BORDER + length :].sum(axis=0)
         return np.ascontiguousarray(np.moveaxis(inner, 0, axis))
+
+
+def _repeats(stride: int) -> Callable[[int], Taps]:
+    """Taps of an axis whose pixels are repeated."""
+    return lambda length: [[(i // stride, 1.0)] for i in range(length * stride)]
+
+
+def _cells(stride: int) -> Callable[[int], Taps]:
+    """Taps of an axis whose cells are summed."""
+    return lambda length: [
+        [(i * stride + j, 1.0) for j in range(stride)] for i in range(length // stride)
+    ]
+
+
+def _times(taps: Taps, factor: float) -> Taps:
+    return [[(place, factor * weight) for place, weight in some] for some in taps]
 
 
 def _repeat(x: Array, stride: int) -> Array:

@@ -13,6 +13,7 @@ arrays; inputs are never written to.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -30,11 +31,13 @@ __all__ = [
     "PoolGeometry",
     "Precision",
     "ShuffleOrder",
+    "Taps",
 ]
 
 Array = NDArray[np.floating[Any]]
 PadMode = Literal["zero", "symmetric", "edge"]
 ShuffleOrder = Literal["crd", "dcr"]
+Taps = Sequence[Sequence[tuple[int, float]]]
 Precision = Literal["f32", "bf16"]
 """How exact a whole network must be, whatever types it is computed in.
 
@@ -282,6 +285,35 @@ class Kernels(ABC):
     def accumulate(self, total: Array, more: Array) -> None:
         """total += more, arrays of one shape and type. The only one to write to one."""
         total += more
+
+    # -- moving values -----------------------------------------------------
+
+    def copy_channels(
+        self, x: Array, first: int, out: Array, to_first: int, width: int
+    ) -> None:
+        """Copy channels [first, first + width) of x to those from to_first on of out.
+
+        Arrays of one shape but for the channels (last axis); ``out`` is written to.
+        """
+        out[..., to_first : to_first + width] = x[..., first : first + width]
+
+    def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
+        """Sums of weighted neighbors along one axis, if this back end has its own way.
+
+        Parameters
+        ----------
+        x : ndarray
+        axis : int
+            Which is replaced by as many places as ``taps`` has entries.
+        taps : sequence of sequence of (int, float)
+            For every result the places it is made of, and their weights.
+
+        Returns
+        -------
+        ndarray or None
+            None if nothing was done, and the caller is to do it.
+        """
+        return None
 
     # -- batch normalization -----------------------------------------------
 

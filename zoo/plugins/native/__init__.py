@@ -7,6 +7,7 @@ every number of threads.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +20,7 @@ from zoo.plugins.base import (
     PoolGeometry,
     Precision,
     ShuffleOrder,
+    Taps,
 )
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.program import Cache, Compiled, Program
@@ -29,9 +31,17 @@ try:
 except ImportError as error:
     raise PluginError(
         "the native kernels were not compiled (no C compiler when zoo was installed); "
-        "install a C compiler and run "
+        "install a C compiler and run `pip install -e .` in a checkout, or "
         f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
     ) from error
+
+_BINDING = 1  # of _native.pyx
+if getattr(_native, "BINDING", None) != _BINDING:
+    raise PluginError(
+        "the native kernels were compiled for another version of zoo; compile them "
+        "again: `pip install -e .` in a checkout, or "
+        "`pip install --force-reinstall --no-cache-dir cfgzoo`"
+    )
 
 from zoo.plugins.native.codes import (
     ACTIVATION_CODES,
@@ -358,6 +368,35 @@ class NativeKernels(NumpyKernels):
             *(size, stride, padding, out),
         )
         return out
+
+    # -- moving values -----------------------------------------------------
+
+    def copy_channels(
+        self, x: Array, first: int, out: Array, to_first: int, width: int
+    ) -> None:
+        fits = _computable(x, out) and out.flags.c_contiguous and width > 0
+        if not fits or x.shape[:-1] != out.shape[:-1]:
+            super().copy_channels(x, first, out, to_first, width)
+            return
+        rows = plain(x).reshape(-1, x.shape[-1])
+        results = out.reshape(-1, out.shape[-1])
+        _native.copy_channels(self.threads, rows, first, results, to_first, width)
+
+    def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
+        if not _computable(x) or not any(taps):
+            return None
+        counts = [len(some) for some in taps]
+        pairs = [pair for some in taps for pair in some]
+        shape = (math.prod(x.shape[:axis]), x.shape[axis], -1)
+        rows = plain(x).reshape(shape)
+        out = np.empty((shape[0], len(taps), rows.shape[2]), np.float32)
+        _native.resample(
+            *(self.level, self.threads, np.cumsum([0, *counts], dtype=np.int64)),
+            np.array([place for place, _ in pairs], np.int64),
+            np.array([weight for _, weight in pairs], np.float32),
+            *(rows, out),
+        )
+        return out.reshape(*x.shape[:axis], len(taps), *x.shape[axis + 1 :])
 
     # -- batch normalization and updates -----------------------------------
 

@@ -8,6 +8,10 @@ allocate the results.
 
 from libc.stdint cimport int64_t
 
+# Raised together with the number in __init__.py whenever a signature here changes,
+# so that a library compiled earlier is recognised.
+BINDING = 1
+
 
 cdef extern from "cpu.h" nogil:
     int zoo_cpu_level()
@@ -88,6 +92,12 @@ cdef extern from "gradients.h" nogil:
                        const float *x, const float *mean, const float *factor,
                        const float *offset, const float *delta, const float *by,
                        float *out)
+    void zoo_resample(const zoo_isa *isa, int threads, int64_t outer, int64_t length,
+                      int64_t results, int64_t inner, const int64_t *starts,
+                      const int64_t *places, const float *weights, const float *x,
+                      float *y)
+    void zoo_copy_channels(int threads, int64_t pixels, int64_t width, const float *from_,
+                           int64_t from_apart, float *to, int64_t to_apart)
     void zoo_adam_step(const zoo_isa *isa, int threads, const zoo_adam *a, int64_t n,
                        float *p, float *m, float *v, const float *g)
 

@@ -49,6 +49,16 @@ void zoo_normalize(const zoo_isa *isa, int threads, int64_t pixels, int64_t chan
                    const float *offset, const float *delta, const float *by,
                    float *out);
 
+/* x: outer x length x inner to y: outer x results x inner. Result o is the sum of
+ * weights[i] x[places[i]] for i from starts[o] to starts[o + 1]. */
+void zoo_resample(const zoo_isa *isa, int threads, int64_t outer, int64_t length,
+                  int64_t results, int64_t inner, const int64_t *starts,
+                  const int64_t *places, const float *weights, const float *x, float *y);
+
+/* `width` channels of every pixel; pixels stand `apart` floats apart. */
+void zoo_copy_channels(int threads, int64_t pixels, int64_t width, const float *from,
+                       int64_t from_apart, float *to, int64_t to_apart);
+
 /* Adam in one pass over the parameters p, their moments m and v, and gradients g; see
  * zoo/train/optimizers.py. rate: divided by 1 - beta1^t; unbias: 1 / (1 - beta2^t);
  * rest1, rest2: 1 - beta. */

@@ -160,3 +160,36 @@ def adam(int level, int threads, double rate, double beta1, double beta2,
     a.beta1, a.beta2, a.rest1, a.rest2 = beta1, beta2, 1 - beta1, 1 - beta2
     with nogil:
         zoo_adam_step(isa, threads, &a, p.shape[0], &p[0], &m[0], &v[0], &g[0])
+
+
+def resample(int level, int threads, const int64_t[::1] starts,
+             const int64_t[::1] places, const float[::1] weights,
+             const float[:, :, ::1] x, float[:, :, ::1] out):
+    """Sums of weighted places along the middle axis; see zoo_resample."""
+    cdef const zoo_isa *isa = table(level)
+    cdef int64_t i, last = 0
+    check_kind(0, threads)
+    demand(x.shape[0] > 0 and x.shape[1] > 0 and x.shape[2] > 0 and out.shape[1] > 0 and
+           out.shape[0] == x.shape[0] and out.shape[2] == x.shape[2] and
+           starts.shape[0] == out.shape[1] + 1 and places.shape[0] > 0 and
+           weights.shape[0] == places.shape[0], "the arrays do not fit each other")
+    for i in range(starts.shape[0]):
+        demand(last <= starts[i] <= places.shape[0], "starts must not fall")
+        last = starts[i]
+    for i in range(places.shape[0]):
+        demand(0 <= places[i] < x.shape[1], "a place lies outside")
+    with nogil:
+        zoo_resample(isa, threads, x.shape[0], x.shape[1], out.shape[1], x.shape[2],
+                     &starts[0], &places[0], &weights[0], &x[0, 0, 0], &out[0, 0, 0])
+
+
+def copy_channels(int threads, const float[:, ::1] x, int64_t first, float[:, ::1] out,
+                  int64_t to_first, int64_t width):
+    """Columns [first, first + width) of x to those from to_first on of out."""
+    check_kind(0, threads)
+    demand(x.shape[0] > 0 and out.shape[0] == x.shape[0] and width > 0 and
+           0 <= first <= x.shape[1] - width and
+           0 <= to_first <= out.shape[1] - width, "the arrays do not fit each other")
+    with nogil:
+        zoo_copy_channels(threads, x.shape[0], width, &x[0, first], x.shape[1],
+                          &out[0, to_first], out.shape[1])
