@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+import zoo.plugins
 from zoo.errors import PluginError, UsageError
 from zoo.plugins import ConvGeometry, Padding, select
 
@@ -88,6 +90,14 @@ def test_levels_that_compute_wrongly_are_left_out(
             assert isa.available() == ("portable",)
     finally:
         isa.available.cache_clear()
+
+
+def test_a_library_compiled_for_another_version_is_recognised(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(_native, "BINDING", 0)
+    with pytest.raises(PluginError, match="another version"):
+        importlib.reload(zoo.plugins.native)
 
 
 def test_several_python_threads_at_once() -> None:
