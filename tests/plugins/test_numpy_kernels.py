@@ -59,7 +59,7 @@ def _torch_conv(x, weights, biases, geometry):
         padded = x.permute(0, 3, 1, 2)[:, :, rows][:, :, :, columns]
     return functional.conv2d(
         padded,
-        weights.permute(3, 2, 0, 1),
+        weights.permute(3, 2, 0, 1).contiguous(),
         biases,
         geometry.stride,
         0,
