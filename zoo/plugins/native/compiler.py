@@ -81,7 +81,9 @@ class NativePlan:
             for position, step in enumerate(self.program.steps)
             if isinstance(step.operation, Conv)
         }
+        self._schedules: dict[int, Schedule] = {}
         self._fit(memory)
+        del self._schedules  # only the one that was chosen is kept
         self._tasks = np.array(self.schedule.tasks, dtype=np.int64).reshape(-1, 3)
         self._work = self._work_of_tasks()
         self._block: NDArray[np.float32] | None = None
@@ -181,7 +183,10 @@ class NativePlan:
     def _lay_out(self, band: int, strips: list[Strip]) -> None:
         """Schedule bands and give every value of every strip its place."""
         self.band, self.strips = band, strips
-        self.schedule = plan_bands(self.program, band, self._unit)
+        # The order of rows does not depend on the strips.
+        if band not in self._schedules:
+            self._schedules[band] = plan_bands(self.program, band, self._unit)
+        self.schedule = self._schedules[band]
         self.arenas = [Arena(strip.program, self.schedule) for strip in strips]
         self._engines = [
             describe(
