@@ -46,11 +46,13 @@ def cfgs(draw: st.DrawFn) -> str:
             case "shuffle":
                 scale = draw(st.sampled_from((2, 3)))
                 order = draw(st.sampled_from(("crd", "dcr")))
-                lines += ["[convolutional]", f"filters={4 * scale * scale}", "size=3"]
+                shallow = draw(st.sampled_from((4, 4, 16, 32)))
+                deep = shallow * scale * scale
+                lines += ["[convolutional]", f"filters={deep}", "size=3"]
                 lines += ["pad=1", "activation=linear"]
                 lines += ["[shuffler]", f"scale={scale}", f"order={order}"]
                 sizes += [sizes[-1], sizes[-1] * scale]
-                channels += [4 * scale * scale, 4]
+                channels += [deep, shallow]
             case "upsample":
                 lines += ["[upsample]", "stride=2"]
                 sizes.append(sizes[-1] * 2)

@@ -25,6 +25,7 @@ except PluginError as missing:
 FAMILIES = {
     "edsr_x2": EDSR.write(blocks=2, filters=20, scale=2),
     "edsr_x3": EDSR.write(blocks=1, filters=16, scale=3),
+    "edsr_x3_wide": EDSR.write(blocks=1, filters=32, scale=3),
     "edsr_x4": EDSR.write(blocks=1, filters=16, scale=4),
     "wdsr_a_x4": WDSR.write(variant="a", blocks=2, filters=8, scale=4),
     "wdsr_b_x2": WDSR.write(variant="b", blocks=2, filters=16, scale=2),
@@ -83,6 +84,30 @@ def test_little_memory_gives_the_same_bits(name):
         np.testing.assert_array_equal(plan(x), expected)
         seen.add((plan.band, len(plan.strips)))
     assert any(strips > 1 for _, strips in seen), seen
+
+
+SHUFFLED = (
+    "[net]\nchannels=3\n[convolutional]\nfilters={}\nsize={}\npad=1\nactivation=relu\n"
+    "[shuffler]\nscale={}\norder={}\n[convolutional]\nfilters=5\nsize=3\npad=1\n"
+    "activation=linear\n"
+)
+
+
+@pytest.mark.parametrize("algorithm", ["direct", "winograd2", "winograd4", "winograd6"])
+@pytest.mark.parametrize(("scale", "order"), [(2, "crd"), (3, "dcr"), (4, "crd")])
+@pytest.mark.parametrize("size", [1, 3])
+def test_a_convolution_stores_its_shuffle(algorithm, scale, order, size):
+    kernels = type(NATIVE)(2, algorithm=algorithm)
+    net = network(SHUFFLED.format(32 * scale * scale, size, scale, order))
+    x = picture(net, 31, 190)
+    program = fuse(lower(net, 31, 190, kernels))
+    whole = kernels.compile(program)
+    assert "shuffle" not in [step.operation for step in whole.steps()]
+    expected = net.forward(x, kernels=NUMPY)
+    assert relative_error(whole(x), expected) < 3e-5
+    small = kernels.compile(program, int(0.6 * whole.memory))
+    assert small.band < whole.band or len(small.strips) > 1
+    np.testing.assert_array_equal(small(x), whole(x))
 
 
 def test_threads_give_the_same_bits():

@@ -68,7 +68,7 @@ def plan_bands(program: Program, band: int, align: Alignment | None = None) -> S
     total = program.shapes[program.output].height
     for start in range(0, total, max(1, band)):
         planner.add_band(min(start + band, total))
-    return Schedule(tuple(planner.tasks), planner.kept)
+    return Schedule(tuple(planner.tasks), planner.whole_groups())
 
 
 class _Read(NamedTuple):
@@ -183,6 +183,16 @@ class _Planner:
                 reach = read.rows.needs(0, rows, height)[1] if read.rows else height
                 needed[read.value] = max(needed[read.value], reach)
         return needed
+
+    def whole_groups(self) -> dict[int, int]:
+        """What is kept, in whole groups of rows that a step makes of one row."""
+        kept = self.kept.copy()
+        for step in self.steps:
+            if step.operation.streams:
+                scale = step.operation.axes(0)[0].scale
+                rows = -(-kept[step.output] // scale) * scale
+                kept[step.output] = min(rows, self.heights[step.output])
+        return kept
 
     def _first_needed(self, value: int) -> int:
         """The first row of a value that some step has yet to read."""

@@ -218,12 +218,18 @@ class NativePlan:
         convolutions = self._convolutions.values()
         weights = sum(convolution.packed.nbytes for convolution in convolutions)
         tiles = _TILES if weights <= _CACHED else _TILES_LARGE
-        unit = max(map(self._unit, range(len(self.program.steps))))
+        unit = max(map(self._tile_rows, range(len(self.program.steps))))
         band = math.ceil(tiles * 16 / first.width / unit) * unit
         return max(1, band * output.height // first.height)
 
     def _unit(self, position: int) -> int:
         """Rows that a step computes together."""
+        operation = self.program.steps[position].operation
+        scale = operation.shuffle if isinstance(operation, Conv) else 1
+        return self._tile_rows(position) * scale
+
+    def _tile_rows(self, position: int) -> int:
+        """Rows of tiles: what a convolution computes together, before its shuffle."""
         code = self._algorithms.get(position)
         return 1 if code is None else codes.TILE_ROWS.get(codes.CODE_NAMES[code], 1)
 
@@ -395,4 +401,6 @@ def _name(operation: Operation) -> str:
         parts.append("add")
     if epilogue.last != "linear":
         parts.append(epilogue.last)
+    if operation.shuffle != 1:
+        parts.append("shuffle")
     return " + ".join(parts)

@@ -90,6 +90,7 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
     p->packed = packed;
     p->cg = s->c / s->groups;
     p->kg = s->k / s->groups;
+    p->out_pixel = p->cell = s->k;
     p->fused = simple(e->activation) &&
                (e->last == ZOO_LINEAR || e->last == ZOO_RELU);
     p->tile = winograd_tile(algorithm);
@@ -171,6 +172,15 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
             p->bias[at] = e->bias ? e->bias[from] : 0;
             p->slopes[at] = e->slopes ? e->slopes[from] : e->slope;
         }
+    return 0;
+}
+
+int zoo_conv_shuffle(zoo_conv *p, int64_t scale) {
+    int64_t cell = p->s.k / scale;
+    if (p->algorithm == ZOO_DOT || p->algorithm == ZOO_DEPTHWISE || !p->fused ||
+        p->s.groups != 1 || p->s.k % (scale * scale) || cell % ZOO_WIDEST_PANEL)
+        return -1;
+    p->out_pixel = p->cell = cell;
     return 0;
 }
 

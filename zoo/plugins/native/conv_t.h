@@ -30,7 +30,7 @@ NOINLINE void find_pixels(const zoo_conv *p, const zoo_rows *rows, int64_t unit,
     for (int64_t i = 0; i < f->count;) {
         int64_t run = ow - column < f->count - i ? ow - column : f->count - i;
         for (int64_t j = 0; j < run; j++) {
-            f->out[i + j] = rows->out[row] + (column + j) * p->s.k;
+            f->out[i + j] = rows->out[row] + (column + j) * p->out_pixel;
             if (rows->residual)
                 f->residual[i + j] = rows->residual[row] + (column + j) * p->s.k;
         }
@@ -93,6 +93,7 @@ INLINE void conv_panel(const int nv, const zoo_conv *p, const pixels *f,
                        const float *slopes, int64_t k0, int64_t cols) {
     int64_t tap_step = cg <= DEPTH ? DEPTH / cg : 1;
     int64_t c_step = cg <= DEPTH ? cg : DEPTH;
+    int64_t place = zoo_place(p, k0);
     const zoo_epilogue *e = &p->e;
     if (tap_step > taps)
         tap_step = taps;
@@ -109,7 +110,7 @@ INLINE void conv_panel(const int nv, const zoo_conv *p, const pixels *f,
                 vf sums[MR][2];
                 UNROLL for (int r = 0; r < MR; r++) {
                     index[r] = i + (r < m ? r : m - 1);
-                    out[r] = f->out[index[r]] + k0;
+                    out[r] = f->out[index[r]] + place;
                 }
                 if (starts) {
                     UNROLL for (int r = 0; r < MR; r++) sums[r][0] = sums[r][1] = v_set(0);

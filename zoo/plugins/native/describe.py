@@ -102,6 +102,7 @@ def _describe_step(
                 *codes.geometry_codes(operation.geometry),
                 *(found.code, activation, slope, codes.plain(e.slopes)),
                 *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
+                operation.shuffle,
             )
         case Shuffle():
             engine.set_shuffle(*one, operation.scale, operation.order == "dcr")

@@ -91,10 +91,13 @@ static void prepare_conv(job *j, int team) {
     int residual = step->input_count > 1;
     zoo_conv *c = &j->conv;
     const float **table = j->scratch;
+    int64_t scale = step->scale, start = j->start / scale, stop = j->stop / scale;
     int64_t tile_rows, first, advance, spacing;
     *c = step->conv;
-    first = j->start / c->tile;
-    tile_rows = (j->stop - j->start + c->tile - 1) / c->tile;
+    /* The rows that a row becomes stand together: rings hold whole groups of them. */
+    c->jump = out->apart - c->cell;
+    first = start / c->tile;
+    tile_rows = (stop - start + c->tile - 1) / c->tile;
     zoo_conv_divide(c, 1, tile_rows, team);
     advance = c->tile > 1 ? c->tile : c->s.sh;
     spacing = c->tile > 1 ? 1 : c->s.dh;
@@ -109,13 +112,13 @@ static void prepare_conv(job *j, int team) {
     j->rows.out = (float *const *)table;
     for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
         int64_t y = first * c->tile + r;
-        *table++ = y < j->stop ? row_of(out, y) : NULL;
+        *table++ = y < stop ? row_of(out, y * scale) : NULL;
     }
     j->rows.residual = residual ? table : NULL;
     if (residual)
         for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
             int64_t y = first * c->tile + r;
-            *table++ = y < j->stop ? input_row(j->engine, step, 1, y) : NULL;
+            *table++ = y < stop ? input_row(j->engine, step, 1, y) : NULL;
         }
     j->scratch = (char *)j->scratch +
                  ((char *)table - (char *)j->scratch + 63) / 64 * 64;

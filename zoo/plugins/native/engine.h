@@ -57,7 +57,8 @@ typedef struct {
     zoo_conv conv;
     int has_conv;         /* conv was initialised */
     int64_t most_rows;    /* of one task */
-    int64_t scale;        /* shuffle, repeat; pad: columns of the input it sees */
+    int64_t scale;        /* shuffle, repeat, conv: of its shuffle, or 1;
+                           * pad: columns of the input it sees */
     int dcr;              /* shuffle */
     float factor;         /* repeat */
     int64_t top, left;    /* pad */

@@ -12,6 +12,7 @@ cdef extern from "kernels.h" nogil:
     int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                       int algorithm, const zoo_epilogue *e, const float *weights,
                       const float *packed)
+    int zoo_conv_shuffle(zoo_conv *conv, int64_t scale)
     int64_t zoo_mul(int64_t a, int64_t b)
     void *zoo_alloc(int64_t bytes)
     void zoo_free(void *memory)
@@ -174,8 +175,13 @@ cdef class Engine:
                  const float[::1] packed, const float[::1] bias, tuple stride,
                  tuple dilation, tuple padding, int pad_mode, int64_t groups,
                  int algorithm, int activation, float slope,
-                 const float[::1] slopes, float alpha, float beta, int last):
-        """A convolution of `width` columns; a second input is the residual."""
+                 const float[::1] slopes, float alpha, float beta, int last,
+                 int64_t shuffle):
+        """A convolution of `width` columns; a second input is the residual.
+
+        With ``shuffle`` above 1 its filters, in the order dcr, are stored as the
+        pixels of an image so many times as large; there is no residual then.
+        """
         cdef zoo_step *step = self.begin(index, ZOO_STEP_CONV, inputs, skips, output,
                                          most_rows)
         cdef zoo_conv_shape s
@@ -186,8 +192,11 @@ cdef class Engine:
                    (weights.shape[0], weights.shape[1], weights.shape[2],
                     weights.shape[3]),
                    stride, dilation, padding, pad_mode, groups)
-        demand(y.height == s.oh and y.width == s.ow and y.channels == s.k,
-               "the result has another shape")
+        demand(0 < shuffle <= 32768 and y.height == s.oh * shuffle and
+               y.width == s.ow * shuffle and
+               y.channels * shuffle * shuffle == s.k, "the result has another shape")
+        demand(shuffle == 1 or (len(inputs) == 1 and y.rows % shuffle == 0),
+               "this convolution cannot be stored as a shuffle")
         # Pixels of a strip are as far apart as those of the whole row, so the
         # kernels, which count columns from the row's pointer, need no more.
         demand(len(inputs) <= 2, "a convolution has at most two inputs")
@@ -216,6 +225,9 @@ cdef class Engine:
                          &weights[0, 0, 0, 0], &packed[0]):
             raise MemoryError("not enough memory for a plan")
         step.has_conv = 1
+        step.scale = shuffle
+        demand(shuffle == 1 or zoo_conv_shuffle(&step.conv, shuffle) == 0,
+               "this convolution cannot be stored as a shuffle")
         self.kept += [weights, packed, bias, slopes]
 
     def set_shuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
@@ -390,6 +402,9 @@ cdef class Engine:
                         self.engine.picture.data != NULL), "a value has no memory")
             demand(0 <= tasks[i, 1] < tasks[i, 2] <= v.height,
                    "a task is out of range")
+            demand(step.kind != ZOO_STEP_CONV or
+                   (tasks[i, 1] % step.scale == 0 and tasks[i, 2] % step.scale == 0),
+                   "a task cuts a shuffled row")
             demand(step.kind != ZOO_STEP_CONV or
                    tasks[i, 2] - tasks[i, 1] <= step.most_rows,
                    "a task has more rows than planned")

@@ -78,6 +78,9 @@ typedef struct {
 
 struct zoo_isa;
 
+/* Floats of a panel of filters on the instruction set that has the widest ones. */
+#define ZOO_WIDEST_PANEL 32
+
 /* Everything about a convolution but the arrays. */
 typedef struct {
     const struct zoo_isa *isa;
@@ -96,6 +99,10 @@ typedef struct {
     /* bfloat16 tiles (tiles_t.h): blocks of 32 channels, output rows and groups of 16
      * columns per unit, columns and rows of input under them */
     int64_t depth_blocks, block_rows, block_groups, block_columns, block_span;
+    /* Where filter k of an output pixel goes: pixels are out_pixel floats apart;
+     * after each cell of filters comes a jump. Without a pixel shuffle all filters
+     * are one cell. */
+    int64_t out_pixel, cell, jump;
     int64_t units;
     size_t scratch;    /* bytes that one worker needs */
     int64_t *columns;  /* tile_cols * span_w source columns, -1 outside */
@@ -108,6 +115,12 @@ typedef struct {
     const float *weights; /* unpacked, kh kw cg k: for tiles with NaN in them */
     void *memory;
 } zoo_conv;
+
+/* Floats from the start of an output pixel to its filter k. A vector of filters never
+ * lies in two cells (zoo_conv_shuffles). */
+static inline int64_t zoo_place(const zoo_conv *p, int64_t k) {
+    return k < p->cell ? k : k + k / p->cell * p->jump;
+}
 
 /* Where a convolution reads and writes. in holds span pointers per row of tiles,
  * out and residual tile pointers (NULL below the last row). */
@@ -222,6 +235,11 @@ int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                   int algorithm, const zoo_epilogue *e, const float *weights,
                   const float *packed);
 void zoo_conv_clear(zoo_conv *conv);
+
+/* Let the results be stored where a pixel shuffle by `scale` would put them, filters
+ * ordered by the rows of a cell first (dcr): every row of output becomes `scale` rows,
+ * `apart` floats apart (zoo_conv.jump, set later). -1 where the kernels cannot. */
+int zoo_conv_shuffle(zoo_conv *conv, int64_t scale);
 
 /* Cut `rows` rows of tiles of each of `images` into units for a team; scratch
  * suffices as long as rows are not more than the shape's. */

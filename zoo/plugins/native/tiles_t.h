@@ -174,7 +174,7 @@ NOINLINE void tile_finish(const zoo_conv *p, const zoo_rows *rows, int64_t row,
     int64_t filters = p->s.k, left = p->s.ow - x, first = g * p->kg + k;
     int64_t count = left < PIXELS ? left : PIXELS;
     int64_t n = p->kg - k < PIXELS ? p->kg - k : PIXELS;
-    float *out = rows->out[row] + x * filters + first;
+    float *out = rows->out[row] + x * p->out_pixel + zoo_place(p, first);
     const float *residual = NULL;
     const float *bias = p->bias + g * p->kcols + k, *slopes = p->slopes + g * p->kcols + k;
     if (rows->residual)
@@ -199,9 +199,9 @@ NOINLINE void tile_finish(const zoo_conv *p, const zoo_rows *rows, int64_t row,
                 v = finish(&p->e, p->fused, sum, add, slopes + j, residual != NULL,
                            other);
                 if (part >= VL)
-                    v_store(out + i * filters + j, v);
+                    v_store(out + i * p->out_pixel + j, v);
                 else
-                    v_store_part(out + i * filters + j, v, part);
+                    v_store_part(out + i * p->out_pixel + j, v, part);
             }
             if (!v_any_nan(bad))
                 break;

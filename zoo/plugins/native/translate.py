@@ -29,6 +29,8 @@ from zoo.shapes import Shape
 __all__ = ["translate"]
 
 _MAX_INPUTS = 8  # ZOO_STEP_INPUTS
+_WIDEST_PANEL = 32  # ZOO_WIDEST_PANEL
+_SIMPLE = ("linear", "relu")  # what a kernel does before it stores
 
 
 def translate(program: Program, kernels: Kernels) -> Program:
@@ -39,6 +41,10 @@ def translate(program: Program, kernels: Kernels) -> Program:
         operation = step.operation
         if isinstance(operation, Conv) and operation.shuffle != 1:
             conv, shuffle = _split_shuffle(operation)
+            if _stores_shuffled(conv, shuffle):
+                conv = replace(conv, shuffle=shuffle.scale, order="dcr")
+                steps.append(replace(step, operation=conv))
+                continue
             height, width, channels = shapes[step.output]
             r = operation.shuffle
             shapes.append(Shape(height // r, width // r, channels * r * r))
@@ -113,6 +119,17 @@ def _split_shuffle(conv: Conv) -> tuple[Conv, Shuffle]:
         shuffle=1,
     )
     return plain, shuffle
+
+
+def _stores_shuffled(conv: Conv, shuffle: Shuffle) -> bool:
+    """Whether C stores the results where the shuffle would put them."""
+    epilogue, filters = conv.epilogue, conv.weights.shape[3]
+    return (
+        filters // shuffle.scale % _WIDEST_PANEL == 0
+        and conv.geometry.groups == 1
+        and not epilogue.residual
+        and epilogue.activation in _SIMPLE
+    )
 
 
 def _is_known(step: Step, shapes: list[Shape]) -> bool:

@@ -149,7 +149,7 @@ INLINE void tile_output(const int m, const zoo_conv *p, const zoo_rows *rows,
                         int64_t row, int64_t column, int64_t k0, const float *from,
                         int64_t apart) {
     const int a = m + 2;
-    int64_t k = p->s.k, left = k - k0;
+    int64_t k = p->s.k, left = k - k0, place = zoo_place(p, k0);
     int wide = p->s.ow - column * m < m ? (int)(p->s.ow - column * m) : m;
     vf tmp[MOST * MOST], d[MOST], y[MOST], bad = v_set(0), bias = v_load(p->bias + k0);
     UNROLL for (int j = 0; j < a; j++) {
@@ -177,10 +177,10 @@ INLINE void tile_output(const int m, const zoo_conv *p, const zoo_rows *rows,
         const float *residual = NULL;
         if (out == NULL)
             break;
-        out += column * m * k + k0;
+        out += column * m * p->out_pixel + place;
         if (rows->residual)
             residual = rows->residual[row * m + i] + column * m * k + k0;
-        for (int j = 0; j < wide; j++, out += k) {
+        for (int j = 0; j < wide; j++, out += p->out_pixel) {
             vf other = bias;
             if (residual) {
                 other = left >= VL ? v_load(residual) : v_load_part(residual, left);
