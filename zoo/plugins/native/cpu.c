@@ -46,7 +46,7 @@ static int tiles_permitted(void) {
 
 static int bit(unsigned word, int position) { return (int)((word >> position) & 1u); }
 
-int zoo_cpu_level(void) {
+static int find_level(void) {
     unsigned r[4], leaf1c, leaf7b, leaf7d;
     uint64_t enabled;
     cpuid(0, 0, r);
@@ -70,6 +70,15 @@ int zoo_cpu_level(void) {
           tiles_permitted())) /* AMX-BF16, AMX-TILE, saved tiles */
         return ZOO_AVX512;
     return ZOO_AMX;
+}
+
+/* Found once: cpuid leaves a virtual machine each time, which takes many times
+ * what a small layer does. A forked child keeps its parent's permission. */
+int zoo_cpu_level(void) {
+    static volatile int known = -1;
+    if (known < 0)
+        known = find_level();
+    return known;
 }
 #else
 int zoo_cpu_level(void) { return ZOO_PORTABLE; }

@@ -126,20 +126,10 @@ static void prepare_conv(job *j, int team) {
 
 static void shuffle_row(const job *j, int64_t y) {
     const zoo_step *s = j->step;
-    const zoo_value *in = &j->engine->values[s->inputs[0]];
     const zoo_value *out = &j->engine->values[s->output];
-    int64_t r = s->scale, c = out->channels, run = r * c;
-    const float *from = input_row(j->engine, s, 0, y / r);
-    float *to = row_of(out, y);
-    from += y % r * (s->dcr ? run : r);
-    for (int64_t x = 0; x < out->width / r; x++, from += in->channels, to += run) {
-        if (s->dcr)
-            memcpy(to, from, (size_t)run * sizeof *to);
-        else
-            for (int64_t k = 0; k < r; k++)
-                for (int64_t i = 0; i < c; i++)
-                    to[k * c + i] = from[i * r * r + k];
-    }
+    int64_t r = s->scale;
+    zoo_shuffle_row(input_row(j->engine, s, 0, y / r), row_of(out, y), out->width / r, r,
+                    out->channels, s->dcr, y % r);
 }
 
 static void repeat_row(const job *j, int64_t y) {

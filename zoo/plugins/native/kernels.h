@@ -269,6 +269,9 @@ int zoo_average_pool(int threads, const zoo_pool_shape *s, const float *x, float
 /* h, w, c: of the deep (small) side; c is divided by scale squared there. */
 void zoo_depth_to_space(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
                         int64_t scale, int dcr, const float *x, float *y);
+/* Row i of the cells of w pixels of the deep image; out: channels of the shallow. */
+void zoo_shuffle_row(const float *deep, float *shallow, int64_t w, int64_t scale,
+                     int64_t out, int dcr, int64_t i);
 void zoo_space_to_depth(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
                         int64_t scale, int dcr, const float *x, float *y);
 

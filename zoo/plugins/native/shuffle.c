@@ -5,30 +5,18 @@
 
 #include <string.h>
 
-typedef struct {
-    int64_t h, w, c, scale, out; /* out: channels of the shallow side */
-    int dcr, up;
-    const float *x;
-    float *y;
-} shuffle;
+#ifdef __GNUC__
+#define INLINE static inline __attribute__((always_inline))
+#else
+#define INLINE static inline
+#endif
 
-/* Floats of one deep pixel that go to row i of its cell are scale * out long in the
- * shallow image. dcr: they stand together. crd: they stand scale^2 apart by
- * channel, one apart by column. */
-static void scatter_crd(const float *from, float *to, int64_t scale, int64_t out) {
-    for (int64_t j = 0; j < scale; j++)
-        for (int64_t c = 0; c < out; c++)
-            to[j * out + c] = from[c * scale * scale + j];
-}
-
-static void gather_crd(const float *from, float *to, int64_t scale, int64_t out) {
-    for (int64_t j = 0; j < scale; j++)
-        for (int64_t c = 0; c < out; c++)
-            to[c * scale * scale + j] = from[j * out + c];
-}
+/* Row i of the cells of w deep pixels, c channels each, stands in a row of the
+ * shallow image, scale * out floats per cell. dcr: those stand together in the deep
+ * pixel. crd: they stand scale^2 apart by channel, one apart by column. */
 
 /* Small copies of constant size are cheaper than calls. */
-static void copy_run(float *to, const float *from, int64_t n) {
+INLINE void copy_run(float *to, const float *from, int64_t n) {
     if (n >= 64)
         memcpy(to, from, (size_t)n * sizeof *to);
     else
@@ -36,34 +24,98 @@ static void copy_run(float *to, const float *from, int64_t n) {
             to[i] = from[i];
 }
 
+INLINE void row_dcr(const int up, const float *from, float *to, int64_t w, int64_t scale,
+                    int64_t out, int64_t i) {
+    int64_t run = scale * out, c = scale * run;
+    for (int64_t x = 0; x < w; x++)
+        if (up)
+            copy_run(to + x * run, from + x * c + i * run, run);
+        else
+            copy_run(to + x * c + i * run, from + x * run, run);
+}
+
+/* With constant scale and out, all of a cell is unrolled. */
+INLINE void row_crd(const int up, const float *from, float *to, int64_t w,
+                    const int64_t scale, const int64_t out, int64_t i) {
+    const int64_t run = scale * out, c = scale * run;
+    for (int64_t x = 0; x < w; x++) {
+        const float *a = from + (up ? x * c + i * scale : x * run);
+        float *b = to + (up ? x * run : x * c + i * scale);
+#pragma GCC unroll 8
+        for (int64_t j = 0; j < scale; j++)
+#pragma GCC unroll 4
+            for (int64_t k = 0; k < out; k++)
+                if (up)
+                    b[j * out + k] = a[k * scale * scale + j];
+                else
+                    b[k * scale * scale + j] = a[j * out + k];
+    }
+}
+
+/* The usual scales, of gray and color; then any number of channels. */
+INLINE void row_any(const int up, const float *from, float *to, int64_t w, int64_t scale,
+                    int64_t out, int dcr, int64_t i) {
+#define SCALE(R)                                                                       \
+    case R:                                                                            \
+        if (out == 3)                                                                  \
+            row_crd(up, from, to, w, R, 3, i);                                         \
+        else if (out == 1)                                                             \
+            row_crd(up, from, to, w, R, 1, i);                                         \
+        else                                                                           \
+            row_crd(up, from, to, w, R, out, i);                                       \
+        break;
+    if (dcr) {
+        row_dcr(up, from, to, w, scale, out, i);
+        return;
+    }
+    switch (scale) {
+        SCALE(2)
+        SCALE(3)
+        SCALE(4)
+        SCALE(6)
+        SCALE(8)
+    default:
+        row_crd(up, from, to, w, scale, out, i);
+    }
+#undef SCALE
+}
+
+void zoo_shuffle_row(const float *deep, float *shallow, int64_t w, int64_t scale,
+                     int64_t out, int dcr, int64_t i) {
+    row_any(1, deep, shallow, w, scale, out, dcr, i);
+}
+
+static void unshuffle_row(const float *shallow, float *deep, int64_t w, int64_t scale,
+                          int64_t out, int dcr, int64_t i) {
+    row_any(0, shallow, deep, w, scale, out, dcr, i);
+}
+
+typedef struct {
+    int64_t w, c, scale;
+    int dcr, up;
+    const float *x;
+    float *y;
+} shuffle;
+
 /* Units: rows of the deep image, of all images. */
 static void shuffle_rows(void *context, int64_t begin, int64_t end, int worker) {
     const shuffle *s = context;
-    int64_t r = s->scale, out = s->out, run = r * out;
+    int64_t r = s->scale, out = s->c / (r * r), run = r * out;
     (void)worker;
     for (int64_t row = begin; row < end; row++)
         for (int64_t i = 0; i < r; i++) {
             int64_t deep = row * s->w * s->c, shallow = (row * r + i) * s->w * run;
-            int64_t offset = s->dcr ? i * run : i * r;
-            for (int64_t x = 0; x < s->w; x++, deep += s->c, shallow += run) {
-                if (s->up && s->dcr)
-                    copy_run(s->y + shallow, s->x + deep + offset, run);
-                else if (s->up && r == 2)
-                    scatter_crd(s->x + deep + offset, s->y + shallow, 2, out);
-                else if (s->up)
-                    scatter_crd(s->x + deep + offset, s->y + shallow, r, out);
-                else if (s->dcr)
-                    copy_run(s->y + deep + offset, s->x + shallow, run);
-                else
-                    gather_crd(s->x + shallow, s->y + deep + offset, r, out);
-            }
+            if (s->up)
+                zoo_shuffle_row(s->x + deep, s->y + shallow, s->w, r, out, s->dcr, i);
+            else
+                unshuffle_row(s->x + shallow, s->y + deep, s->w, r, out, s->dcr, i);
         }
 }
 
 static void run(int threads, int64_t n, int64_t h, int64_t w, int64_t c, int64_t scale,
                 int dcr, int up, const float *x, float *y) {
-    shuffle s = {h, w, c, scale, c / (scale * scale), dcr, up, x, y};
-    if (w > 0 && s.out > 0)
+    shuffle s = {w, c, scale, dcr, up, x, y};
+    if (w > 0 && c > 0)
         zoo_parallel_for(n * h * w * c < 65536 ? 1 : threads, n * h, 1, shuffle_rows, &s);
 }
 

@@ -134,6 +134,17 @@ INLINE int v_any_nan(vf v) {
 }
 
 /* Up to VL values, zeros behind them. */
+#if VL == 16 && defined(ZOO_INTRINSICS)
+INLINE __mmask16 v_first(int64_t n) {
+    return (__mmask16)(n >= VL ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
+}
+INLINE vf v_load_part(const float *p, int64_t n) {
+    return (vf)_mm512_maskz_loadu_ps(v_first(n), p);
+}
+INLINE void v_store_part(float *p, vf v, int64_t n) {
+    _mm512_mask_storeu_ps(p, v_first(n), (__m512)v);
+}
+#else
 INLINE vf v_load_part(const float *p, int64_t n) {
     float lanes[VL] = {0};
     for (int64_t i = 0; i < n && i < VL; i++)
@@ -146,3 +157,4 @@ INLINE void v_store_part(float *p, vf v, int64_t n) {
     for (int64_t i = 0; i < n && i < VL; i++)
         p[i] = lanes[i];
 }
+#endif
