@@ -156,6 +156,11 @@ INLINE void conv_panel(const int nv, const zoo_conv *p, const pixels *f,
                         UNROLL for (int v = 0; v < nv; v++)
                             v_store(out[r] + v * VL, sums[r][v]);
                     }
+                } else if (MASKS) { /* rows beyond m repeat the last pixel */
+                    UNROLL for (int r = 0; r < MR; r++) {
+                        UNROLL for (int v = 0; v < nv; v++)
+                            v_store_part(out[r] + v * VL, sums[r][v], cols - v * VL);
+                    }
                 } else {
                     float edge[MR][NR];
                     UNROLL for (int r = 0; r < MR; r++) {

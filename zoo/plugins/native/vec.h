@@ -135,6 +135,7 @@ INLINE int v_any_nan(vf v) {
 
 /* Up to VL values, zeros behind them. */
 #if VL == 16 && defined(ZOO_INTRINSICS)
+#define MASKS 1 /* parts of vectors cost what whole ones do */
 INLINE __mmask16 v_first(int64_t n) {
     return (__mmask16)(n >= VL ? 0xffff : n > 0 ? (1 << n) - 1 : 0);
 }
@@ -145,6 +146,7 @@ INLINE void v_store_part(float *p, vf v, int64_t n) {
     _mm512_mask_storeu_ps(p, v_first(n), (__m512)v);
 }
 #else
+#define MASKS 0
 INLINE vf v_load_part(const float *p, int64_t n) {
     float lanes[VL] = {0};
     for (int64_t i = 0; i < n && i < VL; i++)
