@@ -57,7 +57,9 @@ INLINE void tile_product(const int na, const int nb, const int three,
             const char *p0 = a0 + y * w->row + c * w->block;
             const char *p1 = a1 + y * w->row + c * w->block;
             for (int64_t x = 0; x < w->kw; x++, p0 += w->tap, p1 += w->tap) {
-                /* lo hi, hi hi, hi lo: only one of the two changes each time */
+                /* lo hi, hi hi, hi lo: only one of the two changes each time. A product
+                 * takes 52 cycles and the next may start after 16, so that the four
+                 * sums always take turns in the same order. */
                 if (nb > 1) {
                     TILE_LOAD(6, b, 64);
                     if (three) {
@@ -85,12 +87,12 @@ INLINE void tile_product(const int na, const int nb, const int three,
                     if (three) {
                         TILE_LOAD(6, b, 64);
                         TILE_DOT(0, 4, 6);
-                        if (na > 1)
-                            TILE_DOT(2, 5, 6);
                         TILE_LOAD(7, b + TILE_BYTES, 64);
                         TILE_DOT(1, 4, 7);
-                        if (na > 1)
+                        if (na > 1) {
+                            TILE_DOT(2, 5, 6);
                             TILE_DOT(3, 5, 7);
+                        }
                         b += 2 * TILE_BYTES;
                     }
                 } else {
