@@ -23,7 +23,8 @@ __all__ = ["LEVELS", "available", "choose", "has_tiles"]
 LEVELS = ("portable", "avx2", "avx512", "amx")
 """Names of the levels, by number; each one includes those before it."""
 
-_ALGORITHMS = (1, 4, 5, 6)  # direct and the three Winograd sizes
+_DIRECT = 1
+_ALGORITHMS = (_DIRECT, 4, 5, 6)  # and the three Winograd sizes
 _TILED = (7, 8)  # three products of bfloat16, and one
 
 
@@ -91,10 +92,16 @@ def _agrees(level: int) -> bool:
     return True
 
 
+def _bfloat16(x: np.ndarray) -> np.ndarray:
+    """The bfloat16 below each value in size, as float32."""
+    return (x.view(np.uint32) & np.uint32(0xFFFF0000)).view(np.float32)
+
+
 def _sample(level: int, *, tiles: bool) -> list[np.ndarray]:
     """Results of a few small cases that reach every kernel of a level.
 
-    ``tiles``: those of AMX as well, which the other levels imitate.
+    ``tiles``: those of AMX as well. The other levels compute them directly: to
+    imitate tiles would take longer than all that a small picture needs.
     """
     rng = np.random.default_rng(7)
     results: list[np.ndarray] = []
@@ -111,15 +118,17 @@ def _sample(level: int, *, tiles: bool) -> list[np.ndarray]:
             *((1, 1, 1, 1), 0, 1, algorithm, 1, 0.0, out),
         )
         results.append(out)
-    wide = values(1, 5, 37, 40)
     for algorithm, filters, stride in itertools.product(
         _TILED if tiles else (), (35, 48), (1, 2)
     ):
+        wide, weights = values(1, 5, 37, 40), values(3, 3, 40, filters)
+        if algorithm == _TILED[1]:  # products of bfloat16 are exact, as others are
+            wide, weights = _bfloat16(wide), _bfloat16(weights)
         size = (1, -(-5 // stride), -(-37 // stride), filters)
         out = np.empty(size, np.float32)
         _native.conv2d(
-            *(level, 1, wide, values(3, 3, 40, filters), None, (stride, stride)),
-            *((1, 1), (1, 1, 1, 1), 0, 1, algorithm, 1, 0.0, out),
+            *(level, 1, wide, weights, None, (stride, stride), (1, 1), (1, 1, 1, 1)),
+            *(0, 1, algorithm if LEVELS[level] == "amx" else _DIRECT, 1, 0.0, out),
         )
         results.append(out)
     for filters, groups in ((3, 1), (19, 19)):
