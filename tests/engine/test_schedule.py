@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -11,9 +14,10 @@ from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.plugins import select
 from zoo.plugins.program import Axis
-from zoo.plugins.schedule import plan_bands
+from zoo.plugins.schedule import _Planner, plan_bands
 
 NUMPY = select("numpy")
+ADD_BAND = _Planner.add_band
 
 
 def replay(program, schedule):
@@ -51,9 +55,36 @@ def test_every_row_is_there_when_it_is_read(text, height, band, unit):
         return
     schedule = plan_bands(program, band, lambda position: unit)
     replay(program, schedule)
-    for task in schedule.tasks:
-        if program.steps[task.position].operation.streams:
-            assert task.start % unit == 0
+    for position, start, _ in schedule.tasks:
+        if program.steps[position].operation.streams:
+            assert start % unit == 0
+
+
+@given(cfgs(), st.integers(100, 400), st.integers(1, 24), st.sampled_from((1, 2, 4, 6)))
+def test_bands_that_repeat_are_those_worked_out(text, height, band, unit):
+    program = fuse(lower(network(text), height, 9, NUMPY))
+    if not program.steps:
+        return
+    schedule = plan_bands(program, band, lambda position: unit)
+    replay(program, schedule)
+    planner = _Planner(program, band, lambda position: unit)
+    total = program.shapes[program.output].height
+    for start in range(0, total, band):
+        planner.add_band(min(start + band, total))
+    assert schedule.rows == planner.whole_groups()
+    np.testing.assert_array_equal(schedule.tasks, planner.tasks)
+
+
+def test_a_tall_picture_is_planned_at_once():
+    text = "[net]\nchannels=3\n" + 40 * (
+        "[convolutional]\nfilters=3\nsize=3\npad=1\nactivation=linear\n"
+    )
+    program = fuse(lower(network(text), 1_000_000, 8, NUMPY))
+    with patch.object(_Planner, "add_band", autospec=True) as band:
+        band.side_effect = ADD_BAND
+        schedule = plan_bands(program, 8, lambda position: 4)
+    assert band.call_count < 100
+    assert schedule.tasks[-1][2] == 1_000_000
 
 
 def test_rings_stay_small():

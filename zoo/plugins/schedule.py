@@ -20,9 +20,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zoo.plugins.program import Axis, Program
 
-__all__ = ["Schedule", "Task", "plan_bands"]
+__all__ = ["Schedule", "Task", "most_rows", "plan_bands"]
+
+_PERIODS = (1, 2, 3, 4, 6, 8, 12, 16, 24)  # bands after which the work may repeat
 
 Alignment = Callable[[int], int]
 """Rows that an operation (by position in the program) computes at a time."""
@@ -42,12 +47,13 @@ class Schedule:
 
     Attributes
     ----------
-    tasks : tuple of Task
+    tasks : array of int64
+        A row for each :class:`Task`: the step's position, start and stop.
     rows : dict of int to int
         For each value but the input, how many rows its ring holds.
     """
 
-    tasks: tuple[Task, ...]
+    tasks: NDArray[np.int64]
     rows: dict[int, int]
 
 
@@ -66,9 +72,21 @@ def plan_bands(program: Program, band: int, align: Alignment | None = None) -> S
     """
     planner = _Planner(program, band, align)
     total = program.shapes[program.output].height
-    for start in range(0, total, max(1, band)):
-        planner.add_band(min(start + band, total))
-    return Schedule(tuple(planner.tasks), planner.whole_groups())
+    repeats = _Repeats(planner)
+    end = 0
+    while end < total:
+        end = min(end + max(1, band), total)
+        planner.add_band(end)
+        end = repeats.skip(end)
+    return Schedule(repeats.tasks(), planner.whole_groups())
+
+
+def most_rows(schedule: Schedule, steps: int) -> list[int]:
+    """The most rows that one task of each step computes; 1 where there is none."""
+    most = np.ones(steps, np.int64)
+    position, start, stop = schedule.tasks.T
+    np.maximum.at(most, position, stop - start)
+    return [int(rows) for rows in most]
 
 
 class _Read(NamedTuple):
@@ -77,6 +95,118 @@ class _Read(NamedTuple):
     position: int
     value: int
     rows: Axis | None
+
+
+class _Repeats:
+    """Finds the bands of a tall picture that repeat, so as not to work them out.
+
+    In the middle of a picture the tasks of a band are those of the band before, so
+    many rows further down. Where two stretches of bands in a row have been alike,
+    the following ones are, up to where some step comes near the last row.
+    """
+
+    def __init__(self, planner: _Planner) -> None:
+        self.planner = planner
+        self.ends = [0]
+        self.states = [planner.done.copy()]
+        self.begins = [0]  # of the bands' tasks
+        self.parts: list[NDArray[np.int64]] = []
+        self.possible = all(step.operation.streams for step in planner.steps)
+
+    def tasks(self) -> NDArray[np.int64]:
+        """All tasks so far."""
+        self._collect()
+        if not self.parts:
+            return np.empty((0, 3), np.int64)
+        return np.concatenate(self.parts)
+
+    def skip(self, end: int) -> int:
+        """Add the bands that are known after the one up to row ``end``.
+
+        Returns the row up to which the output is then scheduled.
+        """
+        if not self.possible:
+            return end
+        self.ends.append(end)
+        self.states.append(self.planner.done.copy())
+        self.begins.append(len(self.planner.tasks))
+        for period in _PERIODS:
+            if 2 * period < len(self.ends) and (moved := self._moved(period)):
+                count = self._room(moved, end)
+                if count > 0:
+                    self.possible = False  # once; what is left is the last rows
+                    return self._add(period, moved, count, end)
+        if len(self.ends) > 8 * _PERIODS[-1]:
+            self.possible = False
+        return end
+
+    def _moved(self, period: int) -> dict[int, int] | None:
+        """How far each value moved in the last period, if it did so twice alike."""
+        planner, states = self.planner, self.states
+        now, before, first = states[-1], states[-1 - period], states[-1 - 2 * period]
+        moved = {value: now[value] - before[value] for value in now}
+        if self.ends[-1] - self.ends[-1 - period] != moved[planner.program.output]:
+            return None
+        for value, rows in moved.items():
+            if value and (rows <= 0 or before[value] - first[value] != rows):
+                return None
+        moved[0] = 0
+        for position, reads in enumerate(planner.reads):
+            rows = moved[planner.steps[position].output]
+            if rows % planner.units[position]:
+                return None
+            for read in reads:
+                assert read.rows is not None
+                if rows % read.rows.scale:
+                    return None
+                reached = rows // read.rows.scale * read.rows.stride
+                if moved[read.value] not in (0, reached) or (
+                    read.value and moved[read.value] != reached
+                ):
+                    return None
+                moved[read.value] = reached
+        half, full = self.begins[-1 - period], self.begins[-1]
+        last = planner.tasks[half:full]
+        previous = planner.tasks[self.begins[-1 - 2 * period] : half]
+        shifts = [moved[planner.steps[task.position].output] for task in last]
+        alike = len(last) == len(previous) and all(
+            (a.position, a.start, a.stop) == (b.position, b.start + by, b.stop + by)
+            for a, b, by in zip(last, previous, shifts, strict=True)
+        )
+        return moved if alike else None
+
+    def _room(self, moved: dict[int, int], end: int) -> int:
+        """Periods that fit before any step's work comes near the last row."""
+        planner = self.planner
+        reached = planner.needed(end)
+        for value, rows in planner.done.items():
+            if value:  # the input is there as a whole
+                reached[value] = max(reached[value], rows)
+        return min(
+            (planner.heights[value] - 1 - reached[value]) // rows
+            for value, rows in moved.items()
+            if rows
+        )
+
+    def _add(self, period: int, moved: dict[int, int], count: int, end: int) -> int:
+        planner = self.planner
+        last = np.array(planner.tasks[self.begins[-1 - period] :], np.int64)
+        self._collect()
+        by = np.array([moved[step.output] for step in planner.steps])[last[:, 0]]
+        for n in range(1, count + 1):
+            more = last.copy()
+            more[:, 1:] += (n * by)[:, None]
+            self.parts.append(more)
+        for value in planner.done:
+            if value:
+                planner.done[value] += count * moved[value]
+        return end + count * moved[planner.program.output]
+
+    def _collect(self) -> None:
+        """Move the planner's tasks here."""
+        if self.planner.tasks:
+            self.parts.append(np.array(self.planner.tasks, np.int64))
+            self.planner.tasks.clear()
 
 
 class _Planner:
@@ -117,7 +247,7 @@ class _Planner:
         the start too, when early steps must run far ahead, values are read soon
         after they are made and rings stay small.
         """
-        needed = self._needed(end)
+        needed = self.needed(end)
         while self.done[self.program.output] < end:
             for position, step in enumerate(self.steps):
                 begun = self.done[step.output]
@@ -163,7 +293,7 @@ class _Planner:
             stop -= 1  # only where borders mirror
         return stop
 
-    def _needed(self, end: int) -> dict[int, int]:
+    def needed(self, end: int) -> dict[int, int]:
         """For every value, how many of its first rows the first ``end`` need."""
         needed = dict.fromkeys(self.done, 0)
         needed[self.program.output] = end

@@ -35,7 +35,7 @@ except ImportError as error:
         f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
     ) from error
 
-_BINDING = 2  # of _native.pyx
+_BINDING = 3  # of _native.pyx
 if getattr(_native, "BINDING", None) != _BINDING:
     raise PluginError(
         "the native kernels were compiled for another version of zoo; compile them "

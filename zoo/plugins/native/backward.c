@@ -167,7 +167,7 @@ static int one_way(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int
     int64_t ins, per_image, step;
     const float **table = NULL;
     if (zoo_conv_init(&p, isa, s, m ? ZOO_WINOGRAD2 + m / 2 - 1 : ZOO_DIRECT, &e, NULL,
-                      NULL))
+                      NULL, 1))
         goto done;
     ins = zoo_mul(p.tile_rows, p.span);
     table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(p.tile_rows, p.tile)), sizeof *table));

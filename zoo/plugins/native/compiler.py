@@ -28,7 +28,7 @@ from zoo.plugins.program import (
     Program,
     Step,
 )
-from zoo.plugins.schedule import Schedule, plan_bands
+from zoo.plugins.schedule import Schedule, most_rows, plan_bands
 from zoo.plugins.strips import Strip, cut, strip_bounds
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ _CHUNK = 10e9  # operations between two looks at Ctrl-C and the progress bar
 _NARROWEST = 96  # columns of output of a strip
 # Tiles of 4 x 4 pixels in one task: enough work between two barriers. Weights that
 # do not stay in the cache are read again for every task, so they want longer ones.
-_TILES, _TILES_LARGE = 256, 1024
+_TILES, _TILES_LARGE = 256, 512
 _CACHED = 24 * 2**20
 _COMFORT = 256e6  # bytes
 _KEPT = 64e6  # bytes of buffers that wait for the next picture
@@ -84,9 +84,10 @@ class NativePlan:
         self._schedules: dict[int, Schedule] = {}
         self._fit(memory)
         del self._schedules  # only the one that was chosen is kept
-        self._tasks = np.array(self.schedule.tasks, dtype=np.int64).reshape(-1, 3)
+        self._tasks = self.schedule.tasks
         self._work = self._work_of_tasks()
         self._block: NDArray[np.float32] | None = None
+        self._scratch: NDArray[np.float32] = aligned(0)
         self._lock = threading.Lock()
 
     _algorithms: dict[int, int]
@@ -156,16 +157,23 @@ class NativePlan:
         limit would allow more, while values take more than is comfortable.
         """
         comfortable = self._comfortable_band()
-        width = self.program.shapes[self.program.output].width
+        height, width, _ = self.program.shapes[self.program.output]
         limit = math.inf if memory is None else memory
-        least = math.inf
+        self._lay_out(comfortable, [_whole(self.program)])
+        least = self.memory
+        # A picture of few rows takes less memory in one band: no rings, and the
+        # place of a value is free as soon as its readers are done.
+        self._lay_out(height, [_whole(self.program)])
+        if self.memory <= min(least, limit, _COMFORT):
+            return
+        least_band = self._least_band()
         count = 1
         while count == 1 or count <= width // _NARROWEST:
             strips = self._strips(count)
             fits = False
             for halvings in (0, 1, 2, 3) if count < 64 else (0, 1, 2, 3, 4, 8):
                 band = comfortable >> halvings
-                if not strips or band < 1:
+                if not strips or band < 1 or (halvings and band < least_band):
                     break
                 self._lay_out(band, strips)
                 least = min(least, self.memory)
@@ -196,7 +204,9 @@ class NativePlan:
         ]
         self._floats = max(arena.floats for arena in self.arenas)
         scratch = max(engine.scratch_per_thread() for engine in self._engines)
-        self.memory = 4 * self._floats + self.kernels.threads * scratch
+        self._scratch_floats = self.kernels.threads * scratch // 4
+        held = sum(engine.held_bytes() for engine in self._engines)
+        self.memory = 4 * (self._floats + self._scratch_floats) + held
 
     def _strips(self, count: int) -> list[Strip]:
         """The strips, or none if the program cannot be cut into so many."""
@@ -222,6 +232,14 @@ class NativePlan:
         band = math.ceil(tiles * 16 / first.width / unit) * unit
         return max(1, band * output.height // first.height)
 
+    def _least_band(self) -> int:
+        """Output rows below which a smaller band changes nothing."""
+        total = self.program.shapes[self.program.output].height
+        return min(
+            self._unit(position) * total // self.program.shapes[step.output].height
+            for position, step in enumerate(self.program.steps)
+        )
+
     def _unit(self, position: int) -> int:
         """Rows that a step computes together."""
         operation = self.program.steps[position].operation
@@ -235,15 +253,15 @@ class NativePlan:
 
     def _work_of_tasks(self) -> NDArray[np.float64]:
         """Operations of each task, for progress; a row of copying counts a little."""
-        shapes, work = self.program.shapes, []
-        for task in self.schedule.tasks:
-            step = self.program.steps[task.position]
-            shape = shapes[step.output]
-            each = float(shape.width * shape.channels)
+        each = []
+        for step in self.program.steps:
+            shape = self.program.shapes[step.output]
+            row = float(shape.width * shape.channels)
             if isinstance(step.operation, Conv):
-                each *= 2 * math.prod(step.operation.weights.shape[:3])
-            work.append(each * (task.stop - task.start))
-        return np.cumsum(work)
+                row *= 2 * math.prod(step.operation.weights.shape[:3])
+            each.append(row)
+        position, start, stop = self._tasks.T
+        return np.cumsum(np.array(each)[position] * (stop - start))
 
     # -- running -----------------------------------------------------------
 
@@ -273,6 +291,7 @@ class NativePlan:
         with self._lock:
             if self._block is None:
                 self._block = aligned(self._floats)
+                self._scratch = aligned(self._scratch_floats)
             for number, (image, target) in enumerate(zip(images, result, strict=True)):
                 for place, (strip, engine) in enumerate(
                     zip(self.strips, self._engines, strict=True)
@@ -315,7 +334,7 @@ class NativePlan:
                 begin += 1
             else:
                 end = self._chunk_end(begin)
-                engine.run(self.kernels.threads, self._tasks[begin:end])
+                engine.run(self.kernels.threads, self._tasks[begin:end], self._scratch)
                 begin = end
             if progress is not None:
                 progress((done + self._work[begin - 1] / total) / parts)
@@ -345,19 +364,19 @@ class NativePlan:
         """What is executed, for people."""
         planned = []
         last = self.program.output  # the result itself, no buffer
+        most = most_rows(self.schedule, len(self.program.steps))
         for position, step in enumerate(self.program.steps):
             found = self._convolutions.get(position)
             shape = self.program.shapes[step.output]
             work = 0
             if isinstance(step.operation, Conv):
                 work = 2 * shape.size * math.prod(step.operation.weights.shape[:3])
-            tasks = [t for t in self.schedule.tasks if t.position == position]
             planned.append(
                 PlannedStep(
                     step.layers,
                     _name(step.operation),
                     found.algorithm if found else "",
-                    max((t.stop - t.start for t in tasks), default=0),
+                    most[position],
                     4 * self._kept(step.output) if step.output != last else 0,
                     found.packed.nbytes if found else 0,
                     work,

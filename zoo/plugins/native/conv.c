@@ -78,7 +78,8 @@ static int simple(int activation) {
 }
 
 int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
-                  const zoo_epilogue *e, const float *weights, const float *packed) {
+                  const zoo_epilogue *e, const float *weights, const float *packed,
+                  int own_zeros) {
     int64_t taps = s->kh * s->kw, columns, bytes, k, scratch, most_rows;
     char *memory;
     memset(p, 0, sizeof *p);
@@ -140,7 +141,7 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
     }
     k = zoo_mul(s->groups, p->kcols) + 64;
     bytes = zoo_mul(zoo_sum(columns, 8), 8);
-    bytes = zoo_sum(bytes, zoo_mul(zoo_sum(zoo_mul(s->w, s->c), 64), 4));
+    bytes = zoo_sum(bytes, own_zeros ? zoo_mul(zoo_conv_zeros(s), 4) : 0);
     bytes = zoo_sum(bytes, zoo_mul(k, 8));
     if (scratch < 0 || bytes < 0 || (p->memory = memory = zoo_alloc(bytes)) == NULL)
         return -1;
@@ -149,7 +150,8 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
     p->columns = (int64_t *)memory;
     p->bias = (float *)(p->columns + columns + 8);
     p->slopes = p->bias + k;
-    p->zeros = p->slopes + k;
+    p->zeros = own_zeros ? p->slopes + k : NULL;
+    p->bytes = bytes;
     if (on_tiles(algorithm)) {
         for (int64_t x = 0; x < columns; x++) {
             int64_t last = (s->ow - 1) * s->sw + (s->kw - 1) * s->dw;
@@ -173,6 +175,10 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
             p->slopes[at] = e->slopes ? e->slopes[from] : e->slope;
         }
     return 0;
+}
+
+int64_t zoo_conv_zeros(const zoo_conv_shape *s) {
+    return zoo_sum(zoo_mul(s->w, s->c), 64);
 }
 
 int zoo_conv_shuffle(zoo_conv *p, int64_t scale) {
@@ -238,7 +244,7 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     const float **table = NULL;
     memset(&p, 0, sizeof p);
     l.scratch = NULL;
-    if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed))
+    if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed, 1))
         goto done;
     if (on_tiles(algorithm))
         zoo_conv_divide(&p, s->n, s->oh, threads);

@@ -321,6 +321,21 @@ INLINE void depthwise_run(const int nv, const zoo_conv *p, const float *const *a
     }
 }
 
+/* The last n < VL channels. */
+INLINE void depthwise_part(const zoo_conv *p, const float *const *at, float *out,
+                           const float *residual, int64_t c0, int64_t n) {
+    int64_t taps = p->s.kh * p->s.kw;
+    const float *w = p->packed + c0;
+    vf sum = v_set(0), other;
+    for (int64_t t = 0; t < taps; t++, w += p->s.c)
+        sum = v_fma(v_load_part(at[t * p->block] + c0, n), v_load_part(w, n), sum);
+    other = residual ? v_load_part(residual + c0, n) : sum;
+    v_store_part(out + c0,
+                 finish(&p->e, p->fused, sum, v_load(p->bias + c0), p->slopes + c0,
+                        residual != NULL, other),
+                 n);
+}
+
 NOINLINE void depthwise_pixel(const zoo_conv *p, const float *const *at, float *out,
                               const float *residual) {
     int64_t c = p->s.c, k = p->s.k, taps = p->s.kh * p->s.kw, c0 = 0, done = 0;
@@ -329,6 +344,10 @@ NOINLINE void depthwise_pixel(const zoo_conv *p, const float *const *at, float *
             depthwise_run(4, p, at, out, residual, c0);
         for (; c0 + VL <= c; c0 += VL)
             depthwise_run(1, p, at, out, residual, c0);
+        if (MASKS && c0 < c) {
+            depthwise_part(p, at, out, residual, c0, c - c0);
+            c0 = c;
+        }
         if (p->fused)
             done = c0;
     }

@@ -24,7 +24,7 @@ from zoo.plugins.program import (
     Shuffle,
     Store,
 )
-from zoo.plugins.schedule import Schedule
+from zoo.plugins.schedule import Schedule, most_rows
 from zoo.plugins.strips import Strip
 
 __all__ = ["Convolution", "describe", "set_pixels"]
@@ -69,13 +69,8 @@ def describe(
     engine = _native.Engine(level, len(program.shapes), max(1, len(program.steps)))
     for value, shape in enumerate(program.shapes):
         engine.set_value(value, *shape, arena.rows[value])
-    most = [1] * len(program.steps)
-    for task in schedule.tasks:
-        most[task.position] = max(most[task.position], task.stop - task.start)
-    for position in range(len(program.steps)):
-        _describe_step(
-            engine, strip, position, most[position], convolutions.get(position)
-        )
+    for position, most in enumerate(most_rows(schedule, len(program.steps))):
+        _describe_step(engine, strip, position, most, convolutions.get(position))
     return engine
 
 

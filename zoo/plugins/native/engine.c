@@ -28,9 +28,31 @@ void zoo_engine_free(zoo_engine *engine) {
     for (int64_t i = 0; engine->steps && i < engine->step_count; i++)
         if (engine->steps[i].has_conv)
             zoo_conv_clear(&engine->steps[i].conv);
+    zoo_free(engine->zeros);
     free(engine->steps);
     free(engine->values);
     free(engine);
+}
+
+int zoo_engine_zeros(zoo_engine *engine, int64_t count) {
+    float *zeros;
+    if (count >= 0 && count <= engine->zero_count)
+        return 0;
+    zeros = zoo_alloc(zoo_mul(count, 4));
+    if (zeros == NULL)
+        return -1;
+    memset(zeros, 0, (size_t)count * sizeof *zeros);
+    zoo_free(engine->zeros);
+    engine->zeros = zeros;
+    engine->zero_count = count;
+    return 0;
+}
+
+int64_t zoo_engine_bytes(const zoo_engine *engine) {
+    int64_t bytes = 4 * engine->zero_count;
+    for (int64_t i = 0; i < engine->step_count; i++)
+        bytes += engine->steps[i].conv.bytes;
+    return bytes;
 }
 
 /* Pointers that a convolution's task needs: input, output and residual rows. */
@@ -94,6 +116,7 @@ static void prepare_conv(job *j, int team) {
     int64_t scale = step->scale, start = j->start / scale, stop = j->stop / scale;
     int64_t tile_rows, first, advance, spacing;
     *c = step->conv;
+    c->zeros = j->engine->zeros;
     /* The rows that a row becomes stand together: rings hold whole groups of them. */
     c->jump = out->apart - c->cell;
     first = start / c->tile;

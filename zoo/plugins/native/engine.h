@@ -80,10 +80,18 @@ typedef struct {
     zoo_step *steps;
     zoo_picture picture, result;
     int64_t value_count, step_count;
+    float *zeros; /* a row outside of the image, for all convolutions */
+    int64_t zero_count;
 } zoo_engine;
 
 zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps);
 void zoo_engine_free(zoo_engine *engine);
+
+/* Make the row of zeros at least so long; -1 where memory is short. */
+int zoo_engine_zeros(zoo_engine *engine, int64_t count);
+
+/* Bytes that the engine itself holds. */
+int64_t zoo_engine_bytes(const zoo_engine *engine);
 
 /* Bytes that one worker needs while it runs any of the steps; -1 on overflow. */
 int64_t zoo_engine_scratch(const zoo_engine *engine);

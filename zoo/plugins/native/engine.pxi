@@ -11,7 +11,8 @@ cdef extern from "kernels.h" nogil:
 
     int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                       int algorithm, const zoo_epilogue *e, const float *weights,
-                      const float *packed)
+                      const float *packed, int own_zeros)
+    int64_t zoo_conv_zeros(const zoo_conv_shape *s)
     int zoo_conv_shuffle(zoo_conv *conv, int64_t scale)
     int64_t zoo_mul(int64_t a, int64_t b)
     void *zoo_alloc(int64_t bytes)
@@ -74,6 +75,8 @@ cdef extern from "engine.h" nogil:
     zoo_engine *zoo_engine_new(const zoo_isa *isa, int64_t values, int64_t steps)
     void zoo_engine_free(zoo_engine *engine)
     int64_t zoo_engine_scratch(const zoo_engine *engine)
+    int64_t zoo_engine_bytes(const zoo_engine *engine)
+    int zoo_engine_zeros(zoo_engine *engine, int64_t count)
     void zoo_engine_run(const zoo_engine *engine, int threads, const zoo_task *tasks,
                         int64_t count, void *scratch)
 
@@ -87,23 +90,17 @@ cdef class Engine:
     cdef zoo_engine *engine
     cdef int level
     cdef list kept
-    cdef void *scratch
-    cdef int64_t scratch_bytes
-    cdef int scratch_threads
 
     def __cinit__(self, int level, int64_t values, int64_t steps):
         demand(0 < values < 1000000 and 0 <= steps < 1000000, "too many steps")
         self.level = level
         self.kept = []
-        self.scratch = NULL
-        self.scratch_threads = 0
         self.engine = zoo_engine_new(table(level), values, steps)
         if self.engine == NULL:
             raise MemoryError("not enough memory for a plan")
 
     def __dealloc__(self):
         zoo_engine_free(self.engine)
-        zoo_free(self.scratch)
 
     cdef zoo_value *value(self, int64_t index) except NULL:
         demand(0 <= index < self.engine.value_count, "no such value")
@@ -222,9 +219,11 @@ cdef class Engine:
         e.alpha = alpha
         e.beta = beta
         if zoo_conv_init(&step.conv, self.engine.isa, &s, algorithm, &e,
-                         &weights[0, 0, 0, 0], &packed[0]):
+                         &weights[0, 0, 0, 0], &packed[0], False):
             raise MemoryError("not enough memory for a plan")
         step.has_conv = 1
+        if zoo_engine_zeros(self.engine, zoo_conv_zeros(&s)):
+            raise MemoryError("not enough memory for a plan")
         step.scale = shuffle
         demand(shuffle == 1 or zoo_conv_shuffle(&step.conv, shuffle) == 0,
                "this convolution cannot be stored as a shuffle")
@@ -380,8 +379,15 @@ cdef class Engine:
             raise MemoryError("a step needs too much memory")
         return size
 
-    def run(self, int threads, const int64_t[:, ::1] tasks):
-        """Do tasks (step, start, stop) in order. All memory must be given."""
+    def held_bytes(self):
+        """Bytes that the descriptions of the steps take."""
+        return zoo_engine_bytes(self.engine)
+
+    def run(self, int threads, const int64_t[:, ::1] tasks, float[::1] scratch):
+        """Do tasks (step, start, stop) in order. All memory must be given.
+
+        ``scratch`` holds :meth:`scratch_per_thread` bytes for each thread.
+        """
         cdef int64_t i, n, count = tasks.shape[0]
         cdef zoo_step *step
         cdef zoo_value *v
@@ -408,14 +414,10 @@ cdef class Engine:
             demand(step.kind != ZOO_STEP_CONV or
                    tasks[i, 2] - tasks[i, 1] <= step.most_rows,
                    "a task has more rows than planned")
-        if threads > self.scratch_threads:
-            zoo_free(self.scratch)
-            self.scratch_threads = 0
-            self.scratch_bytes = self.scratch_per_thread()
-            self.scratch = zoo_alloc(zoo_mul(self.scratch_bytes, threads))
-            if self.scratch == NULL:
-                raise MemoryError("not enough memory to run a plan")
-            self.scratch_threads = threads
+        demand(4 * scratch.shape[0] >= threads * self.scratch_per_thread(),
+               "too little scratch memory")
+        demand(scratch.shape[0] == 0 or <uintptr_t> &scratch[0] % 64 == 0,
+               "the scratch memory is not aligned")
         with nogil:
             zoo_engine_run(self.engine, threads, <const zoo_task *> &tasks[0, 0],
-                           count, self.scratch)
+                           count, &scratch[0] if scratch.shape[0] else NULL)

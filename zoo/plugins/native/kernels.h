@@ -114,6 +114,7 @@ typedef struct {
     const float *packed;
     const float *weights; /* unpacked, kh kw cg k: for tiles with NaN in them */
     void *memory;
+    int64_t bytes; /* of memory */
 } zoo_conv;
 
 /* Floats from the start of an output pixel to its filter k. A vector of filters never
@@ -233,7 +234,11 @@ int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
 
 int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                   int algorithm, const zoo_epilogue *e, const float *weights,
-                  const float *packed);
+                  const float *packed, int own_zeros);
+
+/* Floats of the row of zeros that stands for rows outside the image. Without
+ * own_zeros the caller keeps it and sets zoo_conv.zeros. */
+int64_t zoo_conv_zeros(const zoo_conv_shape *s);
 void zoo_conv_clear(zoo_conv *conv);
 
 /* Let the results be stored where a pixel shuffle by `scale` would put them, filters
