@@ -4,7 +4,9 @@
 
 Runs ``zoo bench net`` for the networks of docs/benchmarks.md with 2 threads, in
 float32 with the best instruction set and with AVX-512 alone, and in bfloat16,
-and prints zoo's ratio to the fastest peer beside the ratio that is asked for.
+and prints zoo's ratio to the fastest peer beside the ratio that is asked for; then
+a whole process against PyTorch's, and what `zoo run` takes of memory for a large
+picture, and whether much more memory would make it faster.
 ``--quick`` uses small pictures, to see that it works. An hour in full.
 """
 
@@ -13,8 +15,12 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
+import tempfile
+import time
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -54,6 +60,54 @@ def bench(bar: Bar, isa: str, precision: str, quick: bool) -> dict | None:
     return json.loads(done.stdout) if done.stdout else None
 
 
+def run_once(command: list[str]) -> tuple[float, float]:
+    """Seconds and most megabytes in memory of a process."""
+    start = time.perf_counter()
+    process = subprocess.Popen(command)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"{' '.join(command)} failed")
+    return time.perf_counter() - start, usage.ru_maxrss / 1000
+
+
+def memory(quick: bool) -> dict:
+    """`zoo run` of a large picture as it is, and with all memory allowed."""
+    import cv2
+
+    from zoo.bench.net import sample_picture
+    from zoo.catalog import find_cfg
+    from zoo.network import Network
+    from zoo.state import save_weights
+
+    width, height = (192, 108) if quick else (1920, 1080)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        cv2.imwrite(str(folder / "in.png"), sample_picture(height, width))
+        network = Network.read(find_cfg("edsr_x2"))
+        save_weights(network.initialize(0), folder / "weights.safetensors")
+        command = [
+            sys.executable,
+            "-m",
+            "zoo",
+            "run",
+            "edsr_x2",
+            str(folder / "in.png"),
+        ]
+        command += ["--weights", str(folder / "weights.safetensors"), "-j", "2"]
+        command += ["-o", str(folder / "out.png"), "--force"]
+        runs = [
+            (run_once([*command, "--max-memory", "200M"]), run_once(command))
+            for _ in range(1 if quick else 3)
+        ]
+    little, plenty = (statistics.median(pair[n][0] for pair in runs) for n in range(2))
+    return {
+        "size": f"{width}x{height}",
+        "megabytes": max(pair[0][1] for pair in runs),
+        "slower": little / plenty - 1,
+        "seconds": little,
+    }
+
+
 def main() -> None:
     """Run all, print a table, write JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -77,6 +131,22 @@ def main() -> None:
                     flush=True,
                 )
                 everything.append({"isa": isa, "asked": wanted, **found})
+                cold = [
+                    value
+                    for peer, value in found["cold_ratios"].items()
+                    if peer.startswith("torch")
+                ]
+                if bar.cfg == "edsr_x2" and precision == "f32" and cold:
+                    print(
+                        f"{name}, whole process: {min(cold):.2f} times PyTorch, 4 asked"
+                    )
+    held = memory(arguments.quick)
+    print(
+        f"zoo run edsr_x2 {held['size']}: {held['megabytes']:.0f} MB in all, 400 asked; "
+        f"{100 * held['slower']:+.0f} % of the time with all memory, +5 asked",
+        flush=True,
+    )
+    everything.append(held)
     if arguments.out:
         with open(arguments.out, "w", encoding="utf-8") as file:
             json.dump(everything, file, indent=1)
