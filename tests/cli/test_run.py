@@ -452,9 +452,10 @@ def test_nothing_is_half_written_when_it_is_ended(folder, number):
         time.sleep(0.2)
         running.send_signal(number)
         _, errors = running.communicate(timeout=60)
-    assert running.returncode in (130, -number)
-    if number == signal.SIGINT:
-        assert running.returncode == 130
+    if number == signal.SIGKILL:
+        assert running.returncode == -number
+    else:
+        assert running.returncode == 128 + number
         assert b"Traceback" not in errors
     assert files(folder) == before
 

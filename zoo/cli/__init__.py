@@ -16,14 +16,16 @@ In this file ``list`` is not the built-in: importing the command of that name
 makes it an attribute of this package.
 
 Exit codes: 0 all is well, 1 something failed, 2 the call was wrong, 130 ended
-by Ctrl-C.
+by Ctrl-C, 143 by SIGTERM.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
+import threading
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
@@ -102,7 +104,7 @@ def cli(ctx: click.Context, debug: bool) -> None:
     _state["debug"] = debug
 
 
-_state = {"debug": False}
+_state = {"debug": False, "signal": int(signal.SIGINT)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -114,6 +116,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         Without the program's name; by default those of the process.
     """
     _state["debug"] = False
+    _state["signal"] = int(signal.SIGINT)
+    _end_like_ctrl_c()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
@@ -126,14 +130,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
         except Exception as error:  # noqa: BLE001 - the last line of defense
             return _report(error)
         except KeyboardInterrupt:
-            return 130
+            return 128 + _state["signal"]
     return result if isinstance(result, int) else 0
+
+
+def _end_like_ctrl_c() -> None:
+    """Let SIGTERM end the program as Ctrl-C does: what is open is closed first."""
+
+    def end(number: int, frame: object) -> None:
+        _state["signal"] = number
+        raise KeyboardInterrupt
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, end)
 
 
 def _report(error: Exception) -> int:
     """Say in one sentence what went wrong, and return the exit code."""
     if isinstance(error, click.exceptions.Abort):  # what click makes of Ctrl-C
-        return 130
+        return 128 + _state["signal"]
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         # The reader has gone (`zoo list | head -1`). Python would complain again
         # when it closes stdout at exit, so give it somewhere else to go.

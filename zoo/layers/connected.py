@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, kept_for_derivative, one_input
-from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
+from zoo.layers.affine import AFFINE_KEYS, MAXIMUM_WEIGHTS, Affine
+from zoo.layers.base import Array, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 
 __all__ = ["Connected"]
 
-_MAXIMUM_WEIGHTS = 2**31
 
-
-class _Forward(NamedTuple):
-    """What backward needs of a training forward."""
-
-    x: Array
-    shape: tuple[int, ...]
-    normalized: Saved | None
-    activated: tuple[Array, Array] | None
-
-
-class Connected(Layer):
+class Connected(Affine):
     """y = f(W x + b), every output seeing every input.
 
     W is outputs x inputs, the inputs flattened in the order height, width, channels
@@ -42,32 +29,16 @@ class Connected(Layer):
     summary = "fully connected: every output sees every input"
     keys = (
         Key("output", "int", 1, "number of outputs", minimum=1),
-        Key(
-            "activation",
-            "str",
-            "logistic",
-            "applied to the result",
-            choices=PARAMETER_FREE,
-        ),
-        Key("bias", "bool", True, "0: no biases (nor beta of the normalization)"),
-        Key("batch_normalize", "bool", False, "1: batch normalization"),
-        *NORMALIZATION_KEYS,
+        *AFFINE_KEYS,
         *COMMON_KEYS,
     )
 
     output: int
-    activation: str
-    bias: bool
-    batch_normalize: bool
-    bn_eps: float
-    bn_dialect: str
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         if self.output < 1:
             raise ValueError(f"output={self.output} must be at least 1")
-        self.normalization = Normalization(self.bn_eps, self.bn_dialect)
-        self._saved: _Forward | None = None
 
     # -- structure ---------------------------------------------------------
 
@@ -75,24 +46,18 @@ class Connected(Layer):
         one_input(inputs, "a connected layer")
         return Shape(1, 1, self.output)
 
-    def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+    @property
+    def outputs(self) -> int:
+        return self.output
+
+    def weights_shape(self, *inputs: Shape) -> tuple[int, ...]:
         size = one_input(inputs, "a connected layer").size
-        if self.output * size > _MAXIMUM_WEIGHTS:
+        if self.output * size > MAXIMUM_WEIGHTS:
             raise ShapeError(
                 f"{self.output} outputs of {size} inputs need "
                 f"{self.output * size} weights, more than 2^31"
             )
-        shapes: dict[str, tuple[int, ...]] = {"weights": (self.output, size)}
-        if self.bias:
-            shapes["biases"] = (self.output,)
-        if self.batch_normalize:
-            shapes["scales"] = (self.output,)
-        return shapes
-
-    def statistics_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
-        if not self.batch_normalize:
-            return {}
-        return {"rolling_mean": (self.output,), "rolling_variance": (self.output,)}
+        return self.output, size
 
     def operations(self, *inputs: Shape) -> int:
         """Two for each weight; biases and activation not counted."""
@@ -112,9 +77,7 @@ class Connected(Layer):
         weights = self.weights
         deviation = math.sqrt(2 / weights.shape[1])
         weights[...] = deviation * rng.standard_normal(weights.shape, np.float32)
-        for name, tensor in self.tensors.items():
-            if name != "weights":
-                tensor[...] = 1 if name in ("scales", "rolling_variance") else 0
+        super().initialize(rng)
 
     # -- computation -------------------------------------------------------
 
@@ -133,45 +96,19 @@ class Connected(Layer):
         normalized = None
         if self.batch_normalize:
             linear = kernels.dense(x, weights, None)
-            scales = self.parameters["scales"]
-            if training:
-                linear, normalized = self.normalization.forward(
-                    linear, scales, biases, self.statistics, kernels
-                )
-            else:
-                factor, offset = self.normalization.affine(
-                    scales,
-                    biases,
-                    self.statistics["rolling_mean"],
-                    self.statistics["rolling_variance"],
-                )
-                linear = linear * factor + offset
+            linear, normalized = self._normalized(linear, kernels, training)
         else:
             linear = kernels.dense(x, weights, biases)
-        output = linear
-        if self.activation != "linear":
-            output = kernels.activate(linear, self.activation)
+        output = self._activated(linear, kernels)
         if training:
-            activated = kept_for_derivative(self.activation, linear, output)
-            self._saved = _Forward(x, inputs[0].shape, normalized, activated)
+            self._keep(inputs[0], normalized, linear, output)
         return output.reshape(len(x), 1, 1, -1)
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        x, shape, normalized, activated = self._saved
-        delta = delta.reshape(len(x), -1)
-        if activated is not None:
-            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
-        gradients = {}
-        if normalized is not None:
-            delta, gradients["scales"], gradients["biases"] = (
-                self.normalization.backward(
-                    delta, self.parameters["scales"], normalized, kernels
-                )
-            )
-        by_x, gradients["weights"], by_biases = kernels.dense_backward(
-            x, self.weights, delta
+        delta = delta.reshape(len(delta), -1)
+        x, delta, gradients = self._before_activation(delta, kernels)
+        by_x, *others = kernels.dense_backward(
+            x.reshape(len(x), -1), self.weights, delta
         )
-        gradients.setdefault("biases", by_biases)
-        self.gradients = {name: gradients[name] for name in self.parameters}
-        return (by_x.reshape(shape),)
+        self._take_gradients(gradients, *others)
+        return (by_x.reshape(x.shape),)

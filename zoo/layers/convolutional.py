@@ -3,30 +3,20 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS, PARAMETER_FREE
+from zoo.activations import ACTIVATIONS
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import (
-    Array,
-    Layer,
-    Window,
-    kept_for_derivative,
-    one_input,
-    window_output,
-)
-from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
+from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
+from zoo.layers.base import Array, Window, one_input, window_output
 from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
 from zoo.plugins.program import Conv, Epilogue, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Convolutional"]
-
-_MAXIMUM_WEIGHTS = 2**31
 
 _UNSUPPORTED = unsupported(
     "antialiasing",
@@ -47,20 +37,7 @@ _UNSUPPORTED = unsupported(
 )
 
 
-class _Forward(NamedTuple):
-    """What backward needs of a training forward.
-
-    ``activated`` is what went into the activation and what came out; where the
-    derivative follows from the output, that twice, and None for linear.
-    """
-
-    x: Array
-    geometry: ConvGeometry
-    normalized: Saved | None
-    activated: tuple[Array, Array] | None
-
-
-class Convolutional(Layer):
+class Convolutional(Filters):
     """y = f(b + W * x), where * is a cross-correlation.
 
     With weights W of kh x kw x C/g x K, g groups, stride s and dilation d,
@@ -112,24 +89,9 @@ class Convolutional(Layer):
             "what is added: zeros, the mirrored border, or the border's last pixel",
             choices=("zero", "symmetric", "edge"),
         ),
-        Key(
-            "groups",
-            "int",
-            1,
-            "parts of the channels that do not mix; filters must divide by it",
-            minimum=1,
-        ),
+        GROUPS_KEY,
         Key("dilation", "int", 1, "input pixels from tap to tap", minimum=1),
-        Key(
-            "activation",
-            "str",
-            "logistic",
-            "applied to the result",
-            choices=PARAMETER_FREE,
-        ),
-        Key("bias", "bool", True, "0: no biases (nor beta of the normalization)"),
-        Key("batch_normalize", "bool", False, "1: batch normalization"),
-        *NORMALIZATION_KEYS,
+        *AFFINE_KEYS,
         Key(
             "flipped",
             "bool",
@@ -143,8 +105,6 @@ class Convolutional(Layer):
         *COMMON_KEYS,
     )
 
-    filters: int
-    size: int
     stride: int
     stride_x: int
     stride_y: int
@@ -152,13 +112,7 @@ class Convolutional(Layer):
     padding: int
     same: bool
     pad_mode: PadMode
-    groups: int
     dilation: int
-    activation: str
-    bias: bool
-    batch_normalize: bool
-    bn_eps: float
-    bn_dialect: str
     flipped: bool
 
     def __init__(self, **values: object) -> None:
@@ -171,12 +125,7 @@ class Convolutional(Layer):
                 raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
         if self.padding < 0:
             raise ValueError(f"padding={self.padding} must not be negative")
-        if self.filters % self.groups:
-            raise ValueError(
-                f"filters={self.filters} does not divide by groups={self.groups}"
-            )
-        self.normalization = Normalization(self.bn_eps, self.bn_dialect)
-        self._saved: _Forward | None = None
+        self._check_filters()
 
     # -- structure ---------------------------------------------------------
 
@@ -216,10 +165,7 @@ class Convolutional(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = one_input(inputs, "a convolutional layer")
-        if shape.channels % self.groups:
-            raise ShapeError(
-                f"{shape.channels} channels do not divide into groups={self.groups}"
-            )
+        self._check_channels(shape)
         stride, dilation, pad, _, _ = self.geometry(shape)
         height = window_output(
             shape.height, self.size, stride[0], pad.top, pad.bottom, dilation[0]
@@ -234,25 +180,9 @@ class Convolutional(Layer):
             )
         return Shape(height, width, self.filters)
 
-    def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+    def weights_shape(self, *inputs: Shape) -> tuple[int, ...]:
         depth = one_input(inputs, "a convolutional layer").channels // self.groups
-        weights = (self.size, self.size, depth, self.filters)
-        if math.prod(weights) > _MAXIMUM_WEIGHTS:
-            raise ShapeError(
-                f"the kernel would have {math.prod(weights)} weights, more than 2^31; "
-                f"check size and filters"
-            )
-        shapes: dict[str, tuple[int, ...]] = {"weights": weights}
-        if self.bias:
-            shapes["biases"] = (self.filters,)
-        if self.batch_normalize:
-            shapes["scales"] = (self.filters,)
-        return shapes
-
-    def statistics_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
-        if not self.batch_normalize:
-            return {}
-        return {"rolling_mean": (self.filters,), "rolling_variance": (self.filters,)}
+        return self._kernel(depth, self.filters)
 
     def operations(self, *inputs: Shape) -> int:
         """Two for each multiply-add of the kernel; biases and activation not counted."""
@@ -283,24 +213,15 @@ class Convolutional(Layer):
         relu layers; here each residual block would triple the variance, and 16
         blocks start training from outputs thousands of times too large.
         """
-        weights = self.weights
-        bound = 1 / math.sqrt(math.prod(weights.shape[:3]))
-        weights[...] = bound * (2 * rng.random(weights.shape, np.float32) - 1)
-        for name, tensor in self.tensors.items():
-            if name != "weights":
-                tensor[...] = 1 if name in ("scales", "rolling_variance") else 0
+        self._draw_weights(rng, math.prod(self.weights.shape[:3]))
+        super().initialize(rng)
 
     def folded(self) -> tuple[Array, Array | None]:
         """Weights and biases with the batch normalization multiplied in."""
-        weights, biases = self.weights, self.parameters.get("biases")
+        weights = self.weights
         if not self.batch_normalize:
-            return weights, biases
-        factor, offset = self.normalization.affine(
-            self.parameters["scales"],
-            biases,
-            self.statistics["rolling_mean"],
-            self.statistics["rolling_variance"],
-        )
+            return weights, self.parameters.get("biases")
+        factor, offset = self.normalization_of_inference()
         return weights * factor, offset
 
     # -- computation -------------------------------------------------------
@@ -317,53 +238,29 @@ class Convolutional(Layer):
         normalized = None
         if self.batch_normalize:
             linear = kernels.conv2d(x, self.weights, None, geometry)
-            linear, normalized = self.normalization.forward(
-                linear, self.parameters["scales"], biases, self.statistics, kernels
-            )
-            output = linear
-            if self.activation != "linear":
-                output = kernels.activate(linear, self.activation)
+            linear, normalized = self._normalized(linear, kernels, training)
+            output = self._activated(linear, kernels)
         elif ACTIVATIONS[self.activation].from_x:
             linear = kernels.conv2d(x, self.weights, biases, geometry)
-            output = kernels.activate(linear, self.activation)
+            output = self._activated(linear, kernels)
         else:
             linear = output = kernels.conv2d(
                 x, self.weights, biases, geometry, self.activation
             )
-        activated = kept_for_derivative(self.activation, linear, output)
-        self._saved = _Forward(x, geometry, normalized, activated)
+        self._keep(x, normalized, linear, output)
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        x, geometry, delta, gradients = self._before_activation(delta, kernels)
-        by_x, gradients["weights"], by_biases = kernels.conv2d_backward(
-            x, self.weights, delta, geometry
-        )
-        gradients.setdefault("biases", by_biases)
-        self.gradients = {name: gradients[name] for name in self.parameters}
+        x, delta, gradients = self._before_activation(delta, kernels)
+        geometry = self.geometry(Shape(*x.shape[1:]))
+        by_x, *others = kernels.conv2d_backward(x, self.weights, delta, geometry)
+        self._take_gradients(gradients, *others)
         return (by_x,)
 
     def backward_parameters(self, delta: Array, *, kernels: Kernels) -> None:
-        x, geometry, delta, gradients = self._before_activation(delta, kernels)
-        gradients["weights"], by_biases = kernels.conv2d_backward_weights(
-            x, self.weights, delta, geometry
+        x, delta, gradients = self._before_activation(delta, kernels)
+        geometry = self.geometry(Shape(*x.shape[1:]))
+        self._take_gradients(
+            gradients,
+            *kernels.conv2d_backward_weights(x, self.weights, delta, geometry),
         )
-        gradients.setdefault("biases", by_biases)
-        self.gradients = {name: gradients[name] for name in self.parameters}
-
-    def _before_activation(
-        self, delta: Array, kernels: Kernels
-    ) -> tuple[Array, ConvGeometry, Array, dict[str, Array]]:
-        """Input, geometry, and the gradients by the linear output and by its norm."""
-        assert self._saved is not None, "backward before a training forward"
-        x, geometry, normalized, activated = self._saved
-        if activated is not None:
-            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
-        gradients: dict[str, Array] = {}
-        if normalized is not None:
-            delta, gradients["scales"], gradients["biases"] = (
-                self.normalization.backward(
-                    delta, self.parameters["scales"], normalized, kernels
-                )
-            )
-        return x, geometry, delta, gradients

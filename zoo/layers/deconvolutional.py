@@ -2,35 +2,20 @@
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
-
 import numpy as np
 
-from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, kept_for_derivative, one_input
-from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
+from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
+from zoo.layers.base import Array, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import ConvGeometry, Kernels, Padding
 from zoo.shapes import Shape
 
 __all__ = ["Deconvolutional"]
 
-_MAXIMUM_WEIGHTS = 2**31
 
-
-class _Forward(NamedTuple):
-    """What backward needs of a training forward."""
-
-    x: Array
-    geometry: ConvGeometry
-    normalized: Saved | None
-    activated: tuple[Array, Array] | None
-
-
-class Deconvolutional(Layer):
+class Deconvolutional(Filters):
     """y = f(b + T(x)), T being the transpose of a convolution with weights W.
 
     The convolution has a kernel of size x size, stride s and padding p, and goes
@@ -63,39 +48,16 @@ class Deconvolutional(Layer):
             minimum=0,
         ),
         Key("same", "bool", False, "1: exactly stride times as many pixels"),
-        Key(
-            "groups",
-            "int",
-            1,
-            "parts of the channels that do not mix; filters must divide by it",
-            minimum=1,
-        ),
-        Key(
-            "activation",
-            "str",
-            "logistic",
-            "applied to the result",
-            choices=PARAMETER_FREE,
-        ),
-        Key("bias", "bool", True, "0: no biases (nor beta of the normalization)"),
-        Key("batch_normalize", "bool", False, "1: batch normalization"),
-        *NORMALIZATION_KEYS,
+        GROUPS_KEY,
+        *AFFINE_KEYS,
         *COMMON_KEYS,
     )
 
-    filters: int
-    size: int
     stride: int
     pad: bool
     padding: int
     output_padding: int
     same: bool
-    groups: int
-    activation: str
-    bias: bool
-    batch_normalize: bool
-    bn_eps: float
-    bn_dialect: str
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
@@ -108,12 +70,7 @@ class Deconvolutional(Layer):
                 f"output_padding={self.output_padding} must be below "
                 f"stride={self.stride}"
             )
-        if self.filters % self.groups:
-            raise ValueError(
-                f"filters={self.filters} does not divide by groups={self.groups}"
-            )
-        self.normalization = Normalization(self.bn_eps, self.bn_dialect)
-        self._saved: _Forward | None = None
+        self._check_filters()
 
     # -- structure ---------------------------------------------------------
 
@@ -139,10 +96,7 @@ class Deconvolutional(Layer):
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = one_input(inputs, "a deconvolutional layer")
-        if shape.channels % self.groups:
-            raise ShapeError(
-                f"{shape.channels} channels do not divide into groups={self.groups}"
-            )
+        self._check_channels(shape)
         height, width = self._length(shape.height), self._length(shape.width)
         if height < 1 or width < 1:
             raise ShapeError(
@@ -151,25 +105,9 @@ class Deconvolutional(Layer):
             )
         return Shape(height, width, self.filters)
 
-    def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+    def weights_shape(self, *inputs: Shape) -> tuple[int, ...]:
         channels = one_input(inputs, "a deconvolutional layer").channels
-        weights = (self.size, self.size, self.filters // self.groups, channels)
-        if math.prod(weights) > _MAXIMUM_WEIGHTS:
-            raise ShapeError(
-                f"the kernel would have {math.prod(weights)} weights, more than 2^31; "
-                f"check size and filters"
-            )
-        shapes: dict[str, tuple[int, ...]] = {"weights": weights}
-        if self.bias:
-            shapes["biases"] = (self.filters,)
-        if self.batch_normalize:
-            shapes["scales"] = (self.filters,)
-        return shapes
-
-    def statistics_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
-        if not self.batch_normalize:
-            return {}
-        return {"rolling_mean": (self.filters,), "rolling_variance": (self.filters,)}
+        return self._kernel(self.filters // self.groups, channels)
 
     def operations(self, *inputs: Shape) -> int:
         """Two for each multiply-add of the kernel; biases and activation not counted."""
@@ -188,13 +126,10 @@ class Deconvolutional(Layer):
         n = (size / stride)^2 C / g is how many inputs an output pixel sees, on
         average. Biases and rolling means 0, scales and rolling variances 1.
         """
-        weights = self.weights
-        seen = max(self.size / self.stride, 1) ** 2 * weights.shape[3] / self.groups
-        bound = 1 / math.sqrt(seen)
-        weights[...] = bound * (2 * rng.random(weights.shape, np.float32) - 1)
-        for name, tensor in self.tensors.items():
-            if name != "weights":
-                tensor[...] = 1 if name in ("scales", "rolling_variance") else 0
+        channels = self.weights.shape[3]
+        seen = max(self.size / self.stride, 1) ** 2 * channels / self.groups
+        self._draw_weights(rng, seen)
+        super().initialize(rng)
 
     # -- computation -------------------------------------------------------
 
@@ -202,52 +137,30 @@ class Deconvolutional(Layer):
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         (x,) = inputs
-        geometry = self.geometry()
         height, width, _ = self.output_shape(Shape(*x.shape[1:]))
-        linear = kernels.conv2d_transpose(x, self.weights, geometry, (height, width))
+        linear = kernels.conv2d_transpose(
+            x, self.weights, self.geometry(), (height, width)
+        )
         biases = self.parameters.get("biases")
         normalized = None
-        if self.batch_normalize and training:
-            linear, normalized = self.normalization.forward(
-                linear, self.parameters["scales"], biases, self.statistics, kernels
-            )
-        elif self.batch_normalize:
-            factor, offset = self.normalization.affine(
-                self.parameters["scales"],
-                biases,
-                self.statistics["rolling_mean"],
-                self.statistics["rolling_variance"],
-            )
-            linear *= factor
-            linear += offset
+        if self.batch_normalize:
+            linear, normalized = self._normalized(linear, kernels, training)
         elif biases is not None:
             linear += biases
-        output = linear
-        if self.activation != "linear":
-            output = kernels.activate(linear, self.activation)
+        output = self._activated(linear, kernels)
         if training:
-            activated = kept_for_derivative(self.activation, linear, output)
-            self._saved = _Forward(x, geometry, normalized, activated)
+            self._keep(x, normalized, linear, output)
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        x, geometry, normalized, activated = self._saved
-        if activated is not None:
-            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
-        gradients = {}
-        if normalized is not None:
-            delta, gradients["scales"], gradients["biases"] = (
-                self.normalization.backward(
-                    delta, self.parameters["scales"], normalized, kernels
-                )
-            )
-        else:
+        x, delta, gradients = self._before_activation(delta, kernels)
+        if "biases" not in gradients:
             gradients["biases"] = kernels.channel_sums(delta)
         # The roles of x and delta change places: delta is the convolution's input.
+        geometry = self.geometry()
         by_x = kernels.conv2d(delta, self.weights, None, geometry)
-        gradients["weights"], _ = kernels.conv2d_backward_weights(
+        by_weights, _ = kernels.conv2d_backward_weights(
             delta, self.weights, x, geometry
         )
-        self.gradients = {name: gradients[name] for name in self.parameters}
+        self._take_gradients(gradients, by_weights, gradients["biases"])
         return (by_x,)
