@@ -172,31 +172,29 @@ class BatchNorm(Layer):
 
     def lower(self, *inputs: Shape) -> Operation | None:
         """A 1x1 convolution of each channel on its own: y = factor x + offset."""
-        factor, offset = self.normalization.affine(
+        factor, offset = self._factor_and_offset()
+        geometry = ConvGeometry(groups=inputs[0].channels)
+        return Conv(factor.reshape(1, 1, 1, -1), offset, geometry)
+
+    def _factor_and_offset(self) -> tuple[Array, Array]:
+        """What inference multiplies by and adds, per channel."""
+        return self.normalization.affine(
             self._parameter("scales"),
             self.biases,
             self.statistics["rolling_mean"],
             self.statistics["rolling_variance"],
         )
-        geometry = ConvGeometry(groups=inputs[0].channels)
-        return Conv(factor.reshape(1, 1, 1, -1), offset, geometry)
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         (x,) = inputs
-        scales, biases = self._parameter("scales"), self.biases
         if training:
             y, self._saved = self.normalization.forward(
-                x, scales, biases, self.statistics, kernels
+                x, self._parameter("scales"), self.biases, self.statistics, kernels
             )
             return y
-        factor, offset = self.normalization.affine(
-            scales,
-            biases,
-            self.statistics["rolling_mean"],
-            self.statistics["rolling_variance"],
-        )
+        factor, offset = self._factor_and_offset()
         y = x * factor
         y += offset
         return y
