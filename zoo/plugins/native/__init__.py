@@ -23,6 +23,7 @@ from zoo.plugins.base import (
     Taps,
 )
 from zoo.plugins.numpy import NumpyKernels
+from zoo.plugins.numpy.convolution import output_shape
 from zoo.plugins.program import Cache, Compiled, Program
 
 try:
@@ -35,7 +36,7 @@ except ImportError as error:
         f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
     ) from error
 
-_BINDING = 3  # of _native.pyx
+_BINDING = 4  # of _native.pyx
 if getattr(_native, "BINDING", None) != _BINDING:
     raise PluginError(
         "the native kernels were compiled for another version of zoo; compile them "
@@ -140,7 +141,7 @@ class NativeKernels(NumpyKernels):
         code = ACTIVATION_CODES.get(activation)
         if not _computable(x, weights, biases) or activation == "prelu":
             return super().conv2d(x, weights, biases, geometry, activation)
-        shape = _conv_output(x.shape, weights.shape, geometry)
+        shape = output_shape(x.shape, weights.shape, geometry)
         _check_length("biases", biases, weights.shape[3])
         out = np.empty(shape, np.float32)
         _native.conv2d(
@@ -213,20 +214,18 @@ class NativeKernels(NumpyKernels):
     # -- pooling and shuffling ---------------------------------------------
 
     def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
-        shape = _pool_output(x.shape, geometry)
-        if shape is None or not _computable(x):
-            return super().max_pool(x, geometry)
-        return self._pool(x, geometry, shape, mean=False)
+        pooled = self._pool(x, geometry, mean=False)
+        return super().max_pool(x, geometry) if pooled is None else pooled
 
     def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        pooled = self._pool(x, geometry, mean=True)
+        return super().average_pool(x, geometry) if pooled is None else pooled
+
+    def _pool(self, x: Array, geometry: PoolGeometry, *, mean: bool) -> Array | None:
+        """What C gives; None for what C does not cover."""
         shape = _pool_output(x.shape, geometry)
         if shape is None or not _computable(x):
-            return super().average_pool(x, geometry)
-        return self._pool(x, geometry, shape, mean=True)
-
-    def _pool(
-        self, x: Array, geometry: PoolGeometry, shape: tuple[int, ...], *, mean: bool
-    ) -> Array:
+            return None
         out = np.empty(shape, np.float32)
         size, stride, padding = (tuple(map(int, part)) for part in geometry)
         _native.pool(
@@ -259,18 +258,16 @@ class NativeKernels(NumpyKernels):
     ) -> tuple[Array, Array, Array]:
         if not _computable(x, weights, delta):
             return super().conv2d_backward(x, weights, delta, geometry)
-        shape = _conv_output(x.shape, weights.shape, geometry)
-        if delta.shape != shape:
-            raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
+        others = self.conv2d_backward_weights(x, weights, delta, geometry)  # checks
         by_x = by_input(self, delta, weights, geometry, (x.shape[1], x.shape[2]))
-        return by_x, *self.conv2d_backward_weights(x, weights, delta, geometry)
+        return by_x, *others
 
     def conv2d_backward_weights(
         self, x: Array, weights: Array, delta: Array, geometry: ConvGeometry
     ) -> tuple[Array, Array]:
         if not _computable(x, weights, delta):
             return super().conv2d_backward_weights(x, weights, delta, geometry)
-        shape = _conv_output(x.shape, weights.shape, geometry)
+        shape = output_shape(x.shape, weights.shape, geometry)
         if delta.shape != shape:
             raise ShapeError(f"the gradient has shape {delta.shape}, not {shape}")
         by_weights = np.empty(weights.shape, np.float32)
@@ -292,7 +289,7 @@ class NativeKernels(NumpyKernels):
         if not _computable(x, weights):
             return super().conv2d_transpose(x, weights, geometry, size)
         image = (len(x), *size, weights.shape[2] * geometry.groups)
-        if x.shape != _conv_output(image, weights.shape, geometry):
+        if x.shape != output_shape(image, weights.shape, geometry):
             return super().conv2d_transpose(x, weights, geometry, size)  # says why
         return by_input(self, x, weights, geometry, size)
 
@@ -312,8 +309,7 @@ class NativeKernels(NumpyKernels):
             or (name == "prelu" and slopes is None)
         ):
             return super().activation_backward(x, y, delta, name, slopes)
-        shape = (-1, delta.shape[-1] if delta.ndim else 1)
-        before, after, change = (plain(array).reshape(shape) for array in (x, y, delta))
+        before, after, change = _rows(x), _rows(y), _rows(delta)
         each = by_slopes = None
         if name == "prelu":
             _check_length("slopes", slopes, change.shape[1])
@@ -378,9 +374,8 @@ class NativeKernels(NumpyKernels):
         if not fits or x.shape[:-1] != out.shape[:-1]:
             super().copy_channels(x, first, out, to_first, width)
             return
-        rows = plain(x).reshape(-1, x.shape[-1])
-        results = out.reshape(-1, out.shape[-1])
-        _native.copy_channels(self.threads, rows, first, results, to_first, width)
+        results = out.reshape(-1, out.shape[-1])  # a view, for it is written to
+        _native.copy_channels(self.threads, _rows(x), first, results, to_first, width)
 
     def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
         if not _computable(x) or not any(taps):
@@ -411,14 +406,13 @@ class NativeKernels(NumpyKernels):
         if not _computable(x):
             return super().channel_sums(x)
         out = np.empty(x.shape[-1], np.float32)
-        rows = plain(x).reshape(-1, x.shape[-1])
-        _native.column_sums(self.level, self.threads, rows, out)
+        _native.column_sums(self.level, self.threads, _rows(x), out)
         return out
 
     def channel_moments(self, x: Array) -> tuple[Array, Array]:
         if not _computable(x):
             return super().channel_moments(x)
-        rows = plain(x).reshape(-1, x.shape[-1])
+        rows = _rows(x)
         # Around the first pixel, so that a large mean costs no precision.
         around, _ = self._products(rows, rows[0], rows, rows[0])
         mean = (rows[0] + around / len(rows)).astype(np.float32)
@@ -431,9 +425,8 @@ class NativeKernels(NumpyKernels):
     ) -> tuple[Array, Array]:
         if not _computable(delta, x, mean) or delta.shape != x.shape:
             return super().channel_products(delta, x, mean)
-        shape = (-1, x.shape[-1])
-        changes, rows = plain(delta).reshape(shape), plain(x).reshape(shape)
-        sums, products = self._products(changes, np.zeros_like(mean), rows, mean)
+        zero = np.zeros_like(mean)
+        sums, products = self._products(_rows(delta), zero, _rows(x), mean)
         return sums.astype(np.float32), products.astype(np.float32)
 
     def _products(self, a: Array, shift: Array, b: Array, mean: Array) -> Any:
@@ -456,9 +449,8 @@ class NativeKernels(NumpyKernels):
     ) -> Array:
         if not _computable(x, mean, factor, offset, delta, share):
             return super().normalize(x, mean, factor, offset, delta, share)
-        shape = (-1, x.shape[-1])
-        rows = plain(x).reshape(shape)
-        changes = None if delta is None else plain(delta).reshape(shape)
+        rows = _rows(x)
+        changes = None if delta is None else _rows(delta)
         out = np.empty_like(rows)
         _native.normalize(
             *(self.level, self.threads, rows, plain(mean), plain(factor)),
@@ -493,7 +485,7 @@ class NativeKernels(NumpyKernels):
         code = ACTIVATION_CODES.get(name)
         if code is None or not _computable(x) or (name == "prelu" and slopes is None):
             return super().activate(x, name, slopes)
-        rows = plain(x).reshape(-1, x.shape[-1] if x.ndim else 1)
+        rows = _rows(x)
         out = np.empty_like(rows)
         each = None
         if name == "prelu":
@@ -530,39 +522,14 @@ def _computable(*arrays: Array | None) -> bool:
     )
 
 
+def _rows(x: Array) -> Array:
+    """Pixels x channels; of an array that C can take as it is, a view."""
+    return plain(x).reshape(-1, x.shape[-1] if x.ndim else 1)
+
+
 def _check_length(what: str, array: Array | None, length: int) -> None:
     if array is not None and array.shape != (length,):
         raise ShapeError(f"{what} have shape {array.shape}, not ({length},)")
-
-
-def _conv_output(
-    x: tuple[int, ...], weights: tuple[int, ...], geometry: ConvGeometry
-) -> tuple[int, int, int, int]:
-    """Shape of a convolution's result, checked as in the NumPy back end."""
-    groups, filters = geometry.groups, weights[3]
-    if groups < 1 or x[3] != weights[2] * groups or filters % groups:
-        raise ShapeError(
-            f"a convolution with {filters} filters over {weights[2]} channels in "
-            f"{groups} groups cannot take {x[3]} channels"
-        )
-    rows, columns = (
-        (
-            x[1 + axis]
-            + geometry.padding[2 * axis]
-            + geometry.padding[2 * axis + 1]
-            - geometry.dilation[axis] * (weights[axis] - 1)
-            - 1
-        )
-        // geometry.stride[axis]
-        + 1
-        for axis in (0, 1)
-    )
-    if min(rows, columns) < 1:
-        raise ShapeError(
-            f"a {weights[0]}x{weights[1]} convolution does not fit into an image of "
-            f"{x[1]}x{x[2]} pixels"
-        )
-    return x[0], rows, columns, filters
 
 
 def _pool_output(

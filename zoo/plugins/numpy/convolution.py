@@ -11,7 +11,7 @@ gradient of P, whose values are added up at the pixels they were copied from.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +27,7 @@ __all__ = [
     "conv2d",
     "conv2d_backward",
     "conv2d_transpose",
+    "output_shape",
     "source_cells",
 ]
 
@@ -43,36 +44,35 @@ class _Block(NamedTuple):
     right: int
 
 
-def output_size(x: Array, weights: Array, geometry: ConvGeometry) -> tuple[int, int]:
-    """Height and width of the result, checked.
+def output_shape(
+    x: Sequence[int], weights: Sequence[int], geometry: ConvGeometry
+) -> tuple[int, int, int, int]:
+    """Shape of a convolution's result from those of its arrays, checked.
 
     Raises
     ------
     ShapeError
         If channels and groups do not fit, or no window fits into the image.
     """
-    kernel_height, kernel_width, per_group, filters = weights.shape
+    per_group, filters = weights[2:]
     groups = geometry.groups
-    if x.shape[3] != per_group * groups or filters % groups:
+    if groups < 1 or x[3] != per_group * groups or filters % groups:
         raise ShapeError(
             f"a convolution with {filters} filters over {per_group} channels in "
-            f"{groups} groups cannot take {x.shape[3]} channels"
+            f"{groups} groups cannot take {x[3]} channels"
         )
     pad = geometry.padding
     sizes = []
-    for axis, length, size in (
-        (0, x.shape[1], kernel_height),
-        (1, x.shape[2], kernel_width),
-    ):
-        span = geometry.dilation[axis] * (size - 1) + 1
-        padded = length + pad[2 * axis] + pad[2 * axis + 1]
+    for axis in (0, 1):
+        span = geometry.dilation[axis] * (weights[axis] - 1) + 1
+        padded = x[1 + axis] + pad[2 * axis] + pad[2 * axis + 1]
         sizes.append((padded - span) // geometry.stride[axis] + 1)
     if min(sizes) < 1:
         raise ShapeError(
-            f"a {kernel_height}x{kernel_width} convolution does not fit into an image "
-            f"of {x.shape[1]}x{x.shape[2]} pixels"
+            f"a {weights[0]}x{weights[1]} convolution does not fit into an image of "
+            f"{x[1]}x{x[2]} pixels"
         )
-    return sizes[0], sizes[1]
+    return x[0], sizes[0], sizes[1], filters
 
 
 def source_cells(first: int, last: int, length: int, mode: PadMode) -> NDArray[np.intp]:
@@ -195,10 +195,10 @@ def conv2d(
     activation: str = "linear",
 ) -> Array:
     """See :meth:`zoo.plugins.base.Kernels.conv2d`."""
-    height, width = output_size(x, weights, geometry)
-    kernel = weights.shape[0], weights.shape[1]
-    filters, groups = weights.shape[3], geometry.groups
-    out = np.empty((len(x), height, width, filters), x.dtype)
+    shape = output_shape(x.shape, weights.shape, geometry)
+    _, height, width, filters = shape
+    kernel, groups = (weights.shape[0], weights.shape[1]), geometry.groups
+    out = np.empty(shape, x.dtype)
     if _is_pointwise(kernel, geometry):
         # No patches: the image itself is the matrix, in blocks for the cache.
         pixels = x.reshape(-1, x.shape[3])
@@ -259,9 +259,8 @@ def conv2d_backward(
     x: Array, weights: Array, delta: Array, geometry: ConvGeometry
 ) -> tuple[Array, Array, Array]:
     """See :meth:`zoo.plugins.base.Kernels.conv2d_backward`."""
-    height, width = output_size(x, weights, geometry)
-    kernel = weights.shape[0], weights.shape[1]
-    filters, groups = weights.shape[3], geometry.groups
+    _, height, width, filters = output_shape(x.shape, weights.shape, geometry)
+    kernel, groups = (weights.shape[0], weights.shape[1]), geometry.groups
     matrices = _grouped_weights(weights, groups)
     transposed = matrices.transpose(0, 2, 1)
     by_weights = np.zeros_like(matrices)
@@ -300,13 +299,13 @@ def conv2d_transpose(
     kernel, groups = (weights.shape[0], weights.shape[1]), geometry.groups
     channels = weights.shape[2] * groups
     out = np.empty((len(x), *size, channels), x.dtype)
-    height, width = output_size(out, weights, geometry)
-    if x.shape[1:] != (height, width, weights.shape[3]):
+    shape = output_shape(out.shape, weights.shape, geometry)
+    if x.shape != shape:
         raise ShapeError(
             f"a transposed convolution to {size[0]}x{size[1]} pixels takes "
-            f"{height}x{width}x{weights.shape[3]}, not "
-            f"{'x'.join(map(str, x.shape[1:]))}"
+            f"{'x'.join(map(str, shape[1:]))}, not {'x'.join(map(str, x.shape[1:]))}"
         )
+    _, height, width, _ = shape
     transposed = _grouped_weights(weights, groups).transpose(0, 2, 1)
     rows, columns = _reach(_Block(0, height, 0, width), kernel, geometry)
     pixel_bytes = kernel[0] * kernel[1] * channels * x.itemsize
