@@ -8,17 +8,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch_modules import (
+    DIV2K,
+    IMAGE,
+    assert_same,
+    checkpoint_of,
+    run_torch,
+    run_zoo,
+)
 
-from zoo.api import Model
 from zoo.errors import UsageError
-from zoo.models.base import Recognition
 from zoo.models.edsr import EDSR
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
-from zoo.plugins import select
-from zoo.state import assign
-
-DIV2K = (0.4488, 0.4371, 0.4040)
 
 # -- the cfg ---------------------------------------------------------------
 
@@ -155,40 +157,6 @@ def build_torch(
     return Net().eval()
 
 
-def checkpoint_of(module: Any, prefix: str = "") -> Checkpoint:
-    return Checkpoint(
-        "torch",
-        {prefix + name: value.numpy() for name, value in module.state_dict().items()},
-    )
-
-
-def run_torch(module: Any, image: np.ndarray) -> np.ndarray:
-    import torch
-
-    with torch.no_grad():
-        x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
-        return module(x)[0].permute(1, 2, 0).numpy()
-
-
-def run_zoo(
-    checkpoint: Checkpoint, recognition: Recognition, image: np.ndarray
-) -> np.ndarray:
-    network = Network.parse(EDSR.write(**recognition.options))
-    conversion = EDSR.tensors(checkpoint, recognition)
-    assert [line.tensor for line in conversion.ledger] == list(checkpoint.tensors)
-    assign(network, conversion.tensors)
-    return Model(network, select("numpy"))(image, as_float=True)
-
-
-IMAGE = np.random.default_rng(1).integers(0, 256, (9, 11, 3), np.uint8)
-
-
-def assert_same(ours: np.ndarray, theirs: np.ndarray, white: float = 255) -> None:
-    assert ours.shape == theirs.shape
-    assert theirs.std() > 1e-3 * white  # a constant would prove nothing
-    np.testing.assert_allclose(ours / white, theirs / white, atol=1e-5)
-
-
 @pytest.mark.parametrize("scale", [1, 2, 3, 4, 8])
 @pytest.mark.parametrize("prefix", ["", "module.", "model.", "model.module."])
 def test_official_checkpoint(scale: int, prefix: str) -> None:
@@ -202,7 +170,7 @@ def test_official_checkpoint(scale: int, prefix: str) -> None:
     assert known.options["mean"] == pytest.approx((114.444, 111.4605, 103.02))
     assert known.options["range"] == 255
     assert {item.option for item in known.assumptions} == {"res_scale", "color"}
-    assert_same(run_zoo(checkpoint, known, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), run_torch(module, IMAGE))
 
 
 def test_names_are_those_of_the_published_files() -> None:
@@ -234,9 +202,9 @@ def test_residual_scale_is_assumed_and_can_be_said() -> None:
     assert known.options["res_scale"] == 1
     said = known.override({"res_scale": 0.3})
     assert "res_scale" not in {item.option for item in said.assumptions}
-    assert_same(run_zoo(checkpoint, said, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(EDSR, checkpoint, said, IMAGE), run_torch(module, IMAGE))
     with pytest.raises(AssertionError):
-        assert_same(run_zoo(checkpoint, known, IMAGE), run_torch(module, IMAGE))
+        assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), run_torch(module, IMAGE))
 
 
 def test_the_large_one_is_assumed_to_scale_residuals_by_a_tenth() -> None:
@@ -259,7 +227,7 @@ def test_range_follows_from_the_mean() -> None:
     known = EDSR.recognize(checkpoint)
     assert known is not None and known.options["range"] == 1
     theirs = 255 * run_torch(module, IMAGE / 255)
-    assert_same(run_zoo(checkpoint, known, IMAGE), theirs)
+    assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), theirs)
 
 
 def test_one_channel() -> None:
@@ -268,7 +236,7 @@ def test_one_channel() -> None:
     known = EDSR.recognize(checkpoint)
     assert known is not None and known.options["channels"] == 1
     gray = IMAGE[:, :, :1]
-    assert_same(run_zoo(checkpoint, known, gray), run_torch(module, gray))
+    assert_same(run_zoo(EDSR, checkpoint, known, gray), run_torch(module, gray))
 
 
 def test_without_the_frozen_means_the_published_ones_are_assumed() -> None:
@@ -285,7 +253,7 @@ def test_without_the_frozen_means_the_published_ones_are_assumed() -> None:
     known = EDSR.recognize(checkpoint)
     assert known is not None
     assert {"mean", "range", "std"} <= {item.option for item in known.assumptions}
-    assert_same(run_zoo(checkpoint, known, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), run_torch(module, IMAGE))
 
 
 # -- what is not of the family ---------------------------------------------

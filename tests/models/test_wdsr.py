@@ -8,17 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch_modules import (
+    DIV2K,
+    IMAGE,
+    assert_same,
+    checkpoint_of,
+    run_torch,
+    run_zoo,
+)
 
-from zoo.api import Model
 from zoo.errors import UsageError
 from zoo.models.base import Recognition
 from zoo.models.wdsr import WDSR
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
-from zoo.plugins import select
 from zoo.state import assign
-
-DIV2K = (0.4488, 0.4371, 0.4040)
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 
@@ -195,40 +199,6 @@ def build_torch(
     return (Later() if layout == "ychfan/wdsr" else Authors()).eval()
 
 
-def checkpoint_of(module: Any, prefix: str = "") -> Checkpoint:
-    return Checkpoint(
-        "torch",
-        {prefix + name: value.numpy() for name, value in module.state_dict().items()},
-    )
-
-
-def run_torch(module: Any, image: np.ndarray) -> np.ndarray:
-    import torch
-
-    with torch.no_grad():
-        x = torch.from_numpy(image.astype(np.float32)).permute(2, 0, 1)[None]
-        return module(x)[0].permute(1, 2, 0).numpy()
-
-
-def run_zoo(
-    checkpoint: Checkpoint, recognition: Recognition, image: np.ndarray
-) -> np.ndarray:
-    network = Network.parse(WDSR.write(**recognition.options))
-    conversion = WDSR.tensors(checkpoint, recognition)
-    assert [line.tensor for line in conversion.ledger] == list(checkpoint.tensors)
-    assign(network, conversion.tensors)
-    return Model(network, select("numpy"))(image, as_float=True)
-
-
-IMAGE = np.random.default_rng(1).integers(0, 256, (9, 11, 3), np.uint8)
-
-
-def assert_same(ours: np.ndarray, theirs: np.ndarray) -> None:
-    assert ours.shape == theirs.shape
-    assert theirs.std() > 1  # a constant would prove nothing
-    np.testing.assert_allclose(ours / 255, theirs / 255, atol=1e-5)
-
-
 LAYOUTS = ["wdsr_ntire2018", "module names", "ychfan/wdsr"]
 
 
@@ -270,7 +240,7 @@ def test_checkpoints(layout: str, variant: str, scale: int) -> None:
         "mean",
         "std",
     }
-    assert_same(run_zoo(checkpoint, known, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(WDSR, checkpoint, known, IMAGE), run_torch(module, IMAGE))
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -281,7 +251,7 @@ def test_spellings(layout: str, norm: str, prefix: str) -> None:
     checkpoint = checkpoint_of(module, prefix)
     known = WDSR.recognize(checkpoint)
     assert known is not None and known.layout == layout
-    assert_same(run_zoo(checkpoint, known, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(WDSR, checkpoint, known, IMAGE), run_torch(module, IMAGE))
 
 
 def test_names_are_those_of_the_published_files() -> None:
@@ -309,7 +279,7 @@ def test_what_is_assumed_can_be_said() -> None:
     known = WDSR.recognize(checkpoint)
     assert known is not None
     said = known.override({"res_scale": 0.1})
-    assert_same(run_zoo(checkpoint, said, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(WDSR, checkpoint, said, IMAGE), run_torch(module, IMAGE))
     with pytest.raises(UsageError, match="width=7 contradicts"):
         known.override({"width": 7})
 
@@ -324,7 +294,7 @@ def test_padding_of_the_picture(padding: str, scale: int) -> None:
     assert known is not None
     options = {**known.options, "padding": padding}
     said = Recognition(known.family, known.layout, options)
-    assert_same(run_zoo(checkpoint, said, IMAGE), run_torch(module, IMAGE))
+    assert_same(run_zoo(WDSR, checkpoint, said, IMAGE), run_torch(module, IMAGE))
 
 
 def test_near_misses_are_explained() -> None:
