@@ -87,6 +87,21 @@ def test_unequal_shapes(previous, other, activation):
     np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-6)
 
 
+def test_sizes_that_are_no_multiples_share_the_upper_left_corner():
+    """As in Darknet, which rounds the quotient of the sizes down."""
+    large, small = np.zeros((1, 98, 98, 1)), np.ones((1, 96, 96, 1))
+    layer = Shortcut(origins=(0,))
+    assert layer.output_shape(Shape(98, 98, 1), Shape(96, 96, 1)) == (98, 98, 1)
+    got = layer.forward(large, small, kernels=KERNELS)
+    assert got[0, :96, :96].all() and got.sum() == 96 * 96
+    got = layer.forward(small, large + 2, kernels=KERNELS)
+    assert got.shape == small.shape and (got == 3).all()
+    # 5 div 2 = 2: rows and columns 0 and 2.
+    five = np.arange(25.0).reshape(1, 5, 5, 1)
+    got = layer.forward(np.zeros((1, 2, 2, 1)), five, kernels=KERNELS)
+    assert got.ravel().tolist() == [0, 2, 10, 12]
+
+
 @settings(max_examples=40, deadline=None)
 @given(st.data())
 def test_unequal_shapes_property(data):

@@ -34,7 +34,11 @@ class Shortcut(Layer):
     and (h', w', c') of x_i, stride = max(1, w' div w) and sample = max(1, w div w'):
     x_i at (stride r, stride q, k) is added at (sample r, sample q, k) for all r, q, k
     below the smaller height, width and number of channels. What no x_i reaches stays
-    as it is in x_prev, not multiplied by alpha.
+    as it is in x_prev, not multiplied by alpha. The quotients are rounded down and
+    must be the same for height and width; sizes need not be multiples of one another.
+    So 96 x 96 pixels are added to the upper left corner of 98 x 98, and from 5 x 5
+    pixels 2 x 2 take those of rows and columns 0 and 2, without a warning, because
+    Darknet does so too.
 
     **Learned weights** (AlexeyAB's Darknet), ``weights_type`` other than none:
     H = f(p_0 x_prev + sum_i p_i x_i) everywhere, with one p for each input
@@ -299,7 +303,7 @@ def _overlap(previous: Shape, other: Shape) -> tuple[_Slices, _Slices]:
     Raises
     ------
     ShapeError
-        If height and width do not shrink or grow by one factor.
+        If height and width do not shrink or grow by one factor, rounded down.
     """
     strides = (other.height // previous.height, other.width // previous.width)
     samples = (previous.height // other.height, previous.width // other.width)
