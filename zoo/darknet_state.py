@@ -212,8 +212,8 @@ def _last_layer(
     raise WeightsError(
         f"{stream.source} holds {found} floats and {network.source} takes {wanted}: it "
         f"ends {'within' if left else 'before'} {network.where(layer)}, which takes "
-        f"{size} and finds {left}; it is truncated, belongs to another cfg, or is a "
-        f"backbone to be loaded with partial=True"
+        f"{size} and finds {left}; it is truncated, or belongs to another cfg, a "
+        f"backbone's say, from which `zoo train` starts with --from and --from-cfg"
     )
 
 
