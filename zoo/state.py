@@ -34,6 +34,7 @@ from zoo.files import read_head
 from zoo.layers.base import Array
 from zoo.ledger import Ledger, Placed, assign, require_finite
 from zoo.network import Network
+from zoo.parsers.detect import reader_of
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
 
@@ -95,6 +96,8 @@ def _format_of(path: Path) -> Literal["safetensors", "weights"]:
         return "safetensors"
     if path.suffix in DarknetReader.suffixes:
         return "weights"
+    if path.suffix == ".bin":
+        reader_of(path)  # refuses what cannot be converted either
     raise WeightsError(
         f"{str(path)!r} is neither a .safetensors nor a Darknet .weights file; "
         f"convert it first: zoo convert {path}"

@@ -18,6 +18,10 @@ NAMELESS: Final = ("weights",)
 
 _HEAD_BYTES = 4096
 
+# The first four bytes of weights in ncnn's .bin: half floats, 8-bit integers, and
+# floats with scales. Plain floats begin with four zeros.
+_NCNN_TAGS = (b"\x47\x6b\x30\x01", b"\x38\x4b\x0d\x00", b"\x56\xc0\x02\x00")
+
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
     """Read a checkpoint of any known format.
@@ -49,12 +53,31 @@ def reader_of(path: str | Path) -> type[Reader]:
     if found:
         # Nameless numbers begin with next to nothing that could be recognised.
         return min(found, key=lambda reader: reader.name in NAMELESS)
+    names = ", ".join(sorted(reader.name for reader in readers))
+    foreign = _foreign_format(path, head)
+    if foreign is not None:
+        raise ReaderError(
+            f"{str(path)!r} is {foreign}, which zoo does not read; give a checkpoint "
+            f"of a format that it does ({names})"
+        )
     if by_name:
         return by_name[0]  # its complaint about the content says most
-    names = ", ".join(sorted(reader.name for reader in readers))
     raise ReaderError(
         f"{str(path)!r} is of no checkpoint format that zoo reads ({names})"
     )
+
+
+def _foreign_format(path: Path, head: bytes) -> str | None:
+    """What a file is whose content no reader knows, where its name does not tell.
+
+    ``.bin`` is an ending of PyTorch's files, but of many others as well.
+    """
+    if path.suffix != ".bin" or head[:2] == b"PK":  # a damaged zip is PyTorch's
+        return None
+    beside = path.with_suffix(".param").is_file()
+    if head[:4] in _NCNN_TAGS or (beside and head[:4] == bytes(4)):
+        return "the .bin of an ncnn network"
+    return "a .bin of unknown content"
 
 
 def _readers() -> list[type[Reader]]:
