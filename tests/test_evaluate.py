@@ -80,8 +80,15 @@ def test_perfect_result_has_infinite_psnr(tmp_path: Path) -> None:
     assert [score.name for score in seen] == ["a"]
 
 
+def _two_scores() -> tuple[Score, Score]:
+    return (
+        Score("a", {"psnr": 30, "ssim": 0.9}),
+        Score("b", {"psnr": 40, "ssim": 0.7}),
+    )
+
+
 def test_mean_is_of_decibels() -> None:
-    scores = Scores(2, 2, "", (Score("a", 30, 0.9), Score("b", 40, 0.7)))
+    scores = Scores(2, 2, "", _two_scores())
     assert scores.psnr == 35
     assert scores.ssim == pytest.approx(0.8)
 

@@ -175,6 +175,70 @@ def test_its_layer_and_its_kernels_run_from_a_cfg(
     assert ("conv2d (3, 3, 3, 3): " in result.stderr) == (backend == "acme/timed")
 
 
+@pytest.fixture
+def metrics(tmp_path: Path) -> Path:
+    """A folder for PYTHONPATH with the metric of docs/plugins.md and a broken one."""
+    text = (ROOT / "docs" / "plugins.md").read_text()
+    found = re.search(r"```python\n(\"\"\"Metrics.*?)```", text, re.DOTALL)
+    assert found is not None
+    site = tmp_path / "metrics"
+    site.mkdir()
+    broken = "def broken(result, truth):\n    return result[0, 10**9]\n"
+    (site / "acme_metrics.py").write_text(found[1] + "\n\n" + broken)
+    names = {f"acme/{name}": f"acme_metrics:{name}" for name in ("mae", "broken")}
+    declare(site, "acme-metrics", {"zoo.metrics": names})
+    return site
+
+
+def test_its_metric_is_measured(
+    zoo_command: Zoo, metrics: Path, photo: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    smooth = cv2.resize(cv2.imread(str(photo)), (48, 36))
+    for name in ("a", "b"):
+        assert cv2.imwrite(str(folder / f"{name}.png"), smooth)
+        smooth = smooth[:, ::-1] // 2
+    command = ("eval", "bicubic", folder, "--scale", "2")
+    chosen = ("--metric", "acme/mae", "--metric", "psnr")
+    shown = zoo_command(*command, *chosen, path=metrics)
+    assert shown.returncode == 0, shown.stderr
+    head, *rows, _ = shown.stdout.splitlines()
+    assert re.split("  +", head) == ["picture", "acme/mae", "PSNR dB"]
+    assert [row.split()[0] for row in rows] == ["a", "b", "mean"]
+    result = json.loads(zoo_command(*command, *chosen, "--json", path=metrics).stdout)
+    assert "ssim" not in result
+    pictures = result["pictures"]
+    assert [list(picture) for picture in pictures] == [["name", "acme/mae", "psnr"]] * 2
+    mean = sum(picture["acme/mae"] for picture in pictures) / 2
+    assert result["acme/mae"] == pytest.approx(mean)
+    assert float(rows[-1].split()[1]) == pytest.approx(mean, rel=1e-5)
+    # Of any errors, the mean is at most the root of the mean square.
+    for picture in pictures:
+        root = 255 / 10 ** (picture["psnr"] / 20)
+        assert 0.2 * root < picture["acme/mae"] <= root
+    usual = json.loads(zoo_command(*command, "--json", path=metrics).stdout)
+    assert usual["psnr"] == result["psnr"]
+    assert list(usual["pictures"][0]) == ["name", "psnr", "ssim"]
+
+
+def test_metrics_that_fail_or_are_not_there(
+    zoo_command: Zoo, metrics: Path, photo: Path
+) -> None:
+    assert cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(photo)), (48, 36)))
+    for name, reason in (
+        ("acme/broken", "metric 'acme/broken' of acme-metrics failed on picture 'pho"),
+        ("acme/mea", "there is no metric 'acme/mea'; did you mean 'acme/mae'?"),
+    ):
+        result = zoo_command(
+            *("eval", "bicubic", photo.parent, "--scale", "2", "--metric", name),
+            path=metrics,
+        )
+        assert result.returncode == 1
+        assert reason in result.stderr
+        assert "Traceback" not in result.stderr
+
+
 def test_broken_it_costs_a_warning_for_those_who_do_not_use_it(
     zoo_command: Zoo, site: Path
 ) -> None:

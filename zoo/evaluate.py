@@ -1,4 +1,4 @@
-"""PSNR and SSIM of a model on a folder of pictures.
+"""PSNR, SSIM and other metrics of a model on a folder of pictures.
 
 The protocol is that of the literature (:mod:`zoo.metrics.benchmark`): luma,
 border of the scale, 8-bit rounding, mean over pictures; low resolution by
@@ -8,7 +8,7 @@ MATLAB's bicubic unless the folder brings its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,18 +16,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, UsageError
+from zoo.errors import ImageError, PluginError, UsageError, ZooError
 from zoo.images import Image, read
 from zoo.metrics.benchmark import benchmark_planes
-from zoo.metrics.psnr import psnr
-from zoo.metrics.ssim import ssim
 from zoo.pipeline import super_resolve
+from zoo.registry import distribution_of, registry
 from zoo.resize import imresize
 
 if TYPE_CHECKING:
     from zoo.api import Model
 
 __all__ = [
+    "METRICS",
     "Case",
     "Score",
     "Scores",
@@ -38,6 +38,9 @@ __all__ = [
     "read_rgb",
     "scale_of",
 ]
+
+METRICS = ("psnr", "ssim")
+"""What the literature reports."""
 
 Enlarge = Callable[[NDArray[Any]], NDArray[Any]]
 
@@ -54,11 +57,10 @@ class Case(NamedTuple):
 
 @dataclass(frozen=True)
 class Score:
-    """One picture's result: PSNR in dB, SSIM up to 1."""
+    """One picture's result, by the name of the metric: psnr in dB, ssim up to 1."""
 
     name: str
-    psnr: float
-    ssim: float
+    values: Mapping[str, float]
 
 
 @dataclass(frozen=True)
@@ -71,14 +73,23 @@ class Scores:
     scores: tuple[Score, ...]
 
     @property
+    def means(self) -> dict[str, float]:
+        """Mean over the pictures of every metric."""
+        return {
+            name: math.fsum(score.values[name] for score in self.scores)
+            / len(self.scores)
+            for name in self.scores[0].values
+        }
+
+    @property
     def psnr(self) -> float:
-        """Mean PSNR in dB."""
-        return math.fsum(score.psnr for score in self.scores) / len(self.scores)
+        """Mean PSNR in dB, if it was measured."""
+        return self.means["psnr"]
 
     @property
     def ssim(self) -> float:
-        """Mean SSIM."""
-        return math.fsum(score.ssim for score in self.scores) / len(self.scores)
+        """Mean SSIM, if it was measured."""
+        return self.means["ssim"]
 
     @property
     def protocol(self) -> str:
@@ -203,6 +214,7 @@ def evaluate(
     scale: int,
     origin: str = "MATLAB's bicubic",
     report: Callable[[Score], None] | None = None,
+    metrics: Sequence[str] = METRICS,
 ) -> Scores:
     """Enlarge every small picture and compare it with the large one.
 
@@ -217,12 +229,44 @@ def evaluate(
         Where the small pictures come from, for the record.
     report : callable, optional
         Told of each score as it comes.
+    metrics : sequence of str
+        What to measure, by names of the registry ``zoo.metrics``.
+
+    Raises
+    ------
+    PluginError
+        If there is no such metric, or one fails.
     """
+    functions = {name: registry("zoo.metrics").load(name) for name in metrics}
     scores = []
     for case in cases:
         result, truth = benchmark_planes(enlarge(case.low), case.high, scale)
-        score = Score(case.name, psnr(result, truth), ssim(result, truth))
+        values = {
+            name: _measure(name, function, result, truth, case.name)
+            for name, function in functions.items()
+        }
+        score = Score(case.name, values)
         scores.append(score)
         if report is not None:
             report(score)
     return Scores(scale, scale, origin, tuple(scores))
+
+
+def _measure(
+    name: str,
+    metric: Callable[[NDArray[Any], NDArray[Any]], float],
+    result: NDArray[Any],
+    truth: NDArray[Any],
+    picture: str,
+) -> float:
+    """Call a metric; what a third party's raises names it and its distribution."""
+    try:
+        return float(metric(result, truth))
+    except ZooError:  # it says itself what is wrong
+        raise
+    except Exception as error:
+        owner = distribution_of(registry("zoo.metrics").entry(name))
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise PluginError(
+            f"metric {name!r} of {owner} failed on picture {picture!r} ({reason})"
+        ) from error

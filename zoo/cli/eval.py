@@ -1,4 +1,4 @@
-"""``zoo eval``: PSNR and SSIM by the protocol of the literature."""
+"""``zoo eval``: PSNR, SSIM and other metrics by the protocol of the literature."""
 
 from __future__ import annotations
 
@@ -21,11 +21,24 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 
+# Heading and format of the metrics that have a usual one.
+_COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
+
+
 @click.command(short_help="Measure PSNR and SSIM on a folder of pictures.")
 @click.argument("model")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--weights", type=click.Path(), help="Weights of the network.")
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
+@click.option(
+    "--metric",
+    "metrics",
+    metavar="NAME",
+    multiple=True,
+    default=("psnr", "ssim"),
+    show_default=True,
+    help="What to measure (`zoo plugins` lists them); may be repeated.",
+)
 @click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
 @device_option
 @precision_option
@@ -36,6 +49,7 @@ def command(
     folder: Path,
     weights: str | None,
     scale: int | None,
+    metrics: tuple[str, ...],
     backend: str | None,
     device: str | None,
     precision: Precision,
@@ -49,7 +63,8 @@ def command(
     folders HR and LR with pictures of the same names.
 
     The protocol is that of the literature: luma of BT.601, as many border
-    pixels cut off as the scale says, 8 bits, mean over the pictures.
+    pixels cut off as the scale says, 8 bits, mean over the pictures. It holds
+    for every --metric, which gets those luma planes.
     """
     from zoo.errors import UsageError
     from zoo.evaluate import bicubic, cases_in, enlarger, evaluate, scale_of
@@ -80,7 +95,12 @@ def command(
     cases, count, origin = cases_in(folder, scale)
     with bar(total=count, unit="picture") as progress:
         scores = evaluate(
-            enlarge, cases, scale, origin, report=lambda _: progress.update(1)
+            enlarge,
+            cases,
+            scale,
+            origin,
+            report=lambda _: progress.update(1),
+            metrics=metrics,
         )
     if as_json:
         print_json(
@@ -89,18 +109,21 @@ def command(
                 "folder": str(folder),
                 "scale": scale,
                 "protocol": scores.protocol,
-                "psnr": scores.psnr,
-                "ssim": scores.ssim,
-                "pictures": [
-                    {"name": s.name, "psnr": s.psnr, "ssim": s.ssim}
-                    for s in scores.scores
-                ],
+                **scores.means,
+                "pictures": [{"name": s.name, **s.values} for s in scores.scores],
             }
         )
         return
     from zoo.tables import table
 
-    rows = [(s.name, f"{s.psnr:.2f}", f"{s.ssim:.4f}") for s in scores.scores]
-    rows.append(("mean", f"{scores.psnr:.2f}", f"{scores.ssim:.4f}"))
-    click.echo(table(("picture", "PSNR dB", "SSIM"), rows, "lrr"))
+    columns = {name: _COLUMNS.get(name, (name, ".6g")) for name in scores.means}
+    heads = ["picture", *(head for head, _ in columns.values())]
+    rows = [
+        [picture, *(format(values[name], columns[name][1]) for name in columns)]
+        for picture, values in (
+            *((s.name, s.values) for s in scores.scores),
+            ("mean", scores.means),
+        )
+    ]
+    click.echo(table(heads, rows, "l" + "r" * len(columns)))
     click.echo(f"x{scale}; {scores.protocol}")
