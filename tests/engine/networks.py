@@ -53,6 +53,13 @@ def cfgs(draw: st.DrawFn) -> str:
                 lines += ["[shuffler]", f"scale={scale}", f"order={order}"]
                 sizes += [sizes[-1], sizes[-1] * scale]
                 channels += [deep, shallow]
+            case "pool":
+                name = draw(st.sampled_from(("maxpool", "local_avgpool")))
+                size = draw(st.sampled_from((2, 3, 5, 14)))
+                lines += [f"[{name}]", f"size={size}", "stride=1"]
+                lines += [f"padding={size - 1}"]
+                sizes.append(sizes[-1])
+                channels.append(channels[-1])
             case "upsample":
                 lines += ["[upsample]", "stride=2"]
                 sizes.append(sizes[-1] * 2)
@@ -92,6 +99,7 @@ KINDS = (
     "pair",
     "shuffle",
     "upsample",
+    "pool",
     "activation",
     "maxpool",
     "batchnorm",

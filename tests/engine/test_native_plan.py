@@ -110,6 +110,52 @@ def test_a_convolution_stores_its_shuffle(algorithm, scale, order, size):
     np.testing.assert_array_equal(small(x), whole(x))
 
 
+POOLED = """[net]
+channels=3
+[convolutional]
+filters=6
+size=3
+pad=1
+activation=leaky
+[{kind}]
+size={size}
+stride={stride}
+padding={padding}
+[convolutional]
+filters=4
+size=3
+pad=1
+activation=linear
+"""
+
+
+@pytest.mark.parametrize("kind", ["maxpool", "local_avgpool"])
+@pytest.mark.parametrize(
+    ("size", "stride", "padding"),
+    [(2, 2, 0), (3, 1, 2), (3, 2, 2), (5, 3, 1), (30, 1, 29), (13, 4, 6)],
+)
+def test_pooling_works_in_bands(kind, size, stride, padding):
+    net = network(POOLED.format(kind=kind, size=size, stride=stride, padding=padding))
+    height, width = 150, 1000
+    x = picture(net, height, width)
+    program = fuse(lower(net, height, width, NATIVE))
+    whole = NATIVE.compile(program)
+    assert all("opaque" not in step.operation for step in whole.steps())
+    assert relative_error(whole(x), net.forward(x, kernels=NUMPY)) < 1e-5
+    seen = set()
+    for part in (0.6, 0.4, 0.3, 0.2, 0.15):
+        limit = int(part * whole.memory)
+        try:
+            plan = NATIVE.compile(program, limit)
+        except MemoryLimitError:
+            continue
+        seen.add((plan.band, len(plan.strips)))
+        np.testing.assert_array_equal(plan(x), whole(x))
+        single = type(NATIVE)(1).compile(program, limit)
+        np.testing.assert_array_equal(single(x), whole(x))
+    assert any(strips > 1 for _, strips in seen), seen
+
+
 def test_threads_give_the_same_bits():
     net = network(FAMILIES["edsr_x2"])
     x = picture(net, 45, 52)

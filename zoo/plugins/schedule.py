@@ -157,8 +157,11 @@ class _Repeats:
                 return None
             for read in reads:
                 assert read.rows is not None
+                begun = first[planner.steps[position].output] // read.rows.scale
                 if rows % read.rows.scale:
                     return None
+                if begun * read.rows.stride < read.rows.before:
+                    return None  # at the top fewer rows are kept
                 reached = rows // read.rows.scale * read.rows.stride
                 if moved[read.value] not in (0, reached) or (
                     read.value and moved[read.value] != reached

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from zoo.plugins.base import Padding
-from zoo.plugins.program import Axis, Conv, Operation, Pad, Program, Step
+from zoo.plugins.program import Axis, Conv, Operation, Pad, Pool, Program, Step
 
 __all__ = ["Strip", "cut", "strip_bounds"]
 
@@ -122,7 +122,7 @@ def _adapted(
     step: Step,
 ) -> Operation | None:
     """The operation with padding only where the picture ends."""
-    if not isinstance(operation, (Conv, Pad)):
+    if not isinstance(operation, (Conv, Pad, Pool)):
         return operation
     axis = operation.axes(0)[1]
     left, right = _overhang(axis, output, parts[0])
@@ -132,8 +132,10 @@ def _adapted(
         padding = operation.padding._replace(left=left, right=right)
         return replace(operation, padding=padding)
     top, bottom, _, _ = operation.geometry.padding
-    geometry = operation.geometry._replace(padding=Padding(top, bottom, left, right))
-    return replace(operation, geometry=geometry)
+    padding = Padding(top, bottom, left, right)
+    if isinstance(operation, Pool):
+        return replace(operation, geometry=operation.geometry._replace(padding=padding))
+    return replace(operation, geometry=operation.geometry._replace(padding=padding))
 
 
 def _overhang(

@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 
 # Raised together with the number in __init__.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
-BINDING = 3
+BINDING = 4
 
 
 cdef extern from "cpu.h" nogil:

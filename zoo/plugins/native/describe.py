@@ -20,6 +20,7 @@ from zoo.plugins.program import (
     Load,
     Pad,
     PixelMap,
+    Pool,
     Repeat,
     Shuffle,
     Store,
@@ -99,6 +100,13 @@ def _describe_step(
                 *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
                 operation.shuffle,
             )
+        case Pool():
+            size, stride, padding = (
+                tuple(map(int, part)) for part in operation.geometry
+            )
+            mean = operation.mode == "average"
+            width = strip.widths[position][0]
+            engine.set_pool(*one, most_rows, width, mean, size, stride, padding)
         case Shuffle():
             engine.set_shuffle(*one, operation.scale, operation.order == "dcr")
         case Repeat():

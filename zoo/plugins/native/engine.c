@@ -66,10 +66,11 @@ int64_t zoo_engine_scratch(const zoo_engine *engine) {
     int64_t most = 0;
     for (int64_t i = 0; i < engine->step_count; i++) {
         const zoo_step *step = &engine->steps[i];
-        int64_t bytes;
-        if (!step->has_conv)
-            continue;
-        bytes = zoo_sum((int64_t)step->conv.scratch, table_bytes(step));
+        int64_t bytes = 0;
+        if (step->has_conv)
+            bytes = zoo_sum((int64_t)step->conv.scratch, table_bytes(step));
+        else if (step->kind == ZOO_STEP_POOL)
+            bytes = step->pool.scratch;
         if (bytes < 0)
             return -1;
         most = bytes > most ? bytes : most;
@@ -96,6 +97,7 @@ typedef struct {
     int64_t start, stop;
     zoo_conv conv; /* the task's: fewer rows than the picture's */
     zoo_rows rows;
+    int64_t band;  /* rows of a unit of pooling */
     void *scratch; /* the worker's */
 } job;
 
@@ -349,6 +351,29 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
         }
 }
 
+static void pool_units(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    const zoo_value *in = &j->engine->values[j->step->inputs[0]];
+    const zoo_value *out = &j->engine->values[j->step->output];
+    zoo_rows_in from = {input_row(j->engine, j->step, 0, 0), in->apart, in->rows};
+    zoo_rows_out to = {out->data, out->apart, out->rows};
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t o0 = j->start + unit * j->band;
+        int64_t o1 = o0 + j->band < j->stop ? o0 + j->band : j->stop;
+        zoo_pool_part(&j->step->pool, &from, &to, o0, o1, j->scratch);
+    }
+}
+
+/* The rows of a task cut into units: no more than threads, where windows are high
+ * and every unit begins with the tails of a block. */
+static int64_t pool_count(job *j, int team) {
+    int64_t rows = j->stop - j->start, band = (rows + team - 1) / team;
+    const zoo_pool *p = &j->step->pool;
+    j->band = p->direct && band > p->band ? p->band : band;
+    return (rows + j->band - 1) / j->band;
+}
+
 /* -- the section ------------------------------------------------------------ */
 
 typedef struct {
@@ -373,6 +398,8 @@ static void run_tasks(zoo_team *team, int worker, void *context) {
         if (j.step->kind == ZOO_STEP_CONV) {
             prepare_conv(&j, size);
             zoo_team_for(team, worker, j.conv.units, 1, conv_units, &j);
+        } else if (j.step->kind == ZOO_STEP_POOL) {
+            zoo_team_for(team, worker, pool_count(&j, size), 1, pool_units, &j);
         } else {
             zoo_team_for(team, worker, j.stop - j.start, 1, step_rows, &j);
         }

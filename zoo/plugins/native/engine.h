@@ -38,6 +38,7 @@ typedef struct {
 enum zoo_step_kind {
     ZOO_STEP_NONE, /* done outside */
     ZOO_STEP_CONV,
+    ZOO_STEP_POOL,
     ZOO_STEP_SHUFFLE,
     ZOO_STEP_REPEAT,
     ZOO_STEP_PAD,
@@ -56,6 +57,7 @@ typedef struct {
     int output;
     zoo_conv conv;
     int has_conv;         /* conv was initialised */
+    zoo_pool pool;
     int64_t most_rows;    /* of one task */
     int64_t scale;        /* shuffle, repeat, conv: of its shuffle, or 1;
                            * pad: columns of the input it sees */

@@ -13,6 +13,11 @@ cdef extern from "kernels.h" nogil:
                       int algorithm, const zoo_epilogue *e, const float *weights,
                       const float *packed, int own_zeros)
     int64_t zoo_conv_zeros(const zoo_conv_shape *s)
+
+    ctypedef struct zoo_pool:
+        int64_t scratch
+
+    int zoo_pool_init(zoo_pool *pool, const zoo_isa *isa, const zoo_pool_shape *s)
     int zoo_conv_shuffle(zoo_conv *conv, int64_t scale)
     int64_t zoo_mul(int64_t a, int64_t b)
     void *zoo_alloc(int64_t bytes)
@@ -23,6 +28,7 @@ cdef extern from "engine.h" nogil:
     enum:
         ZOO_STEP_INPUTS
         ZOO_STEP_CONV
+        ZOO_STEP_POOL
         ZOO_STEP_SHUFFLE
         ZOO_STEP_REPEAT
         ZOO_STEP_PAD
@@ -52,6 +58,7 @@ cdef extern from "engine.h" nogil:
         int output
         zoo_conv conv
         int has_conv
+        zoo_pool pool
         int64_t most_rows, scale
         int dcr
         float factor
@@ -228,6 +235,29 @@ cdef class Engine:
         demand(shuffle == 1 or zoo_conv_shuffle(&step.conv, shuffle) == 0,
                "this convolution cannot be stored as a shuffle")
         self.kept += [weights, packed, bias, slopes]
+
+    def set_pool(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                 int64_t most_rows, int64_t width, bint mean, tuple size, tuple stride,
+                 tuple padding):
+        """Largest value, or mean, in each window of `width` columns."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_POOL, (value,), (skip,),
+                                         output, most_rows)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        cdef zoo_pool_shape s
+        cdef int64_t bottom, right
+        s.n = 1
+        s.h, s.w, s.c = x.height, self.seen(step, 0, width), x.channels
+        s.oh, s.ow = y.height, y.width
+        s.kh, s.kw = size
+        s.sh, s.sw = stride
+        s.top, bottom, s.left, right = padding
+        demand(x.channels == y.channels and
+               y.height == windows(s.h, s.kh, s.sh, 1, s.top, bottom) and
+               y.width == windows(s.w, s.kw, s.sw, 1, s.left, right),
+               "sizes do not fit")
+        if zoo_pool_init(&step.pool, NULL if mean else self.engine.isa, &s):
+            raise MemoryError("a step needs too much memory")
 
     def set_shuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
                     int64_t scale, bint dcr):

@@ -267,6 +267,36 @@ typedef struct {
     int64_t kh, kw, sh, sw, top, left;
 } zoo_pool_shape;
 
+/* An image of which a ring holds some rows: row y stands at place y modulo `rows`,
+ * `apart` floats from the next. */
+typedef struct {
+    const float *data;
+    int64_t apart, rows;
+} zoo_rows_in;
+
+typedef struct {
+    float *data;
+    int64_t apart, rows;
+} zoo_rows_out;
+
+/* Pooling of one shape. */
+typedef struct {
+    const zoo_isa *isa; /* maxima; NULL for means */
+    zoo_pool_shape s;
+    int64_t band;         /* output rows that are worth doing together */
+    int64_t line, padded; /* values of a row, without and with its padding */
+    int64_t size;         /* bytes of a value: float for maxima, double for means */
+    int direct;           /* few rows per window: no blocks */
+    int64_t scratch;      /* bytes that one worker needs */
+} zoo_pool;
+
+/* 0, or -1 where sizes overflow. */
+int zoo_pool_init(zoo_pool *pool, const zoo_isa *isa, const zoo_pool_shape *s);
+
+/* Output rows [o0, o1) of one image. */
+void zoo_pool_part(const zoo_pool *pool, const zoo_rows_in *in, const zoo_rows_out *out,
+                   int64_t o0, int64_t o1, void *scratch);
+
 int zoo_max_pool(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
                  const float *x, float *y);
 int zoo_average_pool(int threads, const zoo_pool_shape *s, const float *x, float *y);

@@ -16,22 +16,9 @@
 #include <math.h>
 #include <string.h>
 
-typedef struct {
-    const zoo_isa *isa; /* maxima; NULL for means */
-    zoo_pool_shape s;
-    const float *x;
-    float *y;
-    int64_t bands, band;   /* per image; output rows in each */
-    int64_t line, padded;  /* values of a row, without and with its padding */
-    int64_t size;          /* bytes of a value: float for maxima, double for means */
-    int direct;            /* few rows per window: no blocks */
-    size_t scratch;
-    char *memory;
-} pool;
-
 /* -- values of rows --------------------------------------------------------- */
 
-static void load_row(const pool *p, void *to, const float *from) {
+static void load_row(const zoo_pool *p, void *to, const float *from) {
     if (p->isa) {
         memcpy(to, from, (size_t)p->line * sizeof *from);
     } else {
@@ -47,7 +34,7 @@ static void join_doubles(const double *a, const double *b, double *y, int64_t n)
 }
 
 /* to = a (+) row */
-static void join_row(const pool *p, void *to, const void *a, const float *row) {
+static void join_row(const zoo_pool *p, void *to, const void *a, const float *row) {
     if (p->isa) {
         p->isa->maximum(a, row, to, p->line);
     } else {
@@ -59,14 +46,14 @@ static void join_row(const pool *p, void *to, const void *a, const float *row) {
 }
 
 /* to = a (+) b for values already loaded */
-static void join(const pool *p, void *to, const void *a, const void *b, int64_t n) {
+static void join(const zoo_pool *p, void *to, const void *a, const void *b, int64_t n) {
     if (p->isa)
         p->isa->maximum(a, b, to, n);
     else
         join_doubles(a, b, to, n);
 }
 
-static void neutral(const pool *p, void *to, int64_t n) {
+static void neutral(const zoo_pool *p, void *to, int64_t n) {
     if (p->isa) {
         float *f = to;
         for (int64_t i = 0; i < n; i++)
@@ -82,7 +69,7 @@ static void neutral(const pool *p, void *to, int64_t n) {
 
 /* row[i] becomes the result over kw pixels from i on, for the windows' first
  * pixels; spare is as long as row. Returns where the results stand. */
-static char *sweep(const pool *p, char *row, char *spare) {
+static char *sweep(const zoo_pool *p, char *row, char *spare) {
     int64_t c = p->s.c, k = p->s.kw, reach = 1, size = p->size;
     int64_t pixels = p->padded / c, done = 0;
     if (p->isa) {
@@ -117,7 +104,7 @@ static int64_t inside(int64_t first, int64_t size, int64_t length) {
 }
 
 /* One output row from the joined rows in `row` (padded). */
-static void emit(const pool *p, char *row, char *spare, int64_t oy, float *out) {
+static void emit(const zoo_pool *p, char *row, char *spare, int64_t oy, float *out) {
     int64_t c = p->s.c, sw = p->s.sw;
     const char *from = sweep(p, row, spare);
     if (p->isa) {
@@ -148,8 +135,12 @@ typedef struct {
     char *tails;  /* kh rows: results from each row of a block to its end */
 } buffers;
 
-static void direct_row(const pool *p, const float *image, int64_t oy, char *middle) {
-    int64_t low = oy * p->s.sh - p->s.top, high = low + p->s.kh, wc = p->s.w * p->s.c;
+static const float *row_at(const zoo_rows_in *in, int64_t row) {
+    return in->data + row % in->rows * in->apart;
+}
+
+static void direct_row(const zoo_pool *p, const zoo_rows_in *in, int64_t oy, char *middle) {
+    int64_t low = oy * p->s.sh - p->s.top, high = low + p->s.kh;
     if (low < 0)
         low = 0;
     if (high > p->s.h)
@@ -157,19 +148,21 @@ static void direct_row(const pool *p, const float *image, int64_t oy, char *midd
     if (low >= high)
         return;
     if (p->isa && high - low > 1) {
-        p->isa->maximum(image + low * wc, image + (low + 1) * wc, (float *)middle, wc);
+        p->isa->maximum(row_at(in, low), row_at(in, low + 1), (float *)middle, p->line);
         low++;
     } else {
-        load_row(p, middle, image + low * wc);
+        load_row(p, middle, row_at(in, low));
     }
     for (int64_t i = low + 1; i < high; i++)
-        join_row(p, middle, middle, image + i * wc);
+        join_row(p, middle, middle, row_at(in, i));
 }
 
-/* Rows outside the image join as nothing: tails of an empty run are neutral. */
-static void fill_tails(const pool *p, const float *image, int64_t first, char *tails) {
+/* Tails from the last row of a block up to its row `from`: what is above may be gone
+ * already. Rows outside the image join as nothing: tails of an empty run are neutral. */
+static void fill_tails(const zoo_pool *p, const zoo_rows_in *in, int64_t first, int64_t from,
+                       char *tails) {
     int64_t k = p->s.kh, wc = p->line, bytes = wc * p->size;
-    for (int64_t j = k - 1; j >= 0; j--) {
+    for (int64_t j = k - 1; j >= from; j--) {
         int64_t at = first + j;
         int out = at < 0 || at >= p->s.h;
         char *to = tails + j * bytes;
@@ -177,17 +170,17 @@ static void fill_tails(const pool *p, const float *image, int64_t first, char *t
             if (out)
                 neutral(p, to, wc);
             else
-                load_row(p, to, image + at * wc);
+                load_row(p, to, row_at(in, at));
         } else if (out) {
             memcpy(to, to + bytes, (size_t)bytes);
         } else {
-            join_row(p, to, to + bytes, image + at * wc);
+            join_row(p, to, to + bytes, row_at(in, at));
         }
     }
 }
 
-static void blocked_rows(const pool *p, const float *image, int64_t o0, int64_t o1,
-                         const buffers *b, float *out) {
+static void blocked_rows(const zoo_pool *p, const zoo_rows_in *in, const zoo_rows_out *out,
+                         int64_t o0, int64_t o1, const buffers *b) {
     int64_t k = p->s.kh, wc = p->line, bytes = wc * p->size, pad = p->s.left * p->s.c;
     int64_t block = -1, heads = 0; /* of the next block, rows in b->head */
     char *middle = b->row + pad * p->size;
@@ -195,7 +188,7 @@ static void blocked_rows(const pool *p, const float *image, int64_t o0, int64_t 
         int64_t v = oy * p->s.sh, own = v / k, j = v % k; /* in padded rows */
         int64_t next = (own + 1) * k - p->s.top;
         if (own != block) {
-            fill_tails(p, image, own * k - p->s.top, b->tails);
+            fill_tails(p, in, own * k - p->s.top, j, b->tails);
             neutral(p, b->head, wc);
             block = own;
             heads = 0;
@@ -203,82 +196,107 @@ static void blocked_rows(const pool *p, const float *image, int64_t o0, int64_t 
         for (; heads < j; heads++) {
             int64_t at = next + heads;
             if (at >= 0 && at < p->s.h)
-                join_row(p, b->head, b->head, image + at * wc);
+                join_row(p, b->head, b->head, row_at(in, at));
         }
         neutral(p, b->row, p->padded);
         if (j == 0)
             memcpy(middle, b->tails, (size_t)bytes);
         else
             join(p, middle, b->tails + j * bytes, b->head, wc);
-        emit(p, b->row, b->spare, oy, out + (oy - o0) * p->s.ow * p->s.c);
+        emit(p, b->row, b->spare, oy, out->data + oy % out->rows * out->apart);
     }
 }
 
-/* Units: bands of output rows. */
-static void pool_bands(void *context, int64_t begin, int64_t end, int worker) {
-    const pool *p = context;
-    char *scratch = p->memory + (size_t)worker * p->scratch;
-    buffers b;
-    b.row = scratch;
-    b.spare = b.row + p->padded * p->size;
-    b.head = b.spare + p->padded * p->size;
-    b.tails = b.head + p->line * p->size;
-    for (int64_t unit = begin; unit < end; unit++) {
-        int64_t image = unit / p->bands, o0 = unit % p->bands * p->band;
-        int64_t o1 = o0 + p->band < p->s.oh ? o0 + p->band : p->s.oh;
-        const float *x = p->x + image * p->s.h * p->line;
-        float *y = p->y + (image * p->s.oh + o0) * p->s.ow * p->s.c;
-        if (!p->direct) {
-            blocked_rows(p, x, o0, o1, &b, y);
-            continue;
-        }
-        for (int64_t oy = o0; oy < o1; oy++, y += p->s.ow * p->s.c) {
-            neutral(p, b.row, p->padded);
-            direct_row(p, x, oy, b.row + p->s.left * p->s.c * p->size);
-            emit(p, b.row, b.spare, oy, y);
-        }
-    }
-}
-
-static int run(pool *p, int threads) {
-    const zoo_pool_shape *s = &p->s;
+int zoo_pool_init(zoo_pool *p, const zoo_isa *isa, const zoo_pool_shape *s) {
     int64_t right = (s->ow - 1) * s->sw + s->kw - s->left - s->w, bytes;
-    if (s->n < 1 || s->oh < 1 || s->ow < 1 || s->c < 1)
-        return 0;
+    memset(p, 0, sizeof *p);
+    p->isa = isa;
+    p->s = *s;
     if (right < 0)
         right = 0;
-    p->size = p->isa ? sizeof(float) : sizeof(double);
+    p->size = isa ? sizeof(float) : sizeof(double);
     p->line = s->w * s->c;
     p->padded = zoo_mul(zoo_sum(zoo_sum(s->left, s->w), right), s->c);
     /* Cost per output row: kh rows directly, about 3 sh by blocks. */
     p->direct = s->kh <= 3 * s->sh + 1 || s->oh <= 2;
     p->band = p->direct ? 8 : s->kh / s->sh * 4;
-    while (p->band > 8 && (s->oh + p->band - 1) / p->band * s->n < 2 * threads)
-        p->band = (p->band + 1) / 2;
-    p->bands = (s->oh + p->band - 1) / p->band;
     bytes = zoo_sum(zoo_mul(p->padded, 2),
                     zoo_mul(p->line, p->direct ? 1 : zoo_sum(s->kh, 1)));
     bytes = zoo_sum(zoo_mul(bytes, p->size), 4096);
     if (bytes < 0)
         return -1;
-    p->scratch = (size_t)(bytes / 64 * 64);
-    if (threads > p->bands * s->n)
-        threads = (int)(p->bands * s->n);
-    p->memory = zoo_alloc(zoo_mul(threads, (int64_t)p->scratch));
-    if (p->memory == NULL)
+    p->scratch = bytes / 64 * 64;
+    return 0;
+}
+
+void zoo_pool_part(const zoo_pool *p, const zoo_rows_in *in, const zoo_rows_out *out,
+                   int64_t o0, int64_t o1, void *scratch) {
+    buffers b;
+    b.row = scratch;
+    b.spare = b.row + p->padded * p->size;
+    b.head = b.spare + p->padded * p->size;
+    b.tails = b.head + p->line * p->size;
+    if (!p->direct) {
+        blocked_rows(p, in, out, o0, o1, &b);
+        return;
+    }
+    for (int64_t oy = o0; oy < o1; oy++) {
+        neutral(p, b.row, p->padded);
+        direct_row(p, in, oy, b.row + p->s.left * p->s.c * p->size);
+        emit(p, b.row, b.spare, oy, out->data + oy % out->rows * out->apart);
+    }
+}
+
+/* -- whole arrays ----------------------------------------------------------- */
+
+typedef struct {
+    zoo_pool pool;
+    const float *x;
+    float *y;
+    int64_t bands; /* per image */
+    char *memory;
+} pool_loop;
+
+/* Units: bands of output rows. */
+static void pool_bands(void *context, int64_t begin, int64_t end, int worker) {
+    const pool_loop *l = context;
+    const zoo_pool_shape *s = &l->pool.s;
+    char *scratch = l->memory + worker * l->pool.scratch;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t image = unit / l->bands, o0 = unit % l->bands * l->pool.band;
+        int64_t o1 = o0 + l->pool.band < s->oh ? o0 + l->pool.band : s->oh;
+        zoo_rows_in in = {l->x + image * s->h * l->pool.line, l->pool.line, s->h};
+        zoo_rows_out out = {l->y + image * s->oh * s->ow * s->c, s->ow * s->c, s->oh};
+        zoo_pool_part(&l->pool, &in, &out, o0, o1, scratch);
+    }
+}
+
+static int run(const zoo_isa *isa, int threads, const zoo_pool_shape *s, const float *x,
+               float *y) {
+    pool_loop l = {.x = x, .y = y};
+    zoo_pool *p = &l.pool;
+    if (s->n < 1 || s->oh < 1 || s->ow < 1 || s->c < 1)
+        return 0;
+    if (zoo_pool_init(p, isa, s))
         return -1;
-    zoo_parallel_for(threads, p->bands * s->n, 1, pool_bands, p);
-    zoo_free(p->memory);
+    while (p->band > 8 && (s->oh + p->band - 1) / p->band * s->n < 2 * threads)
+        p->band = (p->band + 1) / 2;
+    l.bands = (s->oh + p->band - 1) / p->band;
+    if (threads > l.bands * s->n)
+        threads = (int)(l.bands * s->n);
+    l.memory = zoo_alloc(zoo_mul(threads, p->scratch));
+    if (l.memory == NULL)
+        return -1;
+    zoo_parallel_for(threads, l.bands * s->n, 1, pool_bands, &l);
+    zoo_free(l.memory);
     return 0;
 }
 
 int zoo_max_pool(const zoo_isa *isa, int threads, const zoo_pool_shape *s, const float *x,
                  float *y) {
-    pool p = {.isa = isa, .s = *s, .x = x, .y = y};
-    return run(&p, threads);
+    return run(isa, threads, s, x, y);
 }
 
 int zoo_average_pool(int threads, const zoo_pool_shape *s, const float *x, float *y) {
-    pool p = {.isa = NULL, .s = *s, .x = x, .y = y};
-    return run(&p, threads);
+    return run(NULL, threads, s, x, y);
 }

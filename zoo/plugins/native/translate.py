@@ -18,6 +18,7 @@ from zoo.plugins.program import (
     Opaque,
     Operation,
     Pad,
+    Pool,
     Program,
     Repeat,
     Shuffle,
@@ -137,7 +138,7 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
         case Conv():
             epilogue = step.operation.epilogue
             return {epilogue.activation, epilogue.last} <= codes.ACTIVATION_CODES.keys()
-        case Shuffle() | Repeat() | Pad():
+        case Pool() | Shuffle() | Repeat() | Pad():
             return True
         case Activate():
             return step.operation.name in codes.ACTIVATION_CODES
