@@ -32,6 +32,7 @@ def main() -> None:
     parser.add_argument("name")
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--data", default="BSDS500 (train, test), T91, Sun-Hays 80")
+    parser.add_argument("--start", help="network whose weights the run began with")
     parser.add_argument("--license", default="MIT")
     options = parser.parse_args()
     folder = RunFolder(options.run)
@@ -69,6 +70,7 @@ def main() -> None:
         training={
             "data": options.data,
             "low resolution": "MATLAB's bicubic (zoo.resize)",
+            "start": options.start or "random weights",
             "updates": snapshot.update,
             "best": metadata.get("source", ""),
             "hours": round(snapshot.progress["seconds"] / 3600, 2),
@@ -78,6 +80,8 @@ def main() -> None:
         scores=scores,
         repeat=[
             f"zoo train {options.name} --data FOLDER -o RUN --validate OTHER "
+            + (f"--from {options.start}.safetensors " if options.start else "")
+            + (f"--from-cfg {options.start} " if options.start else "")
             + flags(snapshot.recipe),
             f"python benchmarks/ship.py RUN {options.name} --sets SETS",
         ],
