@@ -21,7 +21,7 @@ from zoo.parsers.safetensors import SafetensorsReader
 from zoo.plugins.numpy import NumpyKernels
 from zoo.state import load_weights
 from zoo.train.learner import NetworkLearner, training_arrays
-from zoo.train.loop import Trainer, TrainingError
+from zoo.train.loop import Report, Trainer, TrainingError
 from zoo.train.recipe import Recipe
 from zoo.train.run import RunFolder
 from zoo.train.session import Session
@@ -139,6 +139,36 @@ def test_killed_at_a_random_moment_nothing_is_lost(tmp_path: Path) -> None:
     )
     updates = [e["update"] for e in session.folder.entries() if "loss" in e]
     assert updates == sorted(set(updates))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_end_of_an_update(tmp_path: Path, number: int) -> None:
+    cfg = tiny_cfg(tmp_path, middle=BATCHNORM)
+    pictures(tmp_path / "data")
+    session = begin(tmp_path, "ended", cfg, updates=50, save_every=40)
+
+    def end(report: Report) -> None:
+        if report.update == 6:
+            signal.raise_signal(number)
+
+    def interrupt(number: int, frame: object) -> None:
+        raise KeyboardInterrupt
+
+    session.trainer.report = end
+    before = signal.signal(number, interrupt)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            session.trainer.run()
+        assert signal.getsignal(number) is interrupt
+    finally:
+        signal.signal(number, before)
+    assert RunFolder(tmp_path / "ended").load().update == 7
+    go_on(tmp_path / "ended").trainer.run(until=12)
+    begin(tmp_path, "whole", cfg, updates=50).trainer.run(until=12)
+    assert_equal_checkpoints(
+        tmp_path / "whole" / "last.safetensors",
+        tmp_path / "ended" / "last.safetensors",
+    )
 
 
 def test_killed_before_the_first_checkpoint_the_folder_can_be_used(

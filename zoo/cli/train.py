@@ -88,7 +88,11 @@ def command(**options: Any) -> None:
     minutes = options["minutes"]
     with _display(session, options["log_every"]) as show:
         session.trainer.report = show
-        session.trainer.run(seconds=None if minutes is None else 60 * minutes)
+        try:
+            session.trainer.run(seconds=None if minutes is None else 60 * minutes)
+        except KeyboardInterrupt:
+            _say(session.conclusion())
+            raise
     click.echo(session.conclusion())
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.layers.base import Array
 from zoo.train.data import PatchSampler
+from zoo.train.interrupts import patient
 from zoo.train.learner import Learner, Outcome
 from zoo.train.recipe import Recipe
 from zoo.train.run import RunFolder, Snapshot
@@ -132,29 +133,35 @@ class Trainer:
         ------
         TrainingError
             If the loss explodes again and again; the last checkpoint stays.
+        KeyboardInterrupt
+            At Ctrl-C, or what else SIGTERM means, with a checkpoint, when the update
+            is done.
         """
         last = min(until or self.recipe.updates, self.recipe.updates)
         begun = time.monotonic()
         spent_before = self.seconds
-        while self.update < last:
-            started = time.monotonic()
-            self._one_update()
-            self._time_one(time.monotonic() - started)
-            self.seconds = spent_before + time.monotonic() - begun
-            is_over = self.update >= last or (
-                seconds is not None and time.monotonic() - begun >= seconds
-            )
-            if self.update % self.log_every == 0 or is_over:
-                self._log()
-            if self.update % self.validate_every == 0 or is_over:
-                self._validate()
-            is_well = self.bad_in_a_row == 0
-            if (self.update % self.save_every == 0 and is_well) or is_over:
-                self.save()
-            if self.report is not None:
-                self.report(self._report())
-            if is_over:
-                return
+        with patient() as asked_to_stop:
+            while self.update < last:
+                started = time.monotonic()
+                self._one_update()
+                self._time_one(time.monotonic() - started)
+                self.seconds = spent_before + time.monotonic() - begun
+                is_over = self.update >= last or (
+                    seconds is not None and time.monotonic() - begun >= seconds
+                )
+                if self.update % self.log_every == 0 or is_over:
+                    self._log()
+                if self.update % self.validate_every == 0 or is_over:
+                    self._validate()
+                stops = asked_to_stop()
+                is_well = self.bad_in_a_row == 0
+                is_due = self.update % self.save_every == 0 or stops
+                if (is_due and is_well) or is_over:
+                    self.save()
+                if self.report is not None:
+                    self.report(self._report())
+                if is_over or stops:
+                    return
 
     def save(self) -> None:
         """Write a checkpoint."""
