@@ -219,7 +219,10 @@ class _Validator:
             array[...] = weights[name]
         # A new model each time: plans may keep packed copies of the weights.
         model = Model(self.network, self.kernels)
-        return evaluate(enlarger(model), self.cases, self.scale).psnr
+        scores = evaluate(
+            enlarger(model), self.cases, self.scale, metrics=("psnr",)
+        )
+        return scores.psnr
 
 
 def _overridden(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
