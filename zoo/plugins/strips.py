@@ -37,6 +37,18 @@ class Strip:
     skips: tuple[tuple[int, ...], ...]
     widths: tuple[tuple[int, ...], ...]
 
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What strips have in common that differ only in where they stand."""
+        paddings = tuple(
+            step.operation.padding
+            if isinstance(step.operation, Pad)
+            else step.operation.geometry.padding
+            for step in self.program.steps
+            if isinstance(step.operation, (Conv, Pad, Pool))
+        )
+        return tuple(self.program.shapes), self.skips, self.widths, paddings
+
 
 def strip_bounds(width: int, count: int, unit: int) -> list[tuple[int, int]]:
     """Cut a width into about equal parts that begin at multiples of a unit."""

@@ -219,9 +219,7 @@ class _Validator:
             array[...] = weights[name]
         # A new model each time: plans may keep packed copies of the weights.
         model = Model(self.network, self.kernels)
-        scores = evaluate(
-            enlarger(model), self.cases, self.scale, metrics=("psnr",)
-        )
+        scores = evaluate(enlarger(model), self.cases, self.scale, metrics=("psnr",))
         return scores.psnr
 
 

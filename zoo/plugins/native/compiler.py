@@ -195,17 +195,22 @@ class NativePlan:
         if band not in self._schedules:
             self._schedules[band] = plan_bands(self.program, band, self._unit)
         self.schedule = self._schedules[band]
-        self.arenas = [Arena(strip.program, self.schedule) for strip in strips]
-        self._engines = [
-            describe(
-                strip, arena, self.schedule, self._convolutions, self.kernels.level
-            )
-            for strip, arena in zip(self.strips, self.arenas, strict=True)
-        ]
+        # Most strips differ only in where they stand.
+        forms: dict[object, tuple[Arena, Any]] = {}
+        for strip in strips:
+            if strip.form not in forms:
+                arena = Arena(strip.program, self.schedule)
+                engine = describe(
+                    *(strip, arena, self.schedule, self._convolutions),
+                    self.kernels.level,
+                )
+                forms[strip.form] = arena, engine
+        self.arenas = [forms[strip.form][0] for strip in strips]
+        self._engines = [forms[strip.form][1] for strip in strips]
         self._floats = max(arena.floats for arena in self.arenas)
         scratch = max(engine.scratch_per_thread() for engine in self._engines)
         self._scratch_floats = self.kernels.threads * scratch // 4
-        held = sum(engine.held_bytes() for engine in self._engines)
+        held = sum(engine.held_bytes() for _, engine in forms.values())
         self.memory = 4 * (self._floats + self._scratch_floats) + held
 
     def _strips(self, count: int) -> list[Strip]:
