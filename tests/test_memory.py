@@ -47,6 +47,26 @@ def test_cgroup_limits(tmp_path):
     assert memory._cgroup_memory(tmp_path) == []
     (tmp_path / "memory.max").write_text("1000\n")
     assert memory._cgroup_memory(tmp_path) == [900]
+    (tmp_path / "memory.stat").write_text("anon 10\ninactive_file 80\n")
+    assert memory._cgroup_memory(tmp_path) == [980]
+
+
+def test_limits_of_the_own_cgroup_and_those_above_hold(tmp_path):
+    own = tmp_path / "memory" / "jobs" / "mine"
+    own.mkdir(parents=True)
+    for folder, most, used in ((own, 500, 450), (own.parent, 2000, 600)):
+        (folder / "memory.limit_in_bytes").write_text(f"{most}\n")
+        (folder / "memory.usage_in_bytes").write_text(f"{used}\n")
+    (own / "memory.stat").write_text("total_inactive_file 20\n")
+    groups = tmp_path / "cgroup"
+    groups.write_text("4:cpu:/elsewhere\n3:memory:/jobs/mine\n0::/\n")
+    assert memory._cgroup_memory(tmp_path, groups) == [70, 1400]
+
+
+def test_a_wrong_variable_is_named(monkeypatch):
+    monkeypatch.setenv("ZOO_MAX_MEMORY", "much")
+    with pytest.raises(UsageError, match="ZOO_MAX_MEMORY: 'much' is no"):
+        memory.default_limit()
 
 
 def test_meminfo(tmp_path):

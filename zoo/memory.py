@@ -6,6 +6,7 @@ import os
 import re
 from pathlib import Path
 
+from zoo import cgroup
 from zoo.errors import UsageError
 
 __all__ = ["amount", "available_memory", "default_limit", "parse_size"]
@@ -62,7 +63,12 @@ def default_limit() -> int:
         If ``ZOO_MAX_MEMORY`` is no size.
     """
     wanted = os.environ.get("ZOO_MAX_MEMORY", "").strip()
-    return parse_size(wanted) if wanted else available_memory() // _SHARE
+    if not wanted:
+        return available_memory() // _SHARE
+    try:
+        return parse_size(wanted)
+    except UsageError as error:
+        raise UsageError(f"ZOO_MAX_MEMORY: {error}") from None
 
 
 def _system_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
@@ -78,15 +84,41 @@ def _system_memory(meminfo: Path = Path("/proc/meminfo")) -> int | None:
         return None  # Windows
 
 
-def _cgroup_memory(root: Path = Path("/sys/fs/cgroup")) -> list[int]:
-    """What the cgroup leaves, version 2 or 1; empty if it sets no limit."""
-    for limit, used in (
-        ("memory.max", "memory.current"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
-    ):
-        try:
-            most = int((root / limit).read_text())
-            return [max(0, most - int((root / used).read_text()))]
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return []
+def _cgroup_memory(
+    root: Path = cgroup.ROOT, membership: Path = cgroup.MEMBERSHIP
+) -> list[int]:
+    """What each cgroup leaves, version 2 or 1; empty if none sets a limit.
+
+    Files in the page cache count as used there, and are given up when memory is
+    asked for: those not read lately count as free.
+    """
+    free = []
+    for folder in cgroup.folders("memory", root, membership):
+        for limit, used, cached in (
+            ("memory.max", "memory.current", "inactive_file"),
+            (
+                "memory.limit_in_bytes",
+                "memory.usage_in_bytes",
+                "total_inactive_file",
+            ),
+        ):
+            try:
+                most = int((folder / limit).read_text())
+                taken = int((folder / used).read_text())
+            except (OSError, ValueError):  # no such file, or "max"
+                continue
+            taken -= min(taken, _statistic(folder / "memory.stat", cached))
+            free.append(max(0, most - taken))
+    return free
+
+
+def _statistic(path: Path, name: str) -> int:
+    """One number of a file of lines ``name number``; 0 where there is none."""
+    try:
+        for line in path.read_text().splitlines():
+            key, _, value = line.partition(" ")
+            if key == name:
+                return max(0, int(value))
+    except (OSError, ValueError):
+        pass
+    return 0

@@ -123,6 +123,31 @@ def test_info_says_what_runs(
     assert "ZOO_NUM_THREADS" in text
 
 
+def test_info_says_why_an_instruction_set_is_not_used(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.plugins.numpy import NumpyKernels
+
+    unused = property(lambda self: {"amx": "no tiles for us"})
+    monkeypatch.setattr(NumpyKernels, "unused_instruction_sets", unused)
+    assert main(["info"]) == 0
+    assert "(not amx: no tiles for us)" in capsys.readouterr().out
+    assert main(["info", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)["backends"]
+    numpy = next(row for row in rows if row["name"] == "numpy")
+    assert numpy["unused_instruction_sets"] == {"amx": "no tiles for us"}
+
+
+def test_info_shows_a_wrong_variable_as_one_sentence(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ZOO_NUM_THREADS", "0")
+    assert main(["info"]) == 0
+    text = capsys.readouterr().out
+    assert "ZOO_NUM_THREADS is '0'" in text
+    assert "UsageError" not in text
+
+
 def test_info_says_why_a_back_end_is_missing(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,6 +6,7 @@ import importlib
 import os
 import subprocess
 import sys
+from pathlib import Path
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -45,7 +46,8 @@ def test_select_finds_it() -> None:
     native = select("native", threads=2)
     assert isinstance(native, NativeKernels)
     assert native.threads == 2
-    assert native.instruction_set in ("portable C", "AVX2+FMA", "AVX-512")
+    names = ("portable C", "AVX2+FMA", "AVX-512", "AMX+AVX-512")
+    assert native.instruction_set in names
 
 
 def test_portable_is_always_there() -> None:
@@ -88,8 +90,59 @@ def test_levels_that_compute_wrongly_are_left_out(
     try:
         with pytest.warns(RuntimeWarning, match="avx2"):
             assert isa.available() == ("portable",)
+        assert isa.why_not(0)["avx2"] == "it fails its self-test"
+        with pytest.raises(PluginError, match="fails its self-test"):
+            isa.choose("avx2")
     finally:
         isa.available.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("flags", "has", "reasons"),
+    [
+        ("avx2 fma f16c", 1, {}),
+        ("avx2 fma", 0, {}),
+        ("", 0, {}),
+        ("avx2 fma f16c", 0, {"avx2": "it was not compiled in"}),
+        (
+            "avx2 fma f16c avx512f avx512dq avx512bw avx512vl amx_tile amx_bf16",
+            2,
+            {"amx": "does not let this process use AMX tiles"},
+        ),
+        (
+            "avx2 fma f16c amx_tile amx_bf16",
+            1,
+            {"amx": "avx512 is not there, which it builds on"},
+        ),
+    ],
+)
+def test_what_is_not_used_is_explained(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    flags: str,
+    has: int,
+    reasons: dict[str, str],
+) -> None:
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\n")
+    monkeypatch.setattr(isa, "_CPUINFO", tmp_path / "cpuinfo")
+    monkeypatch.setattr(_native, "cpu_level", lambda: has)
+    monkeypatch.setattr(isa, "available", lambda: isa.LEVELS[: has + 1])
+    found = isa.why_not(has)
+    assert found.keys() == reasons.keys()
+    assert all(reason in found[name] for name, reason in reasons.items())
+    if has < len(isa.LEVELS) - 1:
+        with pytest.raises(PluginError, match="cannot be used here"):
+            isa.choose(isa.LEVELS[-1])
+
+
+def test_an_instruction_set_left_unused_by_wish_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(isa, "available", lambda: ("portable", "avx2"))
+    monkeypatch.setattr(_native, "cpu_level", lambda: 1)
+    monkeypatch.setenv("ZOO_ISA", "portable")
+    found = NativeKernels(1).unused_instruction_sets
+    assert found["avx2"] == "ZOO_ISA is portable"
 
 
 def test_a_library_compiled_for_another_version_is_recognised(

@@ -32,6 +32,7 @@ _VARIABLES = (
     "ZOO_BACKEND",
     "ZOO_DEBUG",
     "ZOO_DISABLE_PLUGINS",
+    "ZOO_EMULATE_AMX",
     "ZOO_ISA",
     "ZOO_MAX_MEMORY",
     "ZOO_MAX_PIXELS",
@@ -91,17 +92,24 @@ def _version(distribution: str) -> str | None:
 
 def _backends() -> list[dict[str, Any]]:
     """Every back end: what it runs on, or why it does not."""
-    from zoo.errors import PluginError
+    from zoo.errors import ZooError
     from zoo.registry import distribution_of, registry
 
     known = registry("zoo.kernels")
     rows = []
     for name in known:
-        row: dict[str, Any] = {"name": name, "instruction_set": None, "missing": None}
+        row: dict[str, Any] = {
+            "name": name,
+            "instruction_set": None,
+            "unused_instruction_sets": {},
+            "missing": None,
+        }
         try:
             row["distribution"] = distribution_of(known.entry(name))
-            row["instruction_set"] = known.load(name)().instruction_set
-        except PluginError as error:
+            kernels = known.load(name)()
+            row["instruction_set"] = kernels.instruction_set
+            row["unused_instruction_sets"] = kernels.unused_instruction_sets
+        except ZooError as error:
             row["missing"] = str(error)
         except Exception as error:  # noqa: BLE001 - a diagnosis must not need one
             row["missing"] = f"fails to start ({type(error).__name__}: {error})"
@@ -146,6 +154,14 @@ def _readers() -> list[dict[str, Any]]:
     return rows
 
 
+def _back_end(row: dict[str, Any]) -> str:
+    """What a back end runs on, and what it leaves unused."""
+    reasons = row["unused_instruction_sets"]
+    unused = "; ".join(f"not {name}: {reason}" for name, reason in reasons.items())
+    found: str = row["instruction_set"] or row["missing"]
+    return f"{found} ({unused})" if unused else found
+
+
 def _lines(facts: dict[str, Any]) -> list[str]:
     """The same for people."""
     rows = [
@@ -163,10 +179,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
         )
         for name, row in facts["optional_packages"].items()
     ]
-    rows += [
-        (f"back end {row['name']}", row["instruction_set"] or row["missing"])
-        for row in facts["backends"]
-    ]
+    rows += [(f"back end {row['name']}", _back_end(row)) for row in facts["backends"]]
     runs = facts["runs"]
     rows.append(
         (

@@ -98,6 +98,11 @@ class Kernels(ABC):
         """What the kernels run on, for people: "NumPy (OpenBLAS)", "AVX2+FMA"."""
         return "unknown"
 
+    @property
+    def unused_instruction_sets(self) -> dict[str, str]:
+        """What the processor has and the kernels do not use, and why not."""
+        return {}
+
     # -- forward -----------------------------------------------------------
 
     @abstractmethod

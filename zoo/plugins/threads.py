@@ -6,6 +6,7 @@ import math
 import os
 from pathlib import Path
 
+from zoo import cgroup
 from zoo.errors import UsageError
 
 __all__ = ["available_threads", "thread_count"]
@@ -60,17 +61,24 @@ def available_threads() -> int:
     return max(1, min(count, MAX_THREADS))
 
 
-def _cgroup_quota(root: Path = Path("/sys/fs/cgroup")) -> float | None:
-    """Processors that the cgroup's CPU quota amounts to, or None if unlimited."""
+def _cgroup_quota(
+    root: Path = cgroup.ROOT, membership: Path = cgroup.MEMBERSHIP
+) -> float | None:
+    """Processors that the cgroups' CPU quotas amount to, or None if unlimited."""
+    quotas = (_quota(folder) for folder in cgroup.folders("cpu", root, membership))
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _quota(folder: Path) -> float | None:
+    """The quota of one group, version 2 or 1."""
     try:
-        quota, period = (root / "cpu.max").read_text().split()[:2]  # version 2
+        quota, period = (folder / "cpu.max").read_text().split()[:2]
         return None if quota == "max" else int(quota) / int(period)
     except (OSError, ValueError, ZeroDivisionError):
         pass
     try:
-        base = root / "cpu"  # version 1
-        limit = int((base / "cpu.cfs_quota_us").read_text())
-        period_us = int((base / "cpu.cfs_period_us").read_text())
+        limit = int((folder / "cpu.cfs_quota_us").read_text())
+        period_us = int((folder / "cpu.cfs_period_us").read_text())
         return limit / period_us if limit > 0 and period_us > 0 else None
     except (OSError, ValueError):
         return None

@@ -57,7 +57,7 @@ from zoo.plugins.native.codes import (
 )
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.gradients import by_input
-from zoo.plugins.native.isa import LEVELS, choose, has_tiles
+from zoo.plugins.native.isa import LEVELS, choose, has_tiles, why_not
 
 __all__ = ["ALGORITHMS", "Algorithm", "NativeKernels"]
 
@@ -116,6 +116,11 @@ class NativeKernels(NumpyKernels):
     def instruction_set(self) -> str:
         """ "portable C", "AVX2+FMA", "AVX-512"."""
         return str(_native.describe(self.level)[0])
+
+    @property
+    def unused_instruction_sets(self) -> dict[str, str]:
+        """Higher levels that the processor has, and why they are not used."""
+        return why_not(self.level)
 
     def compile(
         self,

@@ -12,16 +12,26 @@ import itertools
 import os
 import warnings
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 
 from zoo.errors import PluginError, UsageError
 from zoo.plugins.native import _native
 
-__all__ = ["LEVELS", "available", "choose", "has_tiles"]
+__all__ = ["LEVELS", "available", "choose", "has_tiles", "why_not"]
 
 LEVELS = ("portable", "avx2", "avx512", "amx")
 """Names of the levels, by number; each one includes those before it."""
+
+_FLAGS = {
+    "avx2": {"avx2", "fma", "f16c"},
+    "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
+    "amx": {"amx_tile", "amx_bf16"},
+}
+"""What Linux calls that which cpu.c asks the processor for."""
+
+_CPUINFO = Path("/proc/cpuinfo")
 
 _DIRECT = 1
 _ALGORITHMS = (_DIRECT, 4, 5, 6)  # and the three Winograd sizes
@@ -57,10 +67,58 @@ def choose(name: str | None = None) -> int:
         raise UsageError(f"{source} is {name!r}; give one of {', '.join(LEVELS)}")
     if name not in available():
         raise PluginError(
-            f"{source} is {name!r}, which cannot be used here; "
-            f"there are {', '.join(available())}"
+            f"{source} is {name!r}, which cannot be used here "
+            f"({_obstacle(LEVELS.index(name))}); there are {', '.join(available())}"
         )
     return LEVELS.index(name)
+
+
+def why_not(level: int) -> dict[str, str]:
+    """Why not a higher level than this one, for each that the processor has.
+
+    Returns
+    -------
+    dict of str to str
+        Reasons by the name of the level; nothing of what the processor lacks.
+    """
+    flags = _processor_flags()
+    reasons = {}
+    for number, name in enumerate(LEVELS[level + 1 :], level + 1):
+        if name in available():
+            capped = os.environ.get("ZOO_ISA", "").strip()
+            reasons[name] = f"ZOO_ISA is {capped}" if capped else "not asked for"
+        elif number <= _native.cpu_level() or _FLAGS[name] <= flags:
+            reasons[name] = _obstacle(number)
+    return reasons
+
+
+def _obstacle(level: int) -> str:
+    """What keeps a level that is not available from being used."""
+    name = LEVELS[level]
+    if level <= _native.cpu_level():
+        return "it fails its self-test"
+    if not _FLAGS[name] <= _processor_flags():
+        return "this processor or system does not have it"
+    if level > _native.cpu_level() + 1:
+        return f"{LEVELS[level - 1]} is not there, which it builds on"
+    if name == "amx":
+        return (
+            "the system does not let this process use AMX tiles, or they were not "
+            "compiled in"
+        )
+    return "it was not compiled in"
+
+
+def _processor_flags() -> set[str]:
+    """What Linux says the processor has; empty elsewhere."""
+    try:
+        for line in _CPUINFO.read_text().splitlines():
+            key, _, value = line.partition(":")
+            if key.strip() == "flags":
+                return set(value.split())
+    except (OSError, ValueError):
+        pass
+    return set()
 
 
 def has_tiles(level: int) -> bool:
