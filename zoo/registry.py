@@ -20,7 +20,7 @@ import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
-from functools import cache
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
@@ -218,14 +218,19 @@ class Registry:
         the one that is called like its module, else the first one declared.
         """
         value = self.entry(name).value
-        names = [
-            other
-            for other, found in self._entries.items()
-            if any(entry.value == value for entry in found)
-        ]
+        names = self._names[value].copy()
         module = value.partition(":")[0].rpartition(".")[2]
         names.sort(key=lambda other: other.rpartition("/")[2] != module)
         return tuple(names)
+
+    @cached_property
+    def _names(self) -> dict[str, list[str]]:
+        """By what entry points lead to: their names, in the order declared."""
+        names: dict[str, list[str]] = {}
+        for name, found in self._entries.items():
+            for value in {entry.value for entry in found}:
+                names.setdefault(value, []).append(name)
+        return names
 
     def canonical(self) -> list[str]:
         """Canonical names, sorted: every plugin once."""
