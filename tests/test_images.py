@@ -17,7 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ImageError, ZooError
-from zoo.images import FORMATS, Image, Metadata, decode, encode, exif, read, write
+from zoo.images import (
+    FORMATS,
+    Image,
+    Metadata,
+    check_fits,
+    decode,
+    encode,
+    exif,
+    read,
+    write,
+)
 from zoo.images import png as png_file
 from zoo.images.ifd import read_directory, read_header
 
@@ -610,3 +620,10 @@ def test_image_refuses_what_is_none():
         Image(np.zeros((2, 2, 3), np.int16))
     with pytest.raises(ValueError, match="alpha"):
         Image(np.zeros((2, 2, 3), np.uint8), np.zeros((2, 3), np.uint8))
+
+
+def test_a_bmp_of_many_gigabytes_is_refused_beforehand():
+    image = Image(np.zeros((2, 2, 3), np.uint8))
+    check_fits(image, "bmp", 20_000, 20_000)
+    with pytest.raises(ImageError, match=r"bmp cannot hold 32000x32000.*GB"):
+        check_fits(image, "bmp", 32_000, 32_000)

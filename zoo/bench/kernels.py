@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from zoo.bench.timing import Stats, in_turn, seconds_of
-from zoo.errors import PluginError
+from zoo.errors import PluginError, UsageError
 from zoo.plugins import Kernels
 from zoo.plugins.base import Array, ConvGeometry, Padding, PoolGeometry
 
@@ -232,9 +232,12 @@ def _ways(
     if not isas:
         return
     from zoo.plugins.native import NativeKernels
-    from zoo.plugins.native.codes import TILED
-    from zoo.plugins.native.isa import LEVELS, has_tiles
 
+    if not any(_can(isa, algorithm) for isa in isas for algorithm in algorithms):
+        names = " and ".join(algorithms)
+        raise UsageError(
+            f"{names} cannot be done with {', '.join(isas)}: AMX is missing"
+        )
     for isa in isas:
         for count in threads:
             if operation.kind != "conv":
@@ -245,7 +248,7 @@ def _ways(
             )
             seen = set()
             for algorithm in algorithms:
-                if algorithm in TILED and not has_tiles(LEVELS.index(isa)):
+                if not _can(isa, algorithm):
                     continue
                 kernels = NativeKernels(count, isa, algorithm)  # type: ignore[arg-type]
                 # What it cannot do, it does as it would on its own.
@@ -255,6 +258,14 @@ def _ways(
                 if found not in seen:
                     seen.add(found)
                     yield _Way(kernels, isa, found, found == own)
+
+
+def _can(isa: str, algorithm: str) -> bool:
+    """Whether an instruction set has what an algorithm is made of."""
+    from zoo.plugins.native.codes import TILED
+    from zoo.plugins.native.isa import LEVELS, has_tiles
+
+    return algorithm not in TILED or has_tiles(LEVELS.index(isa))
 
 
 def _arrays(operation: Operation, height: int, width: int) -> tuple[Array, ...]:

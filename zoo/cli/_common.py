@@ -17,7 +17,7 @@ __all__ = [
     "print_json",
 ]
 
-_LARGEST_SIDE = 1_000_000
+_LARGEST_SIDE = 262_144  # a plan of more takes minutes; its picture is 200 GB
 
 
 class _Size(click.ParamType):

@@ -34,7 +34,7 @@ def lower(network: Network, height: int, width: int, kernels: Kernels) -> Progra
         value_of[index] = len(program.shapes) - 1
         program.steps.append(
             Step(
-                layer.lower(*inputs) or _opaque(layer, kernels),
+                layer.lower(*inputs) or _opaque(layer, network.kinds[index], kernels),
                 tuple(value_of[source] for source in network.sources[index]),
                 value_of[index],
                 (index,),
@@ -44,6 +44,6 @@ def lower(network: Network, height: int, width: int, kernels: Kernels) -> Progra
     return program
 
 
-def _opaque(layer: Layer, kernels: Kernels) -> Operation:
+def _opaque(layer: Layer, name: str, kernels: Kernels) -> Operation:
     forward: partial[Array] = partial(layer.forward, kernels=kernels)
-    return Opaque(forward)
+    return Opaque(forward, name)

@@ -64,7 +64,7 @@ def encode(suffix: str, pixels: NDArray[Any], options: Sequence[int]) -> bytes:
     if not done:
         height, width = pixels.shape[:2]
         raise ImageError(f"OpenCV cannot make a {suffix[1:]} file of {width}x{height}")
-    return bytes(data)
+    return bytes(data.data)
 
 
 @contextmanager

@@ -26,6 +26,8 @@ class Format:
     has_alpha : bool
     max_side : int
         Largest width and height that a file can have.
+    max_bytes : int
+        Most bytes of pixels, not compressed.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Format:
     dtypes: tuple[str, ...]
     has_alpha: bool
     max_side: int
+    max_bytes: int = 2**63 - 1
 
 
 FORMATS: dict[str, Format] = {
@@ -44,7 +47,8 @@ FORMATS: dict[str, Format] = {
         Format(
             "tiff", (".tiff", ".tif"), ("uint8", "uint16", "float32"), True, 2**31 - 1
         ),
-        Format("bmp", (".bmp", ".dib"), ("uint8",), True, 2**31 - 1),
+        # The header holds the length of the file; OpenCV counts in 31 bits.
+        Format("bmp", (".bmp", ".dib"), ("uint8",), True, 2**31 - 1, 2**31 - 2**16),
     )
 }
 """Every format that is read and written, by name."""
@@ -111,4 +115,7 @@ def _misfit(image: Image, target: Format, height: int, width: int) -> str:
         return "transparency"
     if max(height, width) > target.max_side:
         return f"{width}x{height} pixels (at most {target.max_side} a side)"
+    samples = 4 if image.alpha is not None else 1 if image.is_gray else 3
+    if height * width * samples * image.dtype.itemsize > target.max_bytes:
+        return f"{width}x{height} pixels (at most {target.max_bytes / 1e9:.1f} GB)"
     return ""

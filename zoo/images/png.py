@@ -137,7 +137,10 @@ def embed(data: bytes, meta: Metadata) -> bytes:
         added.append((b"iTXt", _XMP + b"\0\0\0\0" + meta.xmp))
     after_header = len(_SIGNATURE) + 25
     body = b"".join(_chunk(kind, content) for kind, content in added)
-    return data[:after_header] + body + data[after_header:]
+    if not body:
+        return data
+    whole = memoryview(data)
+    return b"".join((whole[:after_header], body, whole[after_header:]))
 
 
 def retype(data: bytes, depth: int, color: int) -> bytes:

@@ -280,6 +280,8 @@ class Opaque(Operation):
     kind = "opaque"
     streams = False
     forward: Callable[..., Array]
+    name: str = "opaque"
+    """What the layer is called, for people."""
 
 
 @dataclass(frozen=True)

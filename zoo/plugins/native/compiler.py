@@ -414,6 +414,8 @@ def _whole(program: Program) -> Strip:
 
 def _name(operation: Operation) -> str:
     """conv 3x3 + relu, for people."""
+    if isinstance(operation, Opaque):
+        return operation.name
     if not isinstance(operation, Conv):
         return operation.kind
     rows, columns = operation.weights.shape[:2]

@@ -153,4 +153,4 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
 def _opaque(operation: Operation, kernels: Kernels) -> Opaque:
     if isinstance(operation, Opaque):
         return operation
-    return Opaque(lambda *inputs: execute(operation, inputs, kernels))
+    return Opaque(lambda *inputs: execute(operation, inputs, kernels), operation.kind)
