@@ -73,6 +73,7 @@ def test_kernels(capsys: pytest.CaptureFixture[str]) -> None:
         (["layers", "-j", "0"], "1 to 1024"),
         (["kernels", "--operation", "fft"], "no operation 'fft'"),
         (["kernels", "--isa", "mmx"], "no instruction set 'mmx'"),
+        (["kernels", "--isa", "portable", "--algorithm", "amx3"], "AMX is missing"),
     ],
 )
 def test_wrong_calls(
