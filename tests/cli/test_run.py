@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -431,6 +432,16 @@ def test_help_imports_nothing_heavy(folder):
 # -- ended before the end ------------------------------------------------------------
 
 
+@contextmanager
+def heard():
+    """Let processes hear Ctrl-C that are started from tests in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL, signal.SIGTERM])
 def test_nothing_is_half_written_when_it_is_ended(folder, number):
     layers = "[convolutional]\nfilters=48\nsize=7\npad=1\nactivation=relu\n" * 12
@@ -442,10 +453,23 @@ def test_nothing_is_half_written_when_it_is_ended(folder, number):
     save_weights(network, "slow.safetensors")
     write("a.tif", picture(1500, 1500))
     before = files(folder)
-    with subprocess.Popen(
-        [sys.executable, "-m", "zoo", "run", "slow.cfg", "a.tif", "-v", "-o", "b.png"],
-        stderr=subprocess.PIPE,
-    ) as running:
+    with (
+        heard(),
+        subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "zoo",
+                "run",
+                "slow.cfg",
+                "a.tif",
+                "-v",
+                "-o",
+                "b.png",
+            ],
+            stderr=subprocess.PIPE,
+        ) as running,
+    ):
         assert running.stderr is not None
         while b"MiB" not in running.stderr.readline():
             assert running.poll() is None
