@@ -144,13 +144,12 @@ class _Repeats:
         """How far each value moved in the last period, if it did so twice alike."""
         planner, states = self.planner, self.states
         now, before, first = states[-1], states[-1 - period], states[-1 - 2 * period]
-        moved = {value: now[value] - before[value] for value in now}
+        moved = {value: now[value] - before[value] for value in now if value}
         if self.ends[-1] - self.ends[-1 - period] != moved[planner.program.output]:
             return None
         for value, rows in moved.items():
-            if value and (rows <= 0 or before[value] - first[value] != rows):
+            if rows <= 0 or before[value] - first[value] != rows:
                 return None
-        moved[0] = 0
         for position, reads in enumerate(planner.reads):
             rows = moved[planner.steps[position].output]
             if rows % planner.units[position]:
@@ -163,11 +162,9 @@ class _Repeats:
                 if begun * read.rows.stride < read.rows.before:
                     return None  # at the top fewer rows are kept
                 reached = rows // read.rows.scale * read.rows.stride
-                if moved[read.value] not in (0, reached) or (
-                    read.value and moved[read.value] != reached
-                ):
+                # The input does not move; its readers must agree how they do.
+                if moved.setdefault(read.value, reached) != reached:
                     return None
-                moved[read.value] = reached
         half, full = self.begins[-1 - period], self.begins[-1]
         last = planner.tasks[half:full]
         previous = planner.tasks[self.begins[-1 - 2 * period] : half]
@@ -188,7 +185,6 @@ class _Repeats:
         return min(
             (planner.heights[value] - 1 - reached[value]) // rows
             for value, rows in moved.items()
-            if rows
         )
 
     def _add(self, period: int, moved: dict[int, int], count: int, end: int) -> int:
