@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +46,19 @@ _COMFORT = 256e6  # bytes
 _KEPT = 64e6  # bytes of buffers that wait for the next picture
 
 
+class _Layout(NamedTuple):
+    """One way to cut the work up; ``memory`` in bytes, of all that it holds."""
+
+    band: int
+    strips: list[Strip]
+    schedule: Schedule
+    arenas: list[Arena]
+    engines: list[Any]
+    floats: int
+    scratch_floats: int
+    memory: int
+
+
 class NativePlan:
     """A program on C kernels: fused, scheduled in bands, buffers laid out.
 
@@ -82,8 +95,12 @@ class NativePlan:
             if isinstance(step.operation, Conv)
         }
         self._schedules: dict[int, Schedule] = {}
-        self._fit(memory)
+        layout = self._fit(memory)
         del self._schedules  # only the one that was chosen is kept
+        self.band, self.strips = layout.band, layout.strips
+        self.schedule, self.memory = layout.schedule, layout.memory
+        self.arenas, self._engines = layout.arenas, layout.engines
+        self._floats, self._scratch_floats = layout.floats, layout.scratch_floats
         self._tasks = self.schedule.tasks
         self._work = self._work_of_tasks()
         self._block: NDArray[np.float32] | None = None
@@ -91,11 +108,6 @@ class NativePlan:
         self._lock = threading.Lock()
 
     _algorithms: dict[int, int]
-    band: int
-    schedule: Schedule
-    strips: list[Strip]
-    arenas: list[Arena]
-    memory: int
 
     # -- planning ----------------------------------------------------------
 
@@ -149,7 +161,7 @@ class NativePlan:
         name = codes.CODE_NAMES[code]
         return Convolution(code, name, packed, weights)
 
-    def _fit(self, memory: int | None) -> None:
+    def _fit(self, memory: int | None) -> _Layout:
         """Choose band and strips: comfortable ones, or smaller ones that fit.
 
         Fewer rows at a time cost more barriers, more strips cost columns that
@@ -159,13 +171,13 @@ class NativePlan:
         comfortable = self._comfortable_band()
         height, width, _ = self.program.shapes[self.program.output]
         limit = math.inf if memory is None else memory
-        self._lay_out(comfortable, [_whole(self.program)])
-        least = self.memory
+        layout = self._lay_out(comfortable, [_whole(self.program)])
+        least = layout.memory
         # A picture of few rows takes less memory in one band: no rings, and the
         # place of a value is free as soon as its readers are done.
-        self._lay_out(height, [_whole(self.program)])
-        if self.memory <= min(least, limit, _COMFORT):
-            return
+        at_once = self._lay_out(height, [_whole(self.program)])
+        if at_once.memory <= min(least, limit, _COMFORT):
+            return at_once
         least_band = self._least_band()
         count = 1
         while count == 1 or count <= width // _NARROWEST:
@@ -175,43 +187,50 @@ class NativePlan:
                 band = comfortable >> halvings
                 if not strips or band < 1 or (halvings and band < least_band):
                     break
-                self._lay_out(band, strips)
-                least = min(least, self.memory)
-                fits = self.memory <= limit
-                if fits and (self.memory <= _COMFORT or count > 1):
+                if halvings or count > 1:
+                    layout = self._lay_out(band, strips)
+                least = min(least, layout.memory)
+                fits = layout.memory <= limit
+                if fits and (layout.memory <= _COMFORT or count > 1):
                     break
             if fits:
-                return
+                return layout
             count *= 2
         raise MemoryLimitError(
             f"the values between the layers need {amount(least)} at least and "
             f"{amount(memory or 0)} are allowed; allow more memory"
         )
 
-    def _lay_out(self, band: int, strips: list[Strip]) -> None:
+    def _lay_out(self, band: int, strips: list[Strip]) -> _Layout:
         """Schedule bands and give every value of every strip its place."""
-        self.band, self.strips = band, strips
         # The order of rows does not depend on the strips.
         if band not in self._schedules:
             self._schedules[band] = plan_bands(self.program, band, self._unit)
-        self.schedule = self._schedules[band]
+        schedule = self._schedules[band]
         # Most strips differ only in where they stand.
         forms: dict[object, tuple[Arena, Any]] = {}
         for strip in strips:
             if strip.form not in forms:
-                arena = Arena(strip.program, self.schedule)
+                arena = Arena(strip.program, schedule)
                 engine = describe(
-                    *(strip, arena, self.schedule, self._convolutions),
+                    *(strip, arena, schedule, self._convolutions),
                     self.kernels.level,
                 )
                 forms[strip.form] = arena, engine
-        self.arenas = [forms[strip.form][0] for strip in strips]
-        self._engines = [forms[strip.form][1] for strip in strips]
-        self._floats = max(arena.floats for arena in self.arenas)
-        scratch = max(engine.scratch_per_thread() for engine in self._engines)
-        self._scratch_floats = self.kernels.threads * scratch // 4
+        floats = max(arena.floats for arena, _ in forms.values())
+        scratch = max(engine.scratch_per_thread() for _, engine in forms.values())
+        scratch_floats = self.kernels.threads * scratch // 4
         held = sum(engine.held_bytes() for _, engine in forms.values())
-        self.memory = 4 * (self._floats + self._scratch_floats) + held
+        return _Layout(
+            band,
+            strips,
+            schedule,
+            [forms[strip.form][0] for strip in strips],
+            [forms[strip.form][1] for strip in strips],
+            floats,
+            scratch_floats,
+            4 * (floats + scratch_floats) + held,
+        )
 
     def _strips(self, count: int) -> list[Strip]:
         """The strips, or none if the program cannot be cut into so many."""
