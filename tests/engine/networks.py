@@ -64,6 +64,14 @@ def cfgs(draw: st.DrawFn) -> str:
                 lines += ["[upsample]", "stride=2"]
                 sizes.append(sizes[-1] * 2)
                 channels.append(channels[-1])
+            case "deconv":
+                stride = draw(st.sampled_from((1, 2, 3)))
+                size = draw(st.integers(1, 5))
+                lines += ["[deconvolutional]", f"filters={filters}", f"size={size}"]
+                lines += [f"stride={stride}", "same=1"]
+                lines += [f"activation={draw(st.sampled_from(ACTIVATIONS[:4]))}"]
+                sizes.append(sizes[-1] * stride)
+                channels.append(filters)
             case "activation":
                 name = draw(st.sampled_from(ACTIVATIONS))
                 lines += ["[activation]", f"activation={name}"]
@@ -99,6 +107,7 @@ KINDS = (
     "pair",
     "shuffle",
     "upsample",
+    "deconv",
     "pool",
     "activation",
     "maxpool",

@@ -12,6 +12,7 @@ from zoo.layers.convolutional import Convolutional
 from zoo.layers.deconvolutional import Deconvolutional
 from zoo.network import Network
 from zoo.plugins.base import ConvGeometry
+from zoo.plugins.interpret import execute
 from zoo.plugins.numpy import NumpyKernels, convolution
 from zoo.shapes import Shape
 from zoo.state import load_weights, save_weights
@@ -85,6 +86,49 @@ def test_equals_torch(size, stride, padding, extra, groups, height, width, block
     assert y.shape[1:] == layer.output_shape(shape)
     expected = theirs.numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(y, expected, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=60)
+@given(
+    size=st.integers(1, 9),
+    stride=st.integers(1, 4),
+    same=st.booleans(),
+    groups=st.integers(1, 2),
+    batch_normalize=st.booleans(),
+)
+def test_is_a_convolution_and_a_shuffle(size, stride, same, groups, batch_normalize):
+    cut = size - stride  # of which output_padding gives back the odd pixel
+    assume(same or cut >= 0)
+    layer = Deconvolutional(
+        filters=2 * groups,
+        size=size,
+        stride=stride,
+        same=same,
+        padding=0 if same else (cut + 1) // 2,
+        output_padding=0 if same or stride == 1 else cut % 2,
+        groups=groups,
+        batch_normalize=batch_normalize,
+        activation="leaky",
+    )
+    shape = Shape(4, 5, 3 * groups)
+    build_randomly(layer, [shape])
+    operation = layer.lower(shape)
+    if operation is None:
+        assert (size < stride) or layer.output_shape(shape).height != 4 * stride
+        return
+    inputs = random_inputs([shape])
+    np.testing.assert_allclose(
+        execute(operation, inputs, _KERNELS),
+        layer.forward(*inputs, kernels=_KERNELS),
+        rtol=1e-4,
+        atol=1e-5,
+    )
+
+
+def test_is_no_convolution_where_its_size_is_no_multiple():
+    layer = Deconvolutional(filters=1, size=3, stride=2, padding=1)
+    build_randomly(layer, [Shape(4, 4, 1)])
+    assert layer.lower(Shape(4, 4, 1)) is None
 
 
 def test_is_the_transpose_of_the_convolution():

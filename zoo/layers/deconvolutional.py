@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
+from zoo.activations import ACTIVATIONS
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
 from zoo.layers.base import Array, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import ConvGeometry, Kernels, Padding
+from zoo.plugins.program import Conv, Epilogue, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Deconvolutional"]
+
+_MOST_ZEROS = 4  # times as many products as the kernel has, and no more
 
 
 class Deconvolutional(Filters):
@@ -113,6 +119,58 @@ class Deconvolutional(Filters):
         """Two for each multiply-add of the kernel; biases and activation not counted."""
         shape = one_input(inputs, "a deconvolutional layer")
         return 2 * shape.size * self.size * self.size * (self.filters // self.groups)
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        """The convolution and pixel shuffle that it equals, where it has one.
+
+        Output pixel s m + r sees the inputs m + t through W[r + p - s t], for all
+        t that stay within the kernel. So each r below s is a convolution of its
+        own, and the shuffle puts their results beside each other (Shi et al., Is
+        the deconvolution layer the same as a convolutional layer?, 2016).
+
+        None where the output is not s times the input, or where the kernels of
+        the r differ so much that most of what they are stored in would be zeros.
+        """
+        geometry = self.geometry()
+        before, stride = geometry.padding.top, self.stride
+        first = -((self.size - 1 - before) // stride)  # the smallest t
+        last = (stride - 1 + before) // stride
+        taps = last - first + 1
+        if (
+            self._length(1) != stride
+            or (taps * stride) ** 2 > _MOST_ZEROS * self.size**2
+            or ACTIVATIONS[self.activation].kind != "pointwise"
+        ):
+            return None
+        kernel, biases = self._folded()
+        weights = np.zeros((taps, taps, *kernel.shape[2:], stride, stride), np.float32)
+        for (i, u), (j, v) in itertools.product(
+            itertools.product(range(taps), range(stride)), repeat=2
+        ):
+            row = u + before - stride * (first + i)
+            column = v + before - stride * (first + j)
+            if 0 <= row < self.size and 0 <= column < self.size:
+                weights[i, j, :, :, u, v] = kernel[row, column]
+        return Conv(
+            weights.reshape(taps, taps, kernel.shape[2], -1),
+            None if biases is None else np.repeat(biases, stride * stride),
+            ConvGeometry(
+                padding=Padding(-first, last, -first, last), groups=self.groups
+            ),
+            Epilogue(activation=self.activation),
+            shuffle=stride,
+        )
+
+    def _folded(self) -> tuple[Array, Array | None]:
+        """Weights kh x kw x C/g x K and biases, normalization multiplied in."""
+        kh, kw, depth, channels = self.weights.shape
+        apart = (kh, kw, depth, self.groups, channels // self.groups)
+        kernel = self.weights.reshape(apart).transpose(0, 1, 4, 3, 2)
+        kernel = kernel.reshape(kh, kw, channels // self.groups, self.filters)
+        if not self.batch_normalize:
+            return kernel, self.parameters.get("biases")
+        factor, offset = self.normalization_of_inference()
+        return kernel * factor, offset
 
     def window(self) -> tuple[Window, Window]:
         seen = Window(-(-self.size // self.stride), 1, self.stride)
