@@ -9,12 +9,11 @@ where they are found without importing anything, and are named
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import CfgError
+from zoo.errors import CfgError, did_you_mean
 from zoo.registry import OWN_DISTRIBUTION, distribution_of, registry
 
 __all__ = [
@@ -110,8 +109,7 @@ def find_cfg(name_or_path: str | Path) -> Path:
     if key in known:
         return known[key].cfg
     stems = {name.rpartition("/")[2] for name in known}
-    near = difflib.get_close_matches(Path(key).name, sorted(stems), n=1, cutoff=0.6)
-    hint = f"; did you mean {near[0]!r}?" if near else ""
+    hint = did_you_mean(Path(key).name, sorted(stems))
     what = "no cfg file" if _looks_like_path(wanted) else "no network and no cfg file"
     raise CfgError(f"there is {what} {wanted!r}{hint} (`zoo list` shows the networks)")
 

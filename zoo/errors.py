@@ -18,6 +18,8 @@ The command line prints it without a traceback unless ``--debug`` is given.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 __all__ = [
     "CfgError",
     "ImageError",
@@ -28,6 +30,7 @@ __all__ = [
     "UsageError",
     "WeightsError",
     "ZooError",
+    "did_you_mean",
 ]
 
 
@@ -87,3 +90,26 @@ class PluginError(ZooError):
 
 class MemoryLimitError(ZooError):
     """The work cannot be done in the memory allowed."""
+
+
+def did_you_mean(name: str, known: Iterable[str], form: str = "{!r}") -> str:
+    """End of a sentence on a name that is not known.
+
+    Parameters
+    ----------
+    name : str
+        The wrong one.
+    known : iterable of str
+        Those that there are.
+    form : str
+        How the nearest one is written; by default in quotes.
+
+    Returns
+    -------
+    str
+        ``; did you mean 'x'?``, or nothing if none is like it.
+    """
+    from difflib import get_close_matches  # takes as long to import as this module
+
+    near = get_close_matches(name[:60], list(known), n=1)
+    return f"; did you mean {form.format(near[0])}?" if near else ""

@@ -6,12 +6,13 @@ prints them, and error messages quote them. Neither side knows the other.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
+
+from zoo.errors import did_you_mean
 
 __all__ = ["REQUIRED", "Key", "KeyType"]
 
@@ -111,8 +112,7 @@ class Key:
         if self.choices:
             for item in values:
                 if item not in self.choices:
-                    near = difflib.get_close_matches(str(item)[:60], self.choices, 1)
-                    hint = f"; did you mean {near[0]}?" if near else ""
+                    hint = did_you_mean(str(item), self.choices, "{}")
                     raise ValueError(
                         f"{str(item)[:40]!r} is not one of "
                         f"{', '.join(self.choices)}{hint}"

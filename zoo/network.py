@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import CfgError, ShapeError, WeightsError, ZooError
+from zoo.errors import CfgError, ShapeError, WeightsError, ZooError, did_you_mean
 from zoo.layers.base import Array, Layer, Optimizer
 from zoo.net_section import NET_KEYS, TRAINING_KEYS, PixelFormat, pixel_format
 from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
@@ -459,8 +459,7 @@ def _make_layer(section: Section, lenient: bool) -> Layer:
             section.line,
         )
     if section.kind not in known:
-        near = known.nearest(section.kind)
-        hint = f"; did you mean [{near}]?" if near else ""
+        hint = did_you_mean(section.kind, known, "[{}]")
         raise CfgError(
             f"there is no layer [{section.kind}]{hint} (`zoo layers` lists them all)",
             section.source,

@@ -16,7 +16,6 @@ zoo.metrics     a function of two arrays that returns a float
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -25,7 +24,7 @@ from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
-from zoo.errors import PluginError, ZooError
+from zoo.errors import PluginError, ZooError, did_you_mean
 
 __all__ = [
     "GROUPS",
@@ -137,8 +136,7 @@ class Registry:
         """
         found = self._entries.get(name)
         if not found:
-            near = self.nearest(name)
-            hint = f"; did you mean {near!r}?" if near else ""
+            hint = did_you_mean(name, self._entries)
             raise PluginError(
                 f"there is no {self.kind} {name!r}{hint} "
                 f"(`zoo plugins` lists what is installed)"
@@ -238,11 +236,6 @@ class Registry:
         for name, found in self._entries.items():
             names.add(name if len(found) > 1 else self.names_of(name)[0])
         return sorted(names)
-
-    def nearest(self, name: str) -> str | None:
-        """The known name most like a wrong one, or None if none is like it."""
-        matches = difflib.get_close_matches(name, self._entries, n=1, cutoff=0.6)
-        return matches[0] if matches else None
 
 
 @cache

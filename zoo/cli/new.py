@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import sys
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli._families import option_of
-from zoo.errors import PluginError, UsageError
+from zoo.errors import PluginError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.models import Family
@@ -38,13 +37,8 @@ class _Families(click.Group):
         name = args[0]
         known = self.list_commands(ctx)
         if not name.startswith("-") and self.get_command(ctx, name) is None:
-            near = get_close_matches(name, known, n=1)
-            hint = (
-                f"did you mean {near[0]!r}?"
-                if near
-                else f"there are {', '.join(known)}"
-            )
-            ctx.fail(f"there is no family {name!r}; {hint}")
+            hint = did_you_mean(name, known) or f"; there are {', '.join(known)}"
+            ctx.fail(f"there is no family {name!r}{hint}")
         return super().resolve_command(ctx, args)
 
     def format_commands(

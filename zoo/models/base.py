@@ -14,13 +14,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.keys import Key
 from zoo.parsers.base import Checkpoint
 
@@ -187,12 +186,8 @@ class Family(ABC):
         table = {key.name: key for key in cls.options}
         for name, value in given.items():
             if name not in table:
-                near = get_close_matches(name, table, n=1)
-                hint = f"did you mean {near[0]!r}?" if near else ""
-                raise UsageError(
-                    f"the family {cls.name} has no option {name!r}; "
-                    f"{hint or 'it has ' + ', '.join(table)}"
-                )
+                hint = did_you_mean(name, table) or f"; it has {', '.join(table)}"
+                raise UsageError(f"the family {cls.name} has no option {name!r}{hint}")
             try:
                 _check_type(table[name], value)
                 table[name].check(value)

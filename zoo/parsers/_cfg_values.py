@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from zoo.errors import CfgError
+from zoo.errors import CfgError, did_you_mean
 from zoo.keys import Key
 from zoo.parsers._cfg_sections import Entry, Section, short, warn
 
@@ -82,16 +81,10 @@ def read_values(
 
 def _unknown_key(section: Section, entry: Entry, table: Mapping[str, Key]) -> CfgError:
     """The error for a key that nobody declared, with the nearest one that is."""
-    near = difflib.get_close_matches(entry.key[:60], table, 1)
     folded = {name.lower(): name for name in table}.get(entry.key.lower())
-    if near or folded:
-        hint = f"; did you mean {folded or near[0]!r}?"
-    elif not table:
-        hint = "; it has none at all"
-    elif len(table) <= 12:
-        hint = f"; it has {', '.join(table)}"
-    else:
-        hint = ""
+    hint = did_you_mean(folded or entry.key, table)
+    if not hint and len(table) <= 12:
+        hint = f"; it has {', '.join(table) or 'none at all'}"
     return CfgError(
         f"[{section.kind}] has no key {short(entry.key)!r}{hint}",
         section.source,

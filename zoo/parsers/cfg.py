@@ -24,14 +24,13 @@ Nothing here knows which sections or keys exist; layers declare their keys as
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo.errors import CfgError
+from zoo.errors import CfgError, did_you_mean
 from zoo.parsers._cfg_sections import Entry, Section, fingerprint, short, warn
 from zoo.parsers._cfg_values import read_values
 
@@ -241,10 +240,9 @@ def _substitute(sections: list[Section], lenient: bool) -> list[Section]:
                     section.source,
                     entry.line,
                 )
-            near = difflib.get_close_matches(name, values, 1)
-            hint = f"; did you mean ${near[0]}?" if near else ""
+            hint = did_you_mean(name, values, "${}") or "; add it to [net]"
             raise CfgError(
-                f"{match[0]} is not defined{hint or '; add it to [net]'}",
+                f"{match[0]} is not defined{hint}",
                 section.source,
                 entry.line,
             )
