@@ -29,6 +29,7 @@ os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 import numpy as np
 
+from zoo.bench.memory import peak
 from zoo.catalog import find_cfg
 from zoo.layers.convolutional import Convolutional
 from zoo.network import Network
@@ -147,21 +148,6 @@ def measure(case: Case, threads: int, rounds: int, kinds: list[str]) -> dict[str
             step()
             times[kind].append(time.perf_counter() - start)
     return {kind: statistics.median(found) for kind, found in times.items()}
-
-
-def peak() -> int:
-    """Most memory that this process ever had, in bytes.
-
-    Linux counts into ru_maxrss what the parent had before it called this program.
-    """
-    try:
-        with open("/proc/self/status", encoding="ascii") as file:
-            (line,) = (line for line in file if line.startswith("VmHWM:"))
-        return int(line.split()[1]) * 1024
-    except OSError:
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def print_memory(kind: str, case: Case, threads: int) -> None:

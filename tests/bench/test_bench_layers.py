@@ -96,7 +96,7 @@ def test_rows_in_processes() -> None:
 
 
 def test_what_does_not_fit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layers, "available", lambda: 2**30)
+    monkeypatch.setattr(layers, "available_memory", lambda: 2**30)
     entrants = [Entrant("zoo", "numpy")]
     (row,) = layers.measure([CASES["shuffle6"]], ["forward"], [1], entrants, 1)
     assert not row.seconds

@@ -64,13 +64,12 @@ def test_peak_is_this_process_own() -> None:
     after = memory.peak()
     assert after is not None and after >= memory.resident() > block.nbytes  # type: ignore[operator]
     assert after >= before
-    assert memory.available() > 0  # type: ignore[operator]
 
 
 def test_machine_says_what_it_is() -> None:
     facts = describe()
     assert facts["processor"] and facts["processors"] >= 1
-    assert facts["numpy"] == np.__version__
+    assert facts["numpy"] == np.__version__ and facts["free_memory"] > 0
 
 
 def test_worker_says_why_it_cannot() -> None:

@@ -2,7 +2,7 @@
 
 timing       medians, spread, and runs in turn
 machine      what it was measured on
-memory       what a process holds, and what is free
+memory       what a process holds
 workers      one process per competitor, which runs when it is told to
 peers        whole networks in other engines, one file each
 layer_peers  single layers in other frameworks, one file each

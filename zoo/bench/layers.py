@@ -13,11 +13,11 @@ import numpy as np
 
 from zoo.bench.cases import Case
 from zoo.bench.layer_peers import HINTS, OURS, installed
-from zoo.bench.memory import available
 from zoo.bench.net import relative_error
 from zoo.bench.results import Entrant
 from zoo.bench.timing import Stats, in_turn
 from zoo.bench.workers import Worker, WorkerError
+from zoo.memory import available_memory
 
 __all__ = ["TOLERANCE", "LayerRow", "measure"]
 
@@ -168,15 +168,15 @@ def _fill(row: LayerRow, entrants: Sequence[Entrant], runs: int, pool: _Pool) ->
         else:
             able.append(entrant)
     one = row.case.memory(row.direction) + _PROCESS
-    free = available()
-    if free is not None and one > free:
+    free = available_memory()
+    if one > free:
         for entrant in able:
             row.problems[entrant.name] = (
                 f"needs {one / 2**30:.1f} GiB, and {free / 2**30:.1f} GiB are free; "
                 f"use a smaller --batch or --size"
             )
         return
-    row.in_turn = free is None or one * len(able) <= free
+    row.in_turn = one * len(able) <= free
     groups = [able] if row.in_turn else [[entrant] for entrant in able]
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as folder:
         truth: list[Any] = []

@@ -16,13 +16,13 @@ def describe() -> dict[str, Any]:
     """Processor, memory and versions, for a report and for JSON."""
     import numpy as np
 
-    from zoo.bench.memory import available
+    from zoo.memory import available_memory
     from zoo.plugins.threads import available_threads
 
     return {
         "processor": _processor(),
         "processors": available_threads(),
-        "free_memory": available(),
+        "free_memory": available_memory(),
         "system": f"{platform.system()} {platform.machine()}",
         "load": _load(),
         "python": platform.python_version(),

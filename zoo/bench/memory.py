@@ -1,4 +1,4 @@
-"""What a process holds in memory, and what the machine has left.
+"""What a process holds in memory.
 
 Linux says it in /proc. Its own peak (VmHWM) is read there and not from
 getrusage, whose ru_maxrss a process inherits from the one that started it.
@@ -9,19 +9,19 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-__all__ = ["available", "peak", "resident"]
+__all__ = ["peak", "resident"]
 
 _KIB = 1024
 
 
 def resident() -> int | None:
     """Bytes of this process in memory now; None where the system does not say."""
-    return _field("/proc/self/status", "VmRSS")
+    return _status("VmRSS")
 
 
 def peak() -> int | None:
     """Most bytes that this process has had in memory; None on Windows."""
-    found = _field("/proc/self/status", "VmHWM")
+    found = _status("VmHWM")
     if found is not None or sys.platform == "win32":
         return found
     import resource
@@ -31,28 +31,12 @@ def peak() -> int | None:
     return largest if sys.platform == "darwin" else largest * _KIB
 
 
-def available() -> int | None:
-    """Bytes that new work may take, the cgroup's limit respected; None if unknown."""
-    free = _field("/proc/meminfo", "MemAvailable")
-    left = _cgroup_left(Path("/sys/fs/cgroup"))
-    known = [value for value in (free, left) if value is not None]
-    return min(known) if known else None
-
-
-def _field(path: str, name: str) -> int | None:
+def _status(name: str) -> int | None:
     try:
-        for line in Path(path).read_text(encoding="ascii").splitlines():
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        for line in status.splitlines():
             if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * _KIB
     except (OSError, ValueError, IndexError):
         pass
     return None
-
-
-def _cgroup_left(root: Path) -> int | None:
-    try:
-        limit = (root / "memory.max").read_text().strip()
-        used = int((root / "memory.current").read_text())
-        return None if limit == "max" else max(0, int(limit) - used)
-    except (OSError, ValueError):
-        return None
