@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.plugins.threads import thread_count
+
 if TYPE_CHECKING:
     from zoo.plugins.program import Cache, Compiled, Program
 
@@ -89,8 +91,6 @@ class Kernels(ABC):
     """Whether the constructor takes ``device`` as well, a str."""
 
     def __init__(self, threads: int | None = None) -> None:
-        from zoo.plugins.threads import thread_count
-
         self.threads = thread_count(threads)
 
     @property

@@ -100,12 +100,12 @@ class NativeKernels(NumpyKernels):
             )
         self.algorithm = algorithm
         self.level = choose(isa)
+        """Number of the instruction set: an index of ``LEVELS``."""
         if algorithm in TILED and not has_tiles(self.level):
             raise PluginError(
                 f"the algorithm {algorithm!r} needs AMX, and the instruction set here "
                 f"is {LEVELS[self.level]}; take another algorithm"
             )
-        """Number of the instruction set: an index of ``LEVELS``."""
 
     @property
     def isa(self) -> str:
