@@ -105,7 +105,7 @@ def test_nothing_is_imported_through_the_links() -> None:
     """`import layers` would work in a checkout only, and break others' programs."""
     rooms = "layers|parsers|plugins|cfg|weights"
     pattern = re.compile(rf"^\s*(?:from|import) (?:{rooms})\b", re.MULTILINE)
-    for folder in ("zoo", "tests", "examples", "benchmarks"):
+    for folder in ("zoo", "tests", "examples", "benchmarks", "tools"):
         for path in (ROOT / folder).rglob("*.py"):
             assert not pattern.search(path.read_text(encoding="utf-8")), path
 

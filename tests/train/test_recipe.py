@@ -65,6 +65,28 @@ def test_settings_are_keys_of_net() -> None:
         Recipe().with_settings(["batch"])
 
 
+def test_settings_over_another_recipe() -> None:
+    assert Recipe().settings_over(Recipe()) == {}
+    cfg = Recipe(batch=3, seed=9)
+    recipe = Recipe(
+        updates=7,
+        cost="mse",
+        optimizer="nesterov",
+        policy="steps",
+        steps=(5, 7),
+        scales=(0.5, 1e-7),
+        epsilon=1e-12,
+        cycle=30,
+        average=0.004,
+        augment=False,
+    )
+    settings = recipe.settings_over(cfg)
+    assert settings["steps"] == "steps=5,7"
+    assert settings["batch"] == "batch=16"
+    assert "momentum" not in settings
+    assert cfg.with_settings(list(settings.values())) == recipe
+
+
 def test_plain_values_and_back() -> None:
     recipe = Recipe(policy="steps", steps=(1, 2), scales=(0.1, 0.2))
     assert Recipe.from_dict(recipe.to_dict()) == recipe

@@ -141,6 +141,20 @@ class Recipe:
                 raise UsageError(f"{name}={value}: {error}") from None
         return self.changed(**values)
 
+    def settings_over(self, base: Recipe) -> dict[str, str]:
+        """What :meth:`with_settings` needs to make this recipe of another one.
+
+        Returns
+        -------
+        dict of str to str
+            ``key=value`` for each field that differs, by the name of the field.
+        """
+        return {
+            field: f"{key}={_text(getattr(self, field))}"
+            for key, field in _FIELDS.items()
+            if getattr(self, field) != getattr(base, field)
+        }
+
     def check(self) -> None:
         """Raise UsageError for numbers that cannot be meant."""
         for name in ("updates", "batch", "patch"):
@@ -189,6 +203,13 @@ class Recipe:
         if self.optimizer in ("adam", "adamw", "adamax"):
             options.update(beta1=self.beta1, beta2=self.beta2, epsilon=self.epsilon)
         return optimizer_named(self.optimizer, **options)
+
+
+def _text(value: Any) -> str:
+    """A value as a cfg has it."""
+    if isinstance(value, tuple):
+        return ",".join(map(_text, value))
+    return str(int(value) if isinstance(value, bool) else value)
 
 
 _FIELDS = {

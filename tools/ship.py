@@ -1,0 +1,146 @@
+"""Make the weights that ship from a training run: float16, measured, with a card.
+
+    python tools/ship.py RUN NAME --sets ../shared/data/benchmarks
+
+writes zoo/weights/NAME.safetensors and NAME.yaml. NAME must be a network that
+ships, of the same shape as the run's. SETS holds the folders Set5/x2 and so on,
+each as `zoo eval` takes it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from zoo.api import Model
+from zoo.cards import Card, digest, write_card
+from zoo.catalog import CFG_FOLDER, find_cfg
+from zoo.cli.train import command as train_command
+from zoo.evaluate import Scores, bicubic, cases_in, enlarger, evaluate
+from zoo.network import Network
+from zoo.pairs import whole_scale
+from zoo.parsers.safetensors import read_metadata
+from zoo.plugins import select
+from zoo.state import load_weights, save_weights
+from zoo.train.recipe import Recipe
+from zoo.train.run import RunFolder
+
+SETS = ("Set5", "Set14")
+MOST_LOST = 0.005  # dB by storing float16
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Ship a run."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--sets", type=Path, required=True)
+    parser.add_argument("--data", default="BSDS500 (train, test), T91, Sun-Hays 80")
+    parser.add_argument("--start", help="network whose weights the run began with")
+    parser.add_argument("--license", default="MIT")
+    parser.add_argument("--output", type=Path, default=CFG_FOLDER.parent / "weights")
+    options = parser.parse_args(arguments)
+    folder = RunFolder(options.run)
+    cfg = find_cfg(options.name)
+    network = Network.read(cfg)
+    scale = whole_scale(network)
+    load_weights(network, folder.best)
+    full = measure(network, options.sets, scale)
+    target = options.output / f"{cfg.stem}.safetensors"
+    source = read_metadata(folder.best).get("source")
+    save_weights(
+        network, target, source=source, licence=options.license, dtype="float16"
+    )
+    small = Network.read(cfg)
+    load_weights(small, target)
+    scores, dtype = measure(small, options.sets, scale), "float16"
+    lost = max(full[name].psnr - scores[name].psnr for name in SETS)
+    print(f"float16 costs {lost:.4f} dB at most")
+    if lost > MOST_LOST:
+        save_weights(network, target, source=source, licence=options.license)
+        scores, dtype = full, "float32"
+    plain = {
+        name: evaluate(bicubic(scale), cases_in(place, scale)[0], scale)
+        for name, place in places(options.sets, scale).items()
+    }
+    snapshot = folder.load()
+    card = Card(
+        network=cfg.stem,
+        scale=scale,
+        parameters=network.parameter_count,
+        dtype=dtype,
+        license=options.license,
+        sha256=digest(target),
+        training={
+            "data": options.data,
+            "low resolution": "MATLAB's bicubic (zoo.resize)",
+            "start": options.start or "random weights",
+            "updates": snapshot.update,
+            "best": source or "",
+            "hours": round(snapshot.progress["seconds"] / 3600, 2),
+            "recipe": snapshot.recipe,
+        },
+        protocol=f"{scores[SETS[0]].protocol}; mean over pictures",
+        scores={
+            name: {
+                "psnr": round(scores[name].psnr, 3),
+                "ssim": round(scores[name].ssim, 4),
+                "bicubic": round(plain[name].psnr, 3),
+            }
+            for name in SETS
+        },
+        repeat=[
+            train_call(cfg, Recipe.from_dict(snapshot.recipe), options.start),
+            f"python tools/ship.py RUN {cfg.stem} --sets SETS",
+        ],
+    )
+    write_card(card, target.with_suffix(".yaml"))
+    print(json.dumps(card.scores, indent=1))
+
+
+def places(sets: Path, scale: int) -> dict[str, Path]:
+    """Where the pictures of each set are."""
+    return {name: sets / name / f"x{scale}" for name in SETS}
+
+
+def measure(network: Network, sets: Path, scale: int) -> dict[str, Scores]:
+    """Scores on Set5 and Set14, by the protocol of `zoo eval`."""
+    enlarge = enlarger(Model(network, select()))
+    found = {}
+    for name, place in places(sets, scale).items():
+        cases, _, origin = cases_in(place, scale)
+        # A card is read elsewhere, where the path of the folder says nothing.
+        origin = origin if origin == "MATLAB's bicubic" else "that of the sets"
+        found[name] = evaluate(enlarge, cases, scale, origin)
+    return found
+
+
+def train_call(cfg: Path, recipe: Recipe, start: str | None) -> str:
+    """The call of `zoo train` that learns by a recipe."""
+    words = ["zoo", "train", cfg.stem, "--data", "FOLDER", "-o", "RUN"]
+    words += ["--validate", "OTHER"]
+    if start:
+        words += ["--from", f"{start}.safetensors", "--from-cfg", start]
+    return shlex.join(words + flags(recipe, Recipe.of(Network.read(cfg))))
+
+
+def flags(recipe: Recipe, cfg: Recipe) -> list[str]:
+    """The options of `zoo train` that make a recipe of that of a cfg."""
+    own = {parameter.name for parameter in train_command.params}
+    words = []
+    for field, setting in recipe.settings_over(cfg).items():
+        if field in own:
+            name = field.replace("_", "-")
+            words += [f"--{name}", setting.partition("=")[2]]
+        else:
+            words += ["--set", setting]
+    return words
+
+
+if __name__ == "__main__":
+    main()
