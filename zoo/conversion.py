@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.errors import PluginError, UsageError, ZooError
-from zoo.files import atomic_path
+from zoo.files import atomic_path, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
 from zoo.models.identify import identify
 from zoo.network import Network
@@ -336,7 +336,7 @@ def _refuse_existing(paths: tuple[Path, ...], source: Path, force: bool) -> None
                 f"{str(path)!r} would overwrite the source; give another name (-o)"
             )
         if not force:
-            raise UsageError(f"{str(path)!r} exists; --force overwrites it")
+            refuse_existing(path)
         if path.is_dir():
             raise ZooError(f"{str(path)!r} is a folder; give another name (-o)")
 

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from zoo.errors import ReaderError, ZooError
+from zoo.errors import ReaderError, UsageError, ZooError
 
-__all__ = ["atomic_path", "atomic_write", "read_head"]
+__all__ = ["atomic_path", "atomic_write", "read_head", "refuse_existing"]
 
 
 def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes:
@@ -46,6 +46,12 @@ def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes
     if not head:
         raise ReaderError(f"{str(path)!r} is empty; fetch or convert it again")
     return head
+
+
+def refuse_existing(path: Path) -> None:
+    """Raise UsageError if there is something of that name already."""
+    if path.exists():
+        raise UsageError(f"{str(path)!r} exists; --force overwrites it")
 
 
 def _umask() -> int:

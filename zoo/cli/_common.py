@@ -10,11 +10,14 @@ import click
 
 __all__ = [
     "SIZE",
+    "backend_option",
     "device_option",
     "json_option",
     "on_device",
     "precision_option",
     "print_json",
+    "threads_option",
+    "weights_option",
 ]
 
 _LARGEST_SIDE = 262_144  # a plan of more takes minutes; its picture is 200 GB
@@ -46,6 +49,20 @@ json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON instead of a table."
 )
 
+
+backend_option = click.option(
+    "--backend",
+    metavar="NAME",
+    help="native, numpy or another (`zoo plugins`); also ZOO_BACKEND.",
+)
+
+threads_option = click.option(
+    "-j", "--threads", type=click.IntRange(1, 1024), help="Threads to use."
+)
+
+weights_option = click.option(
+    "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
+)
 
 device_option = click.option(
     "--device", metavar="NAME", help="Of the back end torch: cpu, cuda, cuda:1, ..."

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from zoo.cli._common import (
+    backend_option,
     device_option,
     json_option,
     on_device,
     precision_option,
     print_json,
+    threads_option,
+    weights_option,
 )
 
 if TYPE_CHECKING:
@@ -28,7 +31,7 @@ _COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
 @click.command(short_help="Measure PSNR and SSIM on a folder of pictures.")
 @click.argument("model")
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--weights", type=click.Path(), help="Weights of the network.")
+@weights_option
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
 @click.option(
     "--metric",
@@ -39,10 +42,10 @@ _COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
     show_default=True,
     help="What to measure (`zoo plugins` lists them); may be repeated.",
 )
-@click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
+@backend_option
 @device_option
 @precision_option
-@click.option("-j", "--threads", type=int, help="Threads to use.")
+@threads_option
 @json_option
 def command(
     model: str,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from zoo.cli._common import SIZE, json_option, print_json
+from zoo.cli._common import SIZE, json_option, print_json, weights_option
 
 __all__ = ["command"]
 
@@ -16,7 +16,7 @@ __all__ = ["command"]
 @click.option(
     "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
 )
-@click.option("--weights", type=click.Path(), help="Weights of the network.")
+@weights_option
 @click.option("--size", type=SIZE, help="Of the pictures; any size if not given.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @json_option
@@ -37,11 +37,12 @@ def command(
     Needs the package onnx: pip install 'cfgzoo[onnx]'.
     """
     from zoo.errors import UsageError
+    from zoo.files import refuse_existing
 
     if output is None:
         raise UsageError("say where to with --onnx FILE")
-    if output.exists() and not force:
-        raise UsageError(f"{output} exists; overwrite it with --force")
+    if not force:
+        refuse_existing(output)
 
     from zoo import load
     from zoo.export import export_onnx

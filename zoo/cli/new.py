@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from zoo.cli._families import option_of
-from zoo.errors import PluginError, UsageError, did_you_mean
+from zoo.errors import PluginError, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.models import Family
@@ -105,12 +105,12 @@ def _write(
     family: type[Family], options: dict[str, Any], output: str, force: bool
 ) -> None:
     """Write a cfg and say on stderr what it is."""
-    from zoo.files import atomic_write
+    from zoo.files import atomic_write, refuse_existing
     from zoo.network import Network
 
     target = None if output == "-" else Path(output)
-    if target is not None and target.exists() and not force:
-        raise UsageError(f"{output!r} exists; --force overwrites it")
+    if target is not None and not force:
+        refuse_existing(target)
     text = family.write(**options)
     network = Network.parse(text, output if target else f"{family.name}.cfg")
     if target is None:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._common import device_option, on_device, precision_option
+from zoo.cli._common import (
+    backend_option,
+    device_option,
+    on_device,
+    precision_option,
+    threads_option,
+    weights_option,
+)
 from zoo.errors import UsageError, WeightsError, ZooError
 
 if TYPE_CHECKING:
@@ -25,7 +32,6 @@ __all__ = ["command"]
 
 # As in zoo.images.formats, which is not imported for the sake of --help.
 _FORMATS = ("png", "jpg", "webp", "tiff", "bmp")
-_BACKEND_HELP = "native, numpy or another (`zoo plugins`); also ZOO_BACKEND."
 
 
 @dataclass
@@ -50,7 +56,7 @@ class _Run:
 @click.option(
     "-o", "--output", metavar="PATH", help="A file, a folder, or - for stdout."
 )
-@click.option("-j", "--threads", type=click.IntRange(1), help="Threads to use.")
+@threads_option
 @click.option(
     "-x",
     "--ensemble",
@@ -60,12 +66,10 @@ class _Run:
 @click.option(
     "-f", "--format", type=click.Choice(_FORMATS), help="Format of the output."
 )
-@click.option("--backend", metavar="NAME", help=_BACKEND_HELP)
+@backend_option
 @device_option
 @precision_option
-@click.option(
-    "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
-)
+@weights_option
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option("--skip-existing", is_flag=True, help="Leave out what is done already.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per picture.")

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from zoo.cli._common import SIZE, json_option, precision_option, print_json
+from zoo.cli._common import (
+    SIZE,
+    backend_option,
+    json_option,
+    precision_option,
+    print_json,
+    threads_option,
+)
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -24,8 +31,8 @@ __all__ = ["command"]
 )
 @click.option("--lenient", is_flag=True, help="Read the cfg as Darknet does.")
 @click.option("--plan", is_flag=True, help="Show what a back end really executes.")
-@click.option("--backend", metavar="NAME", help="Of the plan; also ZOO_BACKEND.")
-@click.option("-j", "--threads", type=click.IntRange(1), help="Of the plan.")
+@backend_option
+@threads_option
 @click.option("--max-memory", metavar="SIZE", help="Of the plan, as in 500M.")
 @precision_option
 @json_option

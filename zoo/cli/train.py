@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._common import device_option, on_device
+from zoo.cli._common import backend_option, device_option, on_device, threads_option
 
 if TYPE_CHECKING:
     from zoo.train.loop import Report
@@ -48,9 +48,9 @@ _EVERY = click.IntRange(min=1)
 @click.option("--save-every", type=_EVERY, default=200, show_default=True)
 @click.option("--log-every", type=_EVERY, default=50, show_default=True)
 @click.option("--minutes", type=float, help="Stop, resumable, after so long.")
-@click.option("--backend", help="Kernels to use (`zoo plugins` lists them).")
+@backend_option
 @device_option
-@click.option("-j", "--threads", type=int, help="Threads to use.")
+@threads_option
 def command(**options: Any) -> None:
     """Train the network CFG on pictures, or go on with a run.
 
