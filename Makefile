@@ -79,12 +79,12 @@ $(VENV)/.zoo-install: $(VENV)/.zoo-python $(BUILD)
 	touch $@
 
 $(VENV)/.zoo-demo: $(VENV)/.zoo-install
-	$(call extras,metrics)
+	$(call extras,demo)
 	touch $@
 
 $(VENV)/.zoo-test: $(VENV)/.zoo-install
 	-test -z "$(TORCH)" || $(PIP) $(TORCH)
-	$(call extras,test metrics mri keras)
+	$(call extras,test)
 	-$(PIP) --no-deps --force-reinstall "opencv-contrib-python-headless==$$( \
 	    $(BIN)/python -c 'from importlib.metadata import version; \
 	    print(version("opencv-python-headless"))')"

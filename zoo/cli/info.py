@@ -23,10 +23,9 @@ _REQUIRED = (
     "pyyaml",
 )
 _OPTIONAL = {
-    "scikit-image": "metrics",
-    "nibabel": "mri",
-    "h5py": "keras",
     "torch": "torch",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
 }
 _VARIABLES = (
     "ZOO_BACKEND",
