@@ -369,8 +369,8 @@ class Network:
         own: set[int] = set()  # sources whose gradient is nobody else's array
         for index in reversed(range(start + 1)):
             if index not in deltas:
-                continue
-            if any(wanted[source] for source in self.sources[index]):
+                pass
+            elif any(wanted[source] for source in self.sources[index]):
                 self._back_through(index, deltas, own, wanted, kernels)
             elif wanted[index]:
                 self.layers[index].backward_parameters(

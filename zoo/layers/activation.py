@@ -42,7 +42,6 @@ class Activation(Layer):
                 f"has slope={self.slope}, which activation={self.activation} "
                 f"does not use; only leaky does"
             )
-        self._saved: tuple[Array, Array] | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return one_input(inputs, "an activation layer")
@@ -81,8 +80,7 @@ class Activation(Layer):
         return y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        x, y = self._saved
+        x, y = self._recall()
         name, slopes = self._function(x.shape[3], x)
         by_x, by_slopes = kernels.activation_backward(x, y, delta, name, slopes)
         if self.activation == "prelu":

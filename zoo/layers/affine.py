@@ -74,7 +74,6 @@ class Affine(Layer):
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         self.normalization = Normalization(self.bn_eps, self.bn_dialect)
-        self._saved: _Forward | None = None
 
     # -- structure ---------------------------------------------------------
 
@@ -158,8 +157,8 @@ class Affine(Layer):
         self, delta: Array, kernels: Kernels
     ) -> tuple[Array, Array, dict[str, Array]]:
         """The input, and the gradients by W x and by the normalization's parameters."""
-        assert self._saved is not None, "backward before a training forward"
-        x, normalized, activated = self._saved
+        saved: _Forward = self._recall()
+        x, normalized, activated = saved
         if activated is not None:
             delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         gradients: dict[str, Array] = {}

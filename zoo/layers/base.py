@@ -80,6 +80,8 @@ class Layer:
         self.parameters: dict[str, Array] = {}
         self.statistics: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
+        self._saved: Any = None
+        """What a training ``forward`` keeps for ``backward``: see :meth:`_recall`."""
 
     # -- structure ---------------------------------------------------------
 
@@ -223,10 +225,27 @@ class Layer:
         self.backward(delta, kernels=kernels)
 
     def forget(self) -> None:
-        """Drop what the last training ``forward`` kept for ``backward``."""
-        for name in ("_saved", "_mask", "_output"):
-            if hasattr(self, name):
-                setattr(self, name, None)
+        """Drop what the last training ``forward`` kept for ``backward``.
+
+        A layer that keeps it elsewhere than in ``_saved`` overrides this, or holds
+        that memory until its next training ``forward``.
+        """
+        self._saved = None
+
+    def _recall(self) -> Any:
+        """What the last training ``forward`` put into ``_saved``.
+
+        Raises
+        ------
+        RuntimeError
+            If there was none, or :meth:`forget` came after it.
+        """
+        if self._saved is None:
+            raise RuntimeError(
+                f"the {type(self).__name__} layer has nothing to go back from; "
+                f"call forward with training=True before backward"
+            )
+        return self._saved
 
     def update(self, optimizer: Optimizer, prefix: str = "") -> None:
         """Let an optimizer change every parameter by its gradient, in place."""

@@ -151,7 +151,6 @@ class BatchNorm(Layer):
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         self.normalization = Normalization(self.bn_eps, self.bn_dialect)
-        self._saved: Saved | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return one_input(inputs, "a batchnorm layer")
@@ -200,9 +199,8 @@ class BatchNorm(Layer):
         return y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
         by_x, by_scales, by_biases = self.normalization.backward(
-            delta, self._parameter("scales"), self._saved, kernels
+            delta, self._parameter("scales"), self._recall(), kernels
         )
         self.gradients = {"biases": by_biases, "scales": by_scales}
         return (by_x,)

@@ -49,7 +49,6 @@ class Dropout(Layer):
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         self.rng = np.random.default_rng(self.seed)
-        self._mask: Array | None = None
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.rng = np.random.default_rng([self.seed, int(rng.integers(2**62))])
@@ -68,10 +67,9 @@ class Dropout(Layer):
             return x
         kept = self.rng.random(x.shape, np.float32) >= self.probability
         factor = 1 / (1 - self.probability) if self.probability < 1 else 0.0
-        self._mask = kept * x.dtype.type(factor)
-        return x * self._mask
+        mask = kept * x.dtype.type(factor)
+        self._saved = mask
+        return x * mask
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        if self._mask is None:
-            raise RuntimeError("backward needs a forward with training=True")
-        return (delta * self._mask,)
+        return (delta * self._recall(),)

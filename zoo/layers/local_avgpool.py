@@ -20,10 +20,6 @@ class LocalAveragePool(PoolLayer):
 
     summary = "mean of each window"
 
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        self._saved: tuple[int, ...] | None = None
-
     def lower(self, *inputs: Shape) -> Operation | None:
         return Pool("average", self.geometry(inputs[0]))
 
@@ -36,6 +32,6 @@ class LocalAveragePool(PoolLayer):
         return kernels.average_pool(x, self.geometry(Shape(*x.shape[1:])))
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        geometry = self.geometry(Shape(*self._saved[1:]))
-        return (kernels.average_pool_backward(self._saved, delta, geometry),)
+        shape: tuple[int, ...] = self._recall()
+        geometry = self.geometry(Shape(*shape[1:]))
+        return (kernels.average_pool_backward(shape, delta, geometry),)

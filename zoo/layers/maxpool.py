@@ -21,10 +21,6 @@ class MaxPool(PoolLayer):
 
     summary = "largest value of each window"
 
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        self._saved: Array | None = None
-
     def lower(self, *inputs: Shape) -> Operation | None:
         return Pool("max", self.geometry(inputs[0]))
 
@@ -37,7 +33,6 @@ class MaxPool(PoolLayer):
         return kernels.max_pool(x, self.geometry(Shape(*x.shape[1:])))
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        assert self._saved is not None, "backward before a training forward"
-        x = self._saved
+        x: Array = self._recall()
         geometry = self.geometry(Shape(*x.shape[1:]))
         return (kernels.max_pool_backward(x, delta, geometry),)

@@ -60,10 +60,6 @@ class Pad(Layer):
     right: int
     mode: PadMode
 
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        self._shape: tuple[int, ...] = ()
-
     @property
     def padding(self) -> Padding:
         """Pixels added at each side."""
@@ -87,7 +83,7 @@ class Pad(Layer):
     ) -> Array:
         x = inputs[0]
         if training:
-            self._shape = x.shape
+            self._saved = x.shape
         top, bottom, left, right = self.padding
         borders = ((0, 0), (top, bottom), (left, right), (0, 0))
         if self.mode == "zero":
@@ -95,9 +91,7 @@ class Pad(Layer):
         return np.pad(x, borders, mode=self.mode)
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        if not self._shape:
-            raise RuntimeError("backward needs a forward with training=True")
-        _, height, width, _ = self._shape
+        _, height, width, _ = self._recall()
         top, bottom, left, right = self.padding
         folded = self._fold(delta, 1, height, top, bottom)
         return (self._fold(folded, 2, width, left, right),)

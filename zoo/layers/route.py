@@ -48,7 +48,6 @@ class Route(Layer):
                 f"group_id={self.group_id} does not exist among {self.groups} groups; "
                 f"it counts from 0"
             )
-        self._shapes: tuple[tuple[int, ...], ...] = ()
 
     def sources(self, index: int) -> tuple[int, ...]:
         # Relative references may reach -1, the network's input.
@@ -85,7 +84,7 @@ class Route(Layer):
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         if training:
-            self._shapes = tuple(x.shape for x in inputs)
+            self._saved = tuple(x.shape for x in inputs)
         parts = [self._part(x.shape[3]) for x in inputs]
         widths = [part.stop - part.start for part in parts]
         if len(inputs) == 1 and widths[0] == inputs[0].shape[3]:
@@ -98,11 +97,10 @@ class Route(Layer):
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        if not self._shapes:
-            raise RuntimeError("backward needs a forward with training=True")
+        shapes: tuple[tuple[int, ...], ...] = self._recall()
         gradients = []
         start = 0
-        for shape in self._shapes:
+        for shape in shapes:
             part = self._part(shape[3])
             width = part.stop - part.start
             make = np.empty if width == shape[3] else np.zeros

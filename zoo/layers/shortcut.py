@@ -102,7 +102,6 @@ class Shortcut(Layer):
             raise ValueError(
                 "has weights_normalization but no weights; give weights_type"
             )
-        self._saved: _Saved | None = None
 
     @property
     def weighted(self) -> bool:
@@ -173,9 +172,8 @@ class Shortcut(Layer):
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        if self._saved is None:
-            raise RuntimeError("backward needs a forward with training=True")
-        shapes, inputs, activated = self._saved
+        saved: _Saved = self._recall()
+        shapes, inputs, activated = saved
         if activated is not None:
             delta, _ = kernels.activation_backward(*activated, delta, self.activation)
         if self.weighted:

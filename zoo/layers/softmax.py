@@ -45,7 +45,6 @@ class Softmax(Layer):
                 f"tree={self.tree} asks for a softmax over a class tree, which zoo "
                 f"does not have; leave the key out for a plain softmax"
             )
-        self._output: Array | None = None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = one_input(inputs, "a softmax")
@@ -68,13 +67,11 @@ class Softmax(Layer):
         shifted /= shifted.sum(axis=-1, keepdims=True)
         output = self._unrows(shifted, x.shape)
         if training:
-            self._output = output
+            self._saved = output
         return output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        if self._output is None:
-            raise RuntimeError("backward needs a forward with training=True")
-        p = self._rows(self._output)
+        p = self._rows(self._recall())
         d = self._rows(delta)
         inner = (d * p).sum(axis=-1, keepdims=True)
         gradient = p * (d - inner) / delta.dtype.type(self.temperature)
