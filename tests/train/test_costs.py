@@ -5,9 +5,12 @@ import pytest
 
 from zoo.errors import ShapeError, UsageError
 from zoo.network import Network
+from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
 from zoo.testing import numeric_gradient
-from zoo.train.costs import COSTS, SECRET, cost_named, gradient_layer
+from zoo.train.costs import COSTS, SECRET, cost_named, gradient_start
+from zoo.train.learner import NetworkLearner
+from zoo.train.recipe import Recipe
 
 PLAIN = [name for name in COSTS if name not in ("softmax", "logistic")]
 
@@ -98,11 +101,13 @@ def _ending(text):
 
 def test_joint_costs_start_below_the_function_they_include():
     end = "[softmax]\n[cost]\n"
-    assert gradient_layer(_ending(end), "softmax") == 0
-    assert (
-        gradient_layer(_ending("[activation]\nactivation=logistic\n"), "logistic") == 0
-    )
-    assert gradient_layer(_ending(end), "mae") == 2
+    assert gradient_start(_ending(end), "softmax") == (0, 1)
+    logistic = "[activation]\nactivation=logistic\n"
+    assert gradient_start(_ending(logistic), "logistic") == (0, 1)
+    assert gradient_start(_ending(end), "mae") == (2, 1)
+    scaled = "[softmax]\n[cost]\nscale=0.5\n[cost]\nscale=3\n"
+    assert gradient_start(_ending(scaled), "softmax") == (0, 1.5)
+    assert gradient_start(_ending(scaled), "mae") == (3, 1)  # they multiply it
     for name, end in (
         ("softmax", ""),
         ("logistic", ""),
@@ -110,7 +115,7 @@ def test_joint_costs_start_below_the_function_they_include():
         ("softmax", "[activation]\nactivation=relu\n"),
     ):
         with pytest.raises(UsageError, match=f"the cost {name} needs"):
-            gradient_layer(_ending(end), name)
+            gradient_start(_ending(end), name)
 
 
 @pytest.mark.parametrize(
@@ -135,10 +140,39 @@ def test_joint_gradient_through_a_network(name, end):
         return cost(network.forward(x, kernels=kernels, training=True), t)[0]
 
     _, delta = cost(network.forward(x, kernels=kernels, training=True), t)
-    network.backward(delta, kernels=kernels, layer=gradient_layer(network, name))
+    start, _ = gradient_start(network, name)
+    network.backward(delta, kernels=kernels, layer=start)
     gradient = layer.gradients["weights"].ravel()
     indices, numeric = numeric_gradient(loss, layer.weights)
     np.testing.assert_allclose(gradient[indices], numeric, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    ("name", "end"),
+    [
+        ("softmax", "[softmax]\nspatial=1\n"),
+        ("logistic", "[activation]\nactivation=logistic\n"),
+        ("mae", "[softmax]\nspatial=1\n"),
+    ],
+)
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_scale_of_a_cost_section(name, end, backend):
+    """It multiplies the gradient of every cost, on every back end."""
+    if backend == "torch":
+        pytest.importorskip("torch")
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(2, 3, 3, 2)).astype(np.float32)
+    t = rng.dirichlet(np.ones(3), size=(2, 3, 3)).astype(np.float32)
+    recipe = Recipe(cost=name, optimizer="sgd")
+    norms = []
+    for scale in ("1", "0.5"):
+        network = _ending(end + f"[cost]\nscale={scale}\n[cost]\nscale={scale}\n")
+        network.initialize(1)
+        kernels = select(backend, 1)
+        own = kernels.learner(network, recipe)
+        learner = own or NetworkLearner(network, kernels, recipe)
+        norms.append(learner.learn(x, t, 0.1).norm)
+    assert norms[1] == pytest.approx(norms[0] / 4, rel=1e-5)
 
 
 def test_bad_calls():

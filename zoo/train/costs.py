@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ShapeError, UsageError
+from zoo.layers.cost import Cost as CostLayer
 from zoo.network import Network
 
-__all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_layer", "plain_name"]
+__all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_start", "plain_name"]
 
 Array = NDArray[np.floating[Any]]
 Cost = Callable[[Array, Array], tuple[float, Array]]
@@ -146,23 +147,31 @@ def plain_name(name: str) -> str:
     return _ALIASES.get(name, name)
 
 
-def gradient_layer(network: Network, name: str) -> int:
-    """Index of the layer whose output the gradient of a cost belongs to.
+def gradient_start(network: Network, name: str) -> tuple[int, float]:
+    """Where the gradient of a cost enters a network, and the factor it has there.
 
-    The last one; for the costs of :data:`JOINT` the one before the function that
-    they include. [cost] sections at the end do not count.
+    That is the last layer; for the costs of :data:`JOINT` the one before the function
+    that they include. [cost] sections that are passed over on the way multiply the
+    gradient by their ``scale``, which is the factor; others do so themselves.
+
+    Returns
+    -------
+    layer : int
+        Index of the layer whose output the gradient belongs to.
+    factor : float
 
     Raises
     ------
     UsageError
         If the network does not end with the function that the cost includes.
     """
-    last = len(network) - 1
-    while last > 0 and network.canonical_kinds[last] == "cost":
-        last -= 1
     name = plain_name(name)
     if name not in JOINT:
-        return len(network) - 1
+        return len(network) - 1, 1.0
+    last, factor = len(network) - 1, 1.0
+    while last > 0 and isinstance(ending := network[last], CostLayer):
+        factor *= ending.scale
+        last -= 1
     layer = network[last]
     function = getattr(layer, "activation", network.canonical_kinds[last])
     is_alone = network.canonical_kinds[last] in ("softmax", "activation")
@@ -171,7 +180,7 @@ def gradient_layer(network: Network, name: str) -> int:
             f"the cost {name} needs {network.source} to end with "
             f"{'[softmax]' if name == 'softmax' else '[activation] activation=logistic'}"
         )
-    return last - 1
+    return last - 1, factor
 
 
 def cost_named(name: str) -> Cost:

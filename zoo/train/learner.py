@@ -15,7 +15,7 @@ from zoo.net_section import PixelFormat
 from zoo.network import Network
 from zoo.pixels import prepare, target
 from zoo.plugins import Kernels
-from zoo.train.costs import cost_named, gradient_layer
+from zoo.train.costs import cost_named, gradient_start
 from zoo.train.recipe import Recipe
 
 __all__ = [
@@ -119,7 +119,7 @@ class NetworkLearner:
         self.network = network
         self.kernels = kernels
         self.cost = cost_named(recipe.cost)
-        self.gradient_layer = gradient_layer(network, recipe.cost)
+        self.start, self.factor = gradient_start(network, recipe.cost)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.kernels = kernels
         self.clip = recipe.clip_gradient
@@ -148,9 +148,9 @@ class NetworkLearner:
         loss, delta = self.cost(y, t)
         if not loss <= limit or not math.isfinite(loss):
             return Outcome(loss, math.nan, False)
-        self.network.backward_parameters(
-            delta, kernels=self.kernels, layer=self.gradient_layer
-        )
+        if self.factor != 1:
+            delta = delta * delta.dtype.type(self.factor)
+        self.network.backward_parameters(delta, kernels=self.kernels, layer=self.start)
         norm = self._norm()
         if not math.isfinite(norm):
             return Outcome(loss, norm, False)

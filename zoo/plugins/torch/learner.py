@@ -19,7 +19,7 @@ from torch import Tensor
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.plugins.torch.module import build
-from zoo.train.costs import SECRET, cost_named, gradient_layer, plain_name
+from zoo.train.costs import SECRET, cost_named, gradient_start, plain_name
 from zoo.train.learner import (
     LearnerState,
     Outcome,
@@ -54,7 +54,7 @@ class TorchLearner:
         self.network = network
         self.device = device
         cost_named(recipe.cost)
-        gradient_layer(network, recipe.cost)
+        gradient_start(network, recipe.cost)  # autograd only needs that there is one
         self.cost = _COSTS[plain_name(recipe.cost)]
         self.optimizer = recipe.make_optimizer()
         self.clip = recipe.clip_gradient
