@@ -137,6 +137,7 @@ def test_structure() -> None:
     assert network.sources == [(-1,), (0,), (1, 0), (2,), (3,)]
     assert network.shapes(5, 7)[-1] == (10, 14, 2)
     assert network.scale == 2
+    assert network.operations(5, 7) == [2 * 35 * n for n in (54, 9, 0, 24, 0)]
     assert network.last_uses() == {-1: 0, 0: 2, 1: 2, 2: 3, 3: 4}
     assert list(network.tensors)[:3] == [
         "0.convolutional.weights",

@@ -199,6 +199,20 @@ class Network:
             flow.append((inputs, output))
         return flow
 
+    def operations(self, height: int, width: int) -> list[int]:
+        """Floating-point operations of every layer, for one picture of this size.
+
+        Raises
+        ------
+        ShapeError
+            As :meth:`flow`.
+        """
+        flow = self.flow(height, width)
+        return [
+            layer.operations(*inputs)
+            for layer, (inputs, _) in zip(self.layers, flow, strict=True)
+        ]
+
     def where(self, index: int) -> str:
         """``file:line: layer 5 [shortcut]``, for messages."""
         line = self.sections[index + 1].line

@@ -103,6 +103,8 @@ def test_a_convolution_stores_its_shuffle(algorithm, scale, order, size):
     program = fuse(lower(net, 31, 190, kernels))
     whole = kernels.compile(program)
     assert "shuffle" not in [step.operation for step in whole.steps()]
+    work = sum(step.operations for step in whole.steps())
+    assert work == sum(net.operations(31, 190)) > 0
     expected = net.forward(x, kernels=NUMPY)
     assert relative_error(whole(x), expected) < 3e-5
     small = kernels.compile(program, int(0.6 * whole.memory))

@@ -151,7 +151,12 @@ def test_plan_of_the_back_end(text: str) -> None:
     assert result.dtype == np.float32
     assert seen[-1] == pytest.approx(1)
     assert plan.memory > 0
-    assert {line.algorithm for line in plan.steps()} <= {"torch", "forward"}
+    steps = plan.steps()
+    assert {step.algorithm for step in steps} <= {"torch", "forward"}
+    each = network.operations(*x.shape[1:3])
+    for step in steps:
+        if "convolutional" in {network.kinds[index] for index in step.layers}:
+            assert step.operations == sum(each[index] for index in step.layers) > 0
 
 
 def test_weights_on_the_device_serve_every_size() -> None:

@@ -86,11 +86,7 @@ def measure(
         result.
     """
     tell = report or (lambda part, what: None)
-    flow = network.flow(height, width)
-    operations = sum(
-        layer.operations(*inputs)
-        for layer, (inputs, _) in zip(network.layers, flow, strict=True)
-    )
+    operations = sum(network.operations(height, width))
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as name:
         arena = _Arena(network, Path(name), height, width, threads, precision)
         ready = []

@@ -62,13 +62,9 @@ def _measure(cfg: Any) -> dict[str, Any]:
 
     network = Network.read(cfg)
     height, width = network.nominal_size
-    flow = network.flow(height, width)
-    operations = sum(
-        layer.operations(*inputs)
-        for layer, (inputs, _) in zip(network.layers, flow, strict=True)
-    )
+    operations = sum(network.operations(height, width))
     return {
-        "scale": flow[-1][1].height / height,
+        "scale": network.scale,
         "parameters": network.parameter_count,
         "gflop_per_input_megapixel": operations / (height * width) / 1e3,
     }

@@ -76,11 +76,6 @@ class Plan:
         self.kernels = kernels
         self.precision: Precision = precision
         self._flow = network.flow(height, width)
-        # One operation more for each, so that layers without work count too.
-        self._operations = [
-            layer.operations(*inputs) + 1
-            for layer, (inputs, _) in zip(network.layers, self._flow, strict=True)
-        ]
         self.compiled = self._compile(memory, cache)
         if memory is not None and self.memory > memory:
             raise MemoryLimitError(
@@ -95,11 +90,6 @@ class Plan:
         program = fuse(lower(self.network, self.height, self.width, self.kernels))
         program = recompute(program)
         return self.kernels.compile(program, memory, cache, self.precision)
-
-    @property
-    def operations(self) -> int:
-        """Floating-point operations for one picture."""
-        return sum(self._operations) - len(self._operations)
 
     @cached_property
     def memory(self) -> int:
@@ -134,12 +124,15 @@ class Plan:
                 output.height,
                 4 * output.size,
                 0,
-                operations - 1,
+                operations,
             )
             for index, (kind, (_, output), operations) in enumerate(
-                zip(self.network.kinds, self._flow, self._operations, strict=True)
+                zip(self.network.kinds, self._flow, self._operations(), strict=True)
             )
         ]
+
+    def _operations(self) -> list[int]:
+        return self.network.operations(self.height, self.width)
 
     def run_pixels(
         self,
@@ -208,12 +201,14 @@ class Plan:
             return self.compiled(x, progress)
         after_layer = None
         if progress is not None:
-            total = sum(self._operations)
+            # One more for each, so that layers without operations count too.
+            work = [operations + 1 for operations in self._operations()]
+            total = sum(work)
             done = 0
 
             def after_layer(index: int) -> None:
                 nonlocal done
-                done += self._operations[index]
+                done += work[index]
                 progress(done / total)
 
         return self.network.forward(x, kernels=self.kernels, after_layer=after_layer)

@@ -8,6 +8,7 @@ rows are computed when. A back end that can, turns the result into one call
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
@@ -102,6 +103,10 @@ class Operation:
         """Which rows and columns of input number ``index`` an output needs."""
         return SAME, SAME
 
+    def operations(self, output: Shape) -> int:
+        """Floating-point operations for an output, a multiply-add counting two."""
+        return 0
+
 
 @dataclass(frozen=True)
 class Identity(Operation):
@@ -157,6 +162,10 @@ class Conv(Operation):
             for axis in (0, 1)
         )
         return rows, columns
+
+    def operations(self, output: Shape) -> int:
+        """As a direct convolution has them; what follows the sum is not counted."""
+        return 2 * output.size * math.prod(self.weights.shape[:3])
 
 
 @dataclass(frozen=True)

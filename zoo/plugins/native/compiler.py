@@ -280,10 +280,8 @@ class NativePlan:
         each = []
         for step in self.program.steps:
             shape = self.program.shapes[step.output]
-            row = float(shape.width * shape.channels)
-            if isinstance(step.operation, Conv):
-                row *= 2 * math.prod(step.operation.weights.shape[:3])
-            each.append(row)
+            row = shape._replace(height=1)
+            each.append(float(step.operation.operations(row) or row.size))
         position, start, stop = self._tasks.T
         return np.cumsum(np.array(each)[position] * (stop - start))
 
@@ -392,9 +390,6 @@ class NativePlan:
         for position, step in enumerate(self.program.steps):
             found = self._convolutions.get(position)
             shape = self.program.shapes[step.output]
-            work = 0
-            if isinstance(step.operation, Conv):
-                work = 2 * shape.size * math.prod(step.operation.weights.shape[:3])
             planned.append(
                 PlannedStep(
                     step.layers,
@@ -403,7 +398,7 @@ class NativePlan:
                     most[position],
                     4 * self._kept(step.output) if step.output != last else 0,
                     found.packed.nbytes if found else 0,
-                    work,
+                    step.operation.operations(shape),
                 )
             )
         return planned

@@ -86,17 +86,10 @@ class TorchProgram:
                 self.program.shapes[step.output].height,
                 4 * self.program.shapes[step.output].size,
                 0,
-                self._operations(step),
+                step.operation.operations(self.program.shapes[step.output]),
             )
             for step in self.program.steps
         ]
-
-    def _operations(self, step: Step) -> int:
-        if not isinstance(step.operation, Conv):
-            return 0
-        shape = self.program.shapes[step.output]
-        pixels = shape.height * shape.width // step.operation.shuffle**2
-        return 2 * pixels * int(step.operation.weights.size)
 
     def __call__(
         self, x: Array, progress: Callable[[float], None] | None = None
