@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 
-from zoo.keys import Key
 from zoo.layers.activation import Activation
 from zoo.layers.base import Array, Layer
 from zoo.layers.batchnorm import BatchNorm
@@ -69,12 +68,11 @@ def test_backward_needs_a_training_forward_and_forget_drops_it(layer: Layer) -> 
         layer.backward(output, kernels=KERNELS)
 
 
-def test_the_layer_of_the_guide_keeps_what_it_needs() -> None:
+def test_the_layer_of_the_guide_keeps_what_it_needs(tmp_path: Path) -> None:
     code = GUIDE.read_text(encoding="utf-8").split("```python\n")
     (block,) = (part.split("```")[0] for part in code if "class Square" in part)
-    names: dict[str, Any] = {"__name__": "guide"}
-    exec(block, names)
-    layer = names["Square"]()
+    (tmp_path / "square.py").write_text(block, encoding="utf-8")
+    layer = runpy.run_path(str(tmp_path / "square.py"))["Square"]()
     check_layer(layer, [SHAPE])
     with pytest.raises(RuntimeError, match="the Square layer"):
         layer.backward(np.zeros((1, *SHAPE), np.float32), kernels=KERNELS)
