@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.bench.net import measure, relative_error, sample_picture
+from zoo.agreement import relative_error
+from zoo.bench.net import measure, sample_picture
 from zoo.bench.peers import PEERS, installed, load
 from zoo.bench.peers.base import Job, NotPossibleError
 from zoo.bench.report import duration, net_panels, net_text
@@ -208,13 +209,6 @@ def test_a_peer_that_disagrees_does_not_count() -> None:
     text = net_text(report)
     assert "zoo is 3.00 times as fast" in text
     assert "torch: its output is another one" in text
-
-
-def test_relative_error() -> None:
-    truth = np.array([0.0, 10.0], np.float32)
-    assert relative_error(truth + 1, truth) == pytest.approx(0.1)
-    assert relative_error(truth[:1], truth) == np.inf
-    assert relative_error(truth * np.nan, truth) == np.inf
 
 
 def test_sample_picture_is_one() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.agreement import relative_error
 from zoo.bench.timing import Stats, in_turn, seconds_of
 from zoo.errors import PluginError, UsageError
 from zoo.plugins import Kernels
@@ -202,7 +203,7 @@ def measure(
                 for count in sorted(set(threads))
             ]
         calls = [_call(way.kernels, operation, arrays) for way in ways]
-        errors = [_error(call(), truth) for call in calls]  # and warms up
+        errors = [relative_error(call(), truth) for call in calls]  # and warms up
         measures = [lambda call=call: seconds_of(call) for call in calls]
         for way, error, stats in zip(
             ways, errors, in_turn(measures, runs), strict=True
@@ -301,8 +302,3 @@ def _call(
             return lambda: kernels.add(x, arrays[1])
         case _:
             return lambda: kernels.activate(x, "relu")
-
-
-def _error(result: Array, truth: Array) -> float:
-    span = float(truth.max() - truth.min()) or 1.0
-    return float(np.abs(result - truth).max()) / span

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from zoo.agreement import relative_error
 from zoo.bench.cases import Case
 from zoo.bench.layer_peers import HINTS, OURS, installed
-from zoo.bench.net import relative_error
 from zoo.bench.results import Entrant
 from zoo.bench.timing import Stats, in_turn
 from zoo.bench.workers import Worker, WorkerError

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.agreement import relative_error
 from zoo.bench.peers import HINTS, OURS, installed, load
 from zoo.bench.peers.base import Job, NotPossibleError
 from zoo.bench.results import TOLERANCE, Entrant, NetReport, Result
@@ -25,7 +26,7 @@ from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.pixels import prepare
 
-__all__ = ["measure", "relative_error", "sample_picture"]
+__all__ = ["measure", "sample_picture"]
 
 
 def sample_picture(height: int, width: int, channels: int = 3) -> Any:
@@ -319,12 +320,3 @@ class _Arena:
             raise WorkerError(lines[-1][:300])
         report = json.loads(Path(spec["report"]).read_text(encoding="utf-8"))
         return seconds, report["peak"]
-
-
-def relative_error(output: Array, truth: Array) -> float:
-    """Largest difference, as a part of the truth's range; infinite if shapes differ."""
-    if output.shape != truth.shape:
-        return float("inf")
-    span = float(truth.max() - truth.min()) or 1.0
-    error = float(np.abs(output - truth).max()) / span
-    return error if np.isfinite(error) else float("inf")
