@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError, PluginError, UsageError, ZooError
-from zoo.images import Image, read
+from zoo.images import Image, pictures_in, read
 from zoo.metrics.benchmark import benchmark_planes
 from zoo.pipeline import super_resolve
 from zoo.registry import distribution_of, registry
@@ -43,8 +43,6 @@ METRICS = ("psnr", "ssim")
 """What the literature reports."""
 
 Enlarge = Callable[[NDArray[Any]], NDArray[Any]]
-
-_SUFFIXES = {".png", ".bmp", ".tif", ".tiff", ".jpg", ".jpeg", ".webp"}
 
 
 class Case(NamedTuple):
@@ -137,11 +135,7 @@ def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Case], int, str]:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {str(folder)!r} of pictures")
     high_folder, low_folder = _pair_of_folders(folder)
-    files = sorted(
-        path
-        for path in high_folder.iterdir()
-        if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-    )
+    files = pictures_in(high_folder)
     if not files:
         raise UsageError(f"there is no picture in {str(high_folder)!r}")
     origin = "MATLAB's bicubic" if low_folder is None else str(low_folder)
@@ -156,8 +150,8 @@ def scale_of(folder: str | Path) -> int | None:
     high_folder, low_folder = _pair_of_folders(folder)
     if low_folder is None:
         return None
-    for path in sorted(low_folder.iterdir()):
-        if path.suffix.lower() in _SUFFIXES and (high_folder / path.name).exists():
+    for path in pictures_in(low_folder):
+        if (high_folder / path.name).exists():
             low, high = read_rgb(path), read_rgb(high_folder / path.name)
             return max(1, round(high.shape[0] / low.shape[0]))
     return None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from zoo.errors import UsageError, ZooError
+from zoo.images.folders import pictures_in
 from zoo.images.formats import FORMATS, format_of
 
 __all__ = [
@@ -76,12 +77,15 @@ def find_sources(arguments: Sequence[str], output: str | None) -> list[Source]:
     """
     if STREAM in arguments and len(arguments) > 1:
         raise UsageError("- (standard input) is one picture; give no other beside it")
-    inside = Path(output).resolve() if output not in (None, STREAM) else None
+    inside = None if output in (None, STREAM) else Path(output)
     sources: list[Source] = []
     for argument in arguments:
         path = Path(argument)
         if argument != STREAM and path.is_dir():
-            found = list(_walk(path, inside))
+            found = [
+                Source(str(picture), picture.relative_to(path), True)
+                for picture in pictures_in(path, recursive=True, without=inside)
+            ]
             if not found and len(arguments) == 1:
                 endings = ", ".join(item.suffixes[0] for item in FORMATS.values())
                 raise UsageError(f"there is no picture in {argument} ({endings})")
@@ -92,19 +96,6 @@ def find_sources(arguments: Sequence[str], output: str | None) -> list[Source]:
         missing = ", ".join(item.path for item in sources[:3]) or ", ".join(arguments)
         raise UsageError(f"there is no picture {missing}")
     return sources
-
-
-def _walk(folder: Path, inside: Path | None) -> Iterator[Source]:
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(
-            name
-            for name in folders
-            if not name.startswith(".") and (Path(root) / name).resolve() != inside
-        )
-        for name in sorted(files):
-            path = Path(root) / name
-            if not name.startswith(".") and format_of(name) and path.is_file():
-                yield Source(str(path), path.relative_to(folder), True)
 
 
 def make_jobs(

@@ -5,6 +5,7 @@ EXIF, ICC profile, XMP and resolution. Pixels are coded by OpenCV, except for
 TIFF that it would change; a file per format reads its headers and metadata.
 """
 
+from zoo.images.folders import pictures_in
 from zoo.images.formats import FORMATS, SUFFIXES, check_fits, format_of
 from zoo.images.image import Image, Metadata
 from zoo.images.reading import decode, read
@@ -19,6 +20,7 @@ __all__ = [
     "decode",
     "encode",
     "format_of",
+    "pictures_in",
     "read",
     "write",
 ]

@@ -7,7 +7,7 @@ random, flipped and turned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import UsageError
+from zoo.images import pictures_in
 from zoo.resize import imresize
 
 __all__ = ["Pair", "PatchSampler", "load_pairs", "picture_files"]
 
 Pixels = NDArray[np.uint8]
-
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"}
 
 
 @dataclass(frozen=True)
@@ -47,11 +46,7 @@ def picture_files(folders: Sequence[str | Path]) -> list[Path]:
         if folder.is_file():
             files.append(folder)
         elif folder.is_dir():
-            files += sorted(
-                path
-                for path in folder.rglob("*")
-                if path.suffix.lower() in _SUFFIXES and not path.name.startswith(".")
-            )
+            files += pictures_in(folder, recursive=True)
         else:
             raise UsageError(f"there is no folder {str(folder)!r} of pictures")
     if not files:
@@ -163,10 +158,6 @@ class PatchSampler:
             low[n] = _turned(pair.low[y : y + side, x : x + side], turn)
             high[n] = _turned(pair.high[top : top + large, left : left + large], turn)
         return low, high
-
-    def __iter__(self) -> Iterator[tuple[Pixels, Pixels]]:
-        while True:
-            yield self.draw()
 
 
 def _turned(image: Pixels, turn: int) -> Pixels:
