@@ -11,14 +11,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, PluginError, UsageError, ZooError
-from zoo.images import Image, pictures_in, read
+from zoo.errors import PluginError, UsageError, ZooError
+from zoo.images import Image, pictures_in
 from zoo.metrics.benchmark import benchmark_planes
+from zoo.pairs import Pair, cropped, low_and_high, read_rgb
 from zoo.pipeline import super_resolve
 from zoo.registry import distribution_of, registry
 from zoo.resize import imresize
@@ -28,14 +28,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
-    "Case",
     "Score",
     "Scores",
     "bicubic",
     "cases_in",
     "enlarger",
     "evaluate",
-    "read_rgb",
     "scale_of",
 ]
 
@@ -43,14 +41,6 @@ METRICS = ("psnr", "ssim")
 """What the literature reports."""
 
 Enlarge = Callable[[NDArray[Any]], NDArray[Any]]
-
-
-class Case(NamedTuple):
-    """One picture in two sizes, H x W x 3 and sH x sW x 3, RGB."""
-
-    name: str
-    low: NDArray[Any]
-    high: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -98,18 +88,7 @@ class Scores:
         )
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
-    """Read an 8-bit picture as H x W x 3, gray replicated, alpha ignored."""
-    image = read(path)
-    pixels = image.pixels
-    if pixels.dtype != np.uint8:
-        raise ImageError(f"{path}: the protocol is for 8-bit pictures")
-    if pixels.shape[2] == 1:
-        pixels = np.repeat(pixels, 3, axis=2)
-    return np.ascontiguousarray(pixels)
-
-
-def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Case], int, str]:
+def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Pair], int, str]:
     """The pictures of a folder.
 
     Parameters
@@ -121,7 +100,7 @@ def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Case], int, str]:
 
     Returns
     -------
-    cases : iterator of Case
+    cases : iterator of Pair
     count : int
     origin : str
         Where the small pictures come from.
@@ -166,14 +145,14 @@ def _pair_of_folders(folder: Path) -> tuple[Path, Path | None]:
 
 def _cases(
     files: Sequence[Path], low_folder: Path | None, scale: int
-) -> Iterator[Case]:
+) -> Iterator[Pair]:
     for path in files:
         high = read_rgb(path)
-        height, width = (side - side % scale for side in high.shape[:2])
-        high = high[:height, :width]
         if low_folder is None:
-            low = imresize(high, size=(height // scale, width // scale))
+            low, high = low_and_high(high, scale)
         else:
+            high = cropped(high, scale)
+            height, width = high.shape[:2]
             small = _partner(low_folder, path, scale)
             low = read_rgb(small)
             if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
@@ -181,7 +160,7 @@ def _cases(
                     f"{small} is {low.shape[1]} x {low.shape[0]} pixels, which times "
                     f"{scale} is not the {width} x {height} of {path}"
                 )
-        yield Case(path.stem, low, high)
+        yield Pair(path.stem, low, high)
 
 
 def _partner(folder: Path, path: Path, scale: int) -> Path:
@@ -204,7 +183,7 @@ def bicubic(scale: int) -> Enlarge:
 
 def evaluate(
     enlarge: Enlarge,
-    cases: Iterable[Case],
+    cases: Iterable[Pair],
     scale: int,
     origin: str = "MATLAB's bicubic",
     report: Callable[[Score], None] | None = None,
@@ -216,7 +195,7 @@ def evaluate(
     ----------
     enlarge : callable
         From H x W x 3 uint8 to sH x sW x 3; a :class:`zoo.Model`, say.
-    cases : iterable of Case
+    cases : iterable of Pair
     scale : int
         Also the border that is cut off.
     origin : str

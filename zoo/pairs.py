@@ -2,10 +2,54 @@
 
 from __future__ import annotations
 
-from zoo.errors import UsageError
-from zoo.network import Network
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-__all__ = ["whole_scale"]
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ImageError, UsageError
+from zoo.images import read
+from zoo.network import Network
+from zoo.resize import imresize
+
+__all__ = ["Pair", "cropped", "low_and_high", "read_rgb", "whole_scale"]
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """One picture twice: H x W x 3 and sH x sW x 3, uint8, RGB."""
+
+    name: str
+    low: Pixels
+    high: Pixels
+
+
+def read_rgb(path: Path) -> Pixels:
+    """Read an 8-bit picture as H x W x 3, gray replicated, alpha ignored."""
+    image = read(path)
+    pixels = image.pixels
+    if pixels.dtype != np.uint8:
+        raise ImageError(f"{path}: the protocol is for 8-bit pictures")
+    if pixels.shape[2] == 1:
+        pixels = np.repeat(pixels, 3, axis=2)
+    return np.ascontiguousarray(pixels)
+
+
+def cropped(high: NDArray[Any], scale: int) -> NDArray[Any]:
+    """A picture without the rows and columns at the end that make no whole pixel."""
+    height, width = (side - side % scale for side in high.shape[:2])
+    return np.ascontiguousarray(high[:height, :width])
+
+
+def low_and_high(high: NDArray[Any], scale: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    """A picture made small by MATLAB's bicubic, and what of it that shows."""
+    high = cropped(high, scale)
+    height, width = high.shape[:2]
+    return imresize(high, size=(height // scale, width // scale)), high
 
 
 def whole_scale(network: Network) -> int:

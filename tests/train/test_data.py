@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from zoo.errors import UsageError
+from zoo.pairs import Pair
 from zoo.resize import imresize
-from zoo.train.data import Pair, PatchSampler, load_pairs, picture_files
+from zoo.train.data import PatchSampler, load_pairs, picture_files
 
 
 class _Name(str):

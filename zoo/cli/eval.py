@@ -71,6 +71,7 @@ def command(
     """
     from zoo.errors import UsageError
     from zoo.evaluate import bicubic, cases_in, enlarger, evaluate, scale_of
+    from zoo.pairs import whole_scale
     from zoo.progress import bar
 
     if model == "bicubic":
@@ -91,9 +92,7 @@ def command(
         net.network.require_weights()
         if scale not in (None, net.scale):
             raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")
-        if net.scale != int(net.scale):
-            raise UsageError(f"{model} enlarges {net.scale:g} times, no whole number")
-        scale = int(net.scale)
+        scale = whole_scale(net.network)
         enlarge = enlarger(net)
     cases, count, origin = cases_in(folder, scale)
     with bar(total=count, unit="picture") as progress:

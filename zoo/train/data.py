@@ -8,29 +8,16 @@ random, flipped and turned.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.errors import UsageError
 from zoo.images import pictures_in
-from zoo.resize import imresize
+from zoo.pairs import Pair, Pixels, cropped, low_and_high
 
-__all__ = ["Pair", "PatchSampler", "load_pairs", "picture_files"]
-
-Pixels = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Pair:
-    """One picture twice: H x W x 3 and rH x rW x 3, uint8, RGB."""
-
-    name: str
-    low: Pixels
-    high: Pixels
+__all__ = ["PatchSampler", "load_pairs", "picture_files"]
 
 
 def picture_files(folders: Sequence[str | Path]) -> list[Path]:
@@ -81,15 +68,12 @@ def load_pairs(
     """
     pairs = []
     for path in files:
-        high = read(path)
-        height, width = (side - side % scale for side in high.shape[:2])
-        if min(height, width) < patch * scale:
+        high = cropped(read(path), scale)
+        if min(high.shape[:2]) < patch * scale:
             if report is not None:
                 report(f"{path}: smaller than a patch of {patch * scale}; left out")
             continue
-        high = np.ascontiguousarray(high[:height, :width])
-        low = imresize(high, size=(height // scale, width // scale))
-        pairs.append(Pair(path.name, low, high))
+        pairs.append(Pair(path.name, *low_and_high(high, scale)))
     if not pairs:
         raise UsageError(
             f"every picture is smaller than a patch of {patch * scale} x "

@@ -24,6 +24,7 @@ __all__ = [
     "NetworkLearner",
     "Outcome",
     "random_states",
+    "require_pictures",
     "restore_random_states",
     "training_arrays",
 ]
@@ -216,6 +217,15 @@ class NetworkLearner:
             gradient *= gradient.dtype.type(factor)
 
 
+def require_pictures(pixels: PixelFormat, source: str = "the network") -> None:
+    """Raise UsageError if a network takes no pictures: neither color nor luma."""
+    if pixels.channels != 3 and pixels.color != "y":
+        raise UsageError(
+            f"{source} takes {pixels.channels} channels; training on pictures needs "
+            f"three, or one with color=y in [net]"
+        )
+
+
 def training_arrays(
     low: Pixels, high: Pixels, pixels: PixelFormat
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -235,11 +245,7 @@ def training_arrays(
     if pixels.color == "y":
         small, large = (np.float32(batch) @ _luma_column() for batch in (low, high))
         return prepare(small, pixels, 255)[0], target(large, pixels, 255)
-    if pixels.channels != 3:
-        raise UsageError(
-            f"the network takes {pixels.channels} channels; training on pictures "
-            f"needs three, or one with color=y in [net]"
-        )
+    require_pictures(pixels)
     return prepare(low, pixels)[0], target(high, pixels)
 
 

@@ -10,14 +10,15 @@ from typing import Any
 from zoo.catalog import find_cfg
 from zoo.charts import Line, Panel, draw
 from zoo.errors import UsageError
-from zoo.evaluate import Case, cases_in, enlarger, evaluate, read_rgb
+from zoo.evaluate import cases_in, enlarger, evaluate
 from zoo.files import atomic_write
 from zoo.layers.base import Array
 from zoo.network import Network
+from zoo.pairs import Pair, read_rgb, whole_scale
 from zoo.plugins import Kernels, select
 from zoo.state import save_weights
-from zoo.train.data import Pair, PatchSampler, load_pairs, picture_files
-from zoo.train.learner import Learner, NetworkLearner
+from zoo.train.data import PatchSampler, load_pairs, picture_files
+from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
 from zoo.train.recipe import Recipe
 from zoo.train.run import RunFolder
@@ -75,7 +76,8 @@ class Session:
         """
         path = find_cfg(options["cfg"])
         network = Network.read(path)
-        _whole_scale(network)
+        whole_scale(network)
+        require_pictures(network.pixels, network.source)
         recipe = _overridden(Recipe.of(network), options)
         data = _data(options, {"folders": [], "validate": None})
         folder = RunFolder(options["output"])
@@ -115,7 +117,7 @@ class Session:
         say : callable, optional
             Told, in a sentence each, of pictures that are left out.
         """
-        scale = _whole_scale(self.network)
+        scale = whole_scale(self.network)
         pairs = load_pairs(
             picture_files(self.data["folders"]), scale, read_rgb, self.recipe.patch, say
         )
@@ -180,11 +182,11 @@ class Session:
         own: Learner | None = kernels.learner(self.network, self.recipe)
         return own or NetworkLearner(self.network, kernels, self.recipe)
 
-    def _cases(self, scale: int, pairs: list[Pair]) -> list[Case]:
+    def _cases(self, scale: int, pairs: list[Pair]) -> list[Pair]:
         """Validation pictures; a few of the training ones where none are given."""
         if self.data["validate"]:
             return list(cases_in(self.data["validate"], scale)[0])
-        return [Case(pair.name, pair.low, pair.high) for pair in pairs[:_OWN_CASES]]
+        return pairs[:_OWN_CASES]
 
     def _save_best(self, weights: dict[str, Array], psnr: float, update: int) -> None:
         best = Network.read(self.folder.cfg)
@@ -204,7 +206,7 @@ class _Validator:
     """PSNR of a set of weights on the validation pictures."""
 
     def __init__(
-        self, cfg: Path, kernels: Kernels, cases: list[Case], scale: int
+        self, cfg: Path, kernels: Kernels, cases: list[Pair], scale: int
     ) -> None:
         self.network = Network.read(cfg)
         self.network.trained = True
@@ -242,18 +244,3 @@ def _data(options: Mapping[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     if data["validate"]:
         cases_in(data["validate"], 1)
     return data
-
-
-def _whole_scale(network: Network) -> int:
-    scale = network.scale
-    if scale < 1 or scale != int(scale):
-        raise UsageError(
-            f"{network.source} enlarges {scale:g} times; "
-            f"training on pictures needs a whole number"
-        )
-    if network.pixels.channels != 3 and network.pixels.color != "y":
-        raise UsageError(
-            f"{network.source} takes {network.pixels.channels} channels; training on "
-            f"pictures needs three, or one with color=y in [net]"
-        )
-    return int(scale)
