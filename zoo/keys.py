@@ -108,7 +108,7 @@ class Key:
 
     def check(self, value: Any) -> None:
         """Raise ValueError when a value that is already converted is out of range."""
-        values = value if isinstance(value, tuple) else (value,)
+        values = value if isinstance(value, (tuple, list)) else (value,)
         if self.choices:
             for item in values:
                 if item not in self.choices:

@@ -226,8 +226,8 @@ def test_window():
         ({"antialiasing": 1}, "antialiasing=1"),
         ({"same": True, "pad": True}, "same=1 beside pad"),
         ({"filters": 6, "groups": 4}, "does not divide by groups=4"),
-        ({"stride": 0}, "stride=0 must be at least 1"),
-        ({"padding": -1}, "must not be negative"),
+        ({"stride": 0}, "stride=0: 0 is below 1"),
+        ({"padding": -1}, "padding=-1: -1 is below 0"),
     ],
 )
 def test_refuses(values, message):

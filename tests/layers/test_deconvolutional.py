@@ -159,6 +159,9 @@ def test_what_does_not_fit():
         Deconvolutional(same=True, padding=1)
     with pytest.raises(ValueError, match="groups=2"):
         Deconvolutional(filters=3, groups=2)
+    for name in ("stride", "groups", "size", "filters"):
+        with pytest.raises(ValueError, match=f"^{name}=0: 0 is below 1"):
+            Deconvolutional(**{name: 0})
     with pytest.raises(ShapeError, match="cuts off"):
         Deconvolutional(size=2, padding=3).output_shape(Shape(2, 2, 1))
     with pytest.raises(ShapeError, match=r"2\^31"):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import runpy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from zoo.keys import Key
 from zoo.layers.activation import Activation
 from zoo.layers.base import Array, Layer
 from zoo.layers.batchnorm import BatchNorm
@@ -76,6 +78,36 @@ def test_the_layer_of_the_guide_keeps_what_it_needs(tmp_path: Path) -> None:
     check_layer(layer, [SHAPE])
     with pytest.raises(RuntimeError, match="the Square layer"):
         layer.backward(np.zeros((1, *SHAPE), np.float32), kernels=KERNELS)
+
+
+class Ranged(Layer):
+    """A layer whose default -1 stands outside of the key's range."""
+
+    keys = (
+        Key("size", "int", -1, "or -1", minimum=1, maximum=9),
+        Key("from", "ints", (0,), "several", minimum=0, attribute="origins"),
+        Key("mode", "str", "slow", "how", choices=("slow", "fast")),
+    )
+    size: int
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"size": 0}, "size=0: 0 is below 1"),
+        ({"size": 10}, "size=10: 10 is above 9"),
+        ({"origins": (1, -1)}, r"from=\(1, -1\): -1 is below 0"),
+        ({"origins": [1, -1]}, r"from=\[1, -1\]: -1 is below 0"),
+        ({"mode": "fats"}, "mode=fats: .* did you mean fast?"),
+    ],
+)
+def test_values_out_of_range_are_refused(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=f"^{message}"):
+        Ranged(**values)
+
+
+def test_a_default_may_stand_outside_of_the_range() -> None:
+    assert Ranged(size=-1).size == Ranged().size == -1
 
 
 class Tripled(Layer):

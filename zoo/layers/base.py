@@ -52,6 +52,13 @@ class Layer:
         Values of the declared keys, by attribute name; the others take their
         defaults. Each becomes an attribute.
 
+    Raises
+    ------
+    TypeError
+        If a value has no key, or a required key no value.
+    ValueError
+        If a value is out of its key's range.
+
     Attributes
     ----------
     parameters : dict of str to ndarray
@@ -76,7 +83,13 @@ class Layer:
         for attribute, key in known.items():
             if attribute not in values and key.required:
                 raise TypeError(f"{type(self).__name__} needs the key {key.name!r}")
-            setattr(self, attribute, values.get(attribute, key.default))
+            value = values.get(attribute, key.default)
+            if value is not key.default:  # which may stand outside of the range
+                try:
+                    key.check(value)
+                except ValueError as error:
+                    raise ValueError(f"{key.name}={value}: {error}") from None
+            setattr(self, attribute, value)
         self.parameters: dict[str, Array] = {}
         self.statistics: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}

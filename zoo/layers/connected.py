@@ -35,11 +35,6 @@ class Connected(Affine):
 
     output: int
 
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        if self.output < 1:
-            raise ValueError(f"output={self.output} must be at least 1")
-
     # -- structure ---------------------------------------------------------
 
     def output_shape(self, *inputs: Shape) -> Shape:

@@ -120,11 +120,6 @@ class Convolutional(Filters):
         refuse(self, _UNSUPPORTED)
         if self.same and (self.pad or self.padding):
             raise ValueError("has same=1 beside pad or padding; use one of them")
-        for name in ("filters", "size", "stride", "groups", "dilation"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name}={getattr(self, name)} must be at least 1")
-        if self.padding < 0:
-            raise ValueError(f"padding={self.padding} must not be negative")
         self._check_filters()
 
     # -- structure ---------------------------------------------------------

@@ -52,8 +52,6 @@ class PoolLayer(Layer):
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         refuse(self, _UNSUPPORTED)
-        if self.stride < 1:
-            raise ValueError(f"stride={self.stride} must be at least 1")
 
     @property
     def strides(self) -> tuple[int, int]:
