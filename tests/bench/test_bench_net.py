@@ -10,7 +10,7 @@ import pytest
 from zoo.agreement import relative_error
 from zoo.bench.net import measure, sample_picture
 from zoo.bench.peers import PEERS, installed, load
-from zoo.bench.peers.base import Job, NotPossibleError
+from zoo.bench.peers.base import NotPossibleError, Setup
 from zoo.bench.report import duration, net_panels, net_text
 from zoo.bench.results import Entrant, NetReport, Result
 from zoo.bench.timing import Stats
@@ -125,7 +125,7 @@ def test_peer_computes_what_zoo_computes(
     truth = network.forward(x, kernels=NumpyKernels())
     files = engine_type.prepare(network, height, width, tmp_path)
     for variant in engine_type.variants:
-        engine = engine_type(Job(files, height, width, 3, 1, "f32", variant))
+        engine = engine_type(Setup(files, height, width, 3, 1, "f32", variant))
         result = engine.fetch(engine.run(engine.feed(x)))
         assert relative_error(result, truth) < 1e-5
         assert engine.version() and engine.settings
@@ -142,9 +142,9 @@ def test_peer_in_bfloat16_or_not_at_all(
     x = np.random.default_rng(0).uniform(-100, 130, (1, 9, 7, 3)).astype(np.float32)
     truth = network.forward(x, kernels=NumpyKernels())
     files = engine_type.prepare(network, 9, 7, tmp_path)
-    job = Job(files, 9, 7, 3, 1, "bf16", engine_type.variants[0])
+    setup = Setup(files, 9, 7, 3, 1, "bf16", engine_type.variants[0])
     try:
-        engine = engine_type(job)
+        engine = engine_type(setup)
     except NotPossibleError as error:
         assert name in ("onnxruntime", "opencv", "openvino"), error
         assert "bfloat16" in str(error) or "computes in f32" in str(error)

@@ -4,6 +4,8 @@ timing       medians, spread, and runs in turn
 machine      what it was measured on
 memory       what a process holds
 workers      one process per competitor, which runs when it is told to
+worker       what such a process does
+subject      what it has loaded: net_subject a network, layer_subject single layers
 peers        whole networks in other engines, one file each
 layer_peers  single layers in other frameworks, one file each
 results      what is known of a network in several engines

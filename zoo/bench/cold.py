@@ -37,9 +37,9 @@ def _peer(spec: dict[str, Any]) -> int:
     import numpy as np
 
     from zoo.bench.peers import load
-    from zoo.bench.peers.base import Job
+    from zoo.bench.peers.base import Setup
 
-    engine = load(spec["peer"])(Job(**spec["job"]))
+    engine = load(spec["peer"])(Setup(**spec["setup"]))
     image = cv2.imread(spec["picture"], cv2.IMREAD_COLOR)
     assert image is not None
     order = 1 if spec["color"] == "bgr" else -1

@@ -17,7 +17,7 @@ import numpy as np
 
 from zoo.agreement import relative_error
 from zoo.bench.peers import HINTS, OURS, installed, load
-from zoo.bench.peers.base import Job, NotPossibleError
+from zoo.bench.peers.base import NotPossibleError, Setup
 from zoo.bench.results import TOLERANCE, Entrant, NetReport, Result
 from zoo.bench.timing import Stats, in_turn
 from zoo.bench.workers import Worker, WorkerError, environment
@@ -89,14 +89,14 @@ def measure(
     tell = report or (lambda part, what: None)
     operations = sum(network.operations(height, width))
     with tempfile.TemporaryDirectory(prefix="zoo-bench-") as name:
-        arena = _Arena(network, Path(name), height, width, threads, precision)
+        contest = _Contest(network, Path(name), height, width, threads, precision)
         ready = []
         for number, entrant in enumerate(entrants):
             tell(0.1 * number / len(entrants), f"writing for {entrant.name}")
-            ready.append(arena.prepared(entrant))
-        results = arena.warm(ready, runs, lambda part: tell(0.1 + 0.6 * part, "warm"))
-        if cold_runs and arena.has_picture:
-            results = arena.cold(
+            ready.append(contest.prepared(entrant))
+        results = contest.warm(ready, runs, lambda part: tell(0.1 + 0.6 * part, "warm"))
+        if cold_runs and contest.has_picture:
+            results = contest.cold(
                 ready, results, cold_runs, lambda part: tell(0.7 + 0.3 * part, "cold")
             )
     tell(1.0, "done")
@@ -119,11 +119,11 @@ class _Ready:
     """An entrant whose files are written, or the reason why they are not."""
 
     entrant: Entrant
-    job: Job | None
+    setup: Setup | None
     problem: str | None = None
 
 
-class _Arena:
+class _Contest:
     """A folder with the network in every engine's format, and the picture."""
 
     def __init__(
@@ -163,7 +163,7 @@ class _Arena:
             return _Ready(entrant, None, " ".join(str(error).split()))
         return _Ready(
             entrant,
-            Job(
+            Setup(
                 files,
                 self.height,
                 self.width,
@@ -192,12 +192,12 @@ class _Arena:
             truth: Array | None = None
             for at, ready in enumerate(entrants):
                 report(0.4 * at / len(entrants))
-                if ready.job is None:
+                if ready.setup is None:
                     continue
                 spec = {
                     "task": "net",
                     "peer": ready.entrant.peer,
-                    "job": asdict(ready.job),
+                    "setup": asdict(ready.setup),
                     "input": str(self.folder / "input.npy"),
                 }
                 try:
@@ -255,15 +255,15 @@ class _Arena:
     ) -> list[Result]:
         """Start a process for each picture, in turn."""
         able = [at for at, result in enumerate(results) if result.problem is None]
-        jobs = {at: entrants[at].job for at in able}
+        setups = {at: entrants[at].setup for at in able}
         taken: dict[int, list[float]] = {at: [] for at in able}
         peaks: dict[int, list[int]] = {at: [] for at in able}
         for run in range(runs):
             for count, at in enumerate(able):
-                job = jobs[at]
-                if job is None or results[at].problem is not None:
+                setup = setups[at]
+                if setup is None or results[at].problem is not None:
                     continue
-                spec = self._cold_spec(entrants[at].entrant, job)
+                spec = self._cold_spec(entrants[at].entrant, setup)
                 try:
                     seconds, peak = self._process(spec)
                 except WorkerError as error:
@@ -281,24 +281,24 @@ class _Arena:
                 )
         return results
 
-    def _cold_spec(self, entrant: Entrant, job: Job) -> dict[str, Any]:
+    def _cold_spec(self, entrant: Entrant, setup: Setup) -> dict[str, Any]:
         files = {
             "picture": str(self.folder / "picture.png"),
             "output": str(self.folder / "large.png"),
             "report": str(self.folder / "report.json"),
         }
         if entrant.peer == OURS:
-            paths = json.loads(Path(job.files).read_text(encoding="utf-8"))
+            paths = json.loads(Path(setup.files).read_text(encoding="utf-8"))
             command = ["run", paths["cfg"], files["picture"], "-o", files["output"]]
-            command += ["--weights", paths["weights"], "-j", str(job.threads)]
+            command += ["--weights", paths["weights"], "-j", str(setup.threads)]
             command += ["--force"]
             if entrant.variant:
                 command += ["--backend", entrant.variant]
-            if job.precision != "f32":
-                command += ["--precision", job.precision]
+            if setup.precision != "f32":
+                command += ["--precision", setup.precision]
             return {**files, "command": command}
         pixels = self.network.pixels._asdict()
-        return {**files, **pixels, "peer": entrant.peer, "job": asdict(job)}
+        return {**files, **pixels, "peer": entrant.peer, "setup": asdict(setup)}
 
     def _process(self, spec: dict[str, Any]) -> tuple[float, int | None]:
         """Seconds and peak memory of one process, from start to end."""

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from zoo.charts import Line, Panel, draw
-from zoo.errors import ImageError
-from zoo.files import atomic_write
+from zoo import charts
+from zoo.charts import Line, Panel
 from zoo.tables import mebibytes, table
 
 if TYPE_CHECKING:
@@ -172,17 +171,7 @@ def save_plot(panels: Sequence[Panel], path: Path) -> None:
     ZooError
         If the file cannot be written.
     """
-    import cv2
-
-    picture = draw(panels, width=1100)
-    try:
-        done, data = cv2.imencode(path.suffix or ".png", picture)
-    except cv2.error:
-        done = False
-    if not done:
-        raise ImageError(f"{str(path)!r}: charts are written as .png")
-    with atomic_write(path) as file:
-        file.write(data.tobytes())
+    charts.save(panels, path, width=1100)
 
 
 # -- layers ----------------------------------------------------------------

@@ -14,81 +14,12 @@ import json
 import os
 import sys
 import time
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
-__all__ = ["Session", "main"]
+if TYPE_CHECKING:
+    from zoo.bench.subject import Subject
 
-
-class Session:
-    """What a worker has loaded.
-
-    Attributes
-    ----------
-    ready : dict
-        The worker's first answer.
-    """
-
-    ready: dict[str, Any]
-
-    def run(self) -> None:
-        """Run once and keep the result. What was kept before may be dropped."""
-        raise NotImplementedError
-
-    def clear(self) -> None:
-        """Drop the last result; not timed."""
-
-    def save(self, path: str) -> None:
-        """Write the last result."""
-        raise NotImplementedError
-
-    def build(self, spec: dict[str, Any]) -> dict[str, Any]:
-        """Load something else; returns what to say about it."""
-        raise NotImplementedError
-
-    def drop(self) -> None:
-        """Free all that was loaded."""
-        raise NotImplementedError
-
-
-class _Net(Session):
-    """One network in one engine."""
-
-    def __init__(self, spec: dict[str, Any]) -> None:
-        import numpy as np
-
-        from zoo.bench.memory import resident
-        from zoo.bench.peers import load
-        from zoo.bench.peers.base import Job
-
-        began = time.perf_counter()
-        engine_type = load(spec["peer"])
-        version = engine_type.version()
-        imported = time.perf_counter()
-        memory = resident()
-        self.engine = engine_type(Job(**spec["job"]))
-        loaded = time.perf_counter()
-        self.x = self.engine.feed(np.load(spec["input"]))
-        fed = time.perf_counter()
-        self.run()
-        self.ready = {
-            "version": version,
-            "settings": self.engine.settings,
-            "import_seconds": imported - began,
-            "load_seconds": loaded - imported,
-            "first_seconds": time.perf_counter() - fed,
-            "import_memory": memory,
-        }
-
-    def run(self) -> None:
-        self.y = self.engine.run(self.x)
-
-    def clear(self) -> None:
-        self.y = None
-
-    def save(self, path: str) -> None:
-        import numpy as np
-
-        np.save(path, self.engine.fetch(self.y))
+__all__ = ["main"]
 
 
 def main() -> None:
@@ -99,39 +30,41 @@ def main() -> None:
     with open(sys.argv[1], encoding="utf-8") as file:
         spec = json.load(file)
     try:
-        session = _session(spec)
-        _say(answers, session.ready)
+        subject = _subject(spec)
+        _say(answers, subject.ready)
         gc.collect()
         gc.disable()
         for line in sys.stdin:
-            _say(answers, _answer(session, line.rstrip("\n")))
+            _say(answers, _answer(subject, line.rstrip("\n")))
     except Exception as error:  # noqa: BLE001 - the parent reports it
         _say(answers, {"error": _sentence(error)})
 
 
-def _session(spec: dict[str, Any]) -> Session:
+def _subject(spec: dict[str, Any]) -> Subject:
     if spec["task"] == "net":
-        return _Net(spec)
-    from zoo.bench.layer_worker import LayerSession
+        from zoo.bench.net_subject import NetSubject
 
-    return LayerSession(spec)
+        return NetSubject(spec)
+    from zoo.bench.layer_subject import LayerSubject
+
+    return LayerSubject(spec)
 
 
-def _answer(session: Session, line: str) -> dict[str, Any]:
+def _answer(subject: Subject, line: str) -> dict[str, Any]:
     what, _, argument = line.partition(" ")
     match what:
         case "run":
-            session.clear()  # its memory is free for the next one
+            subject.clear()  # its memory is free for the next one
             start = time.perf_counter()
-            session.run()
+            subject.run()
             return {"seconds": time.perf_counter() - start}
         case "save":
-            session.save(argument)
+            subject.save(argument)
             return {}
         case "build":
-            return session.build(json.loads(argument))
+            return subject.build(json.loads(argument))
         case "drop":
-            session.drop()
+            subject.drop()
             gc.collect()
             return {}
         case _:

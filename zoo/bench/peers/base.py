@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from zoo.network import Network
 
-__all__ = ["Job", "NotPossibleError", "Peer"]
+__all__ = ["NotPossibleError", "Peer", "Setup"]
 
 
 class NotPossibleError(Exception):
@@ -21,7 +21,7 @@ class NotPossibleError(Exception):
 
 
 @dataclass(frozen=True)
-class Job:
+class Setup:
     """What to load and how; plain values, which travel as JSON.
 
     Attributes
@@ -73,7 +73,7 @@ class Peer(ABC):
         """
 
     @abstractmethod
-    def __init__(self, job: Job) -> None:
+    def __init__(self, setup: Setup) -> None:
         """Load.
 
         Raises

@@ -10,7 +10,7 @@ import ncnn
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import Job, NotPossibleError, Peer
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -27,10 +27,10 @@ class Engine(Peer):
 
         return write(network, height, width, folder)
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, setup: Setup) -> None:
         self._net = ncnn.Net()
         option = self._net.opt
-        option.num_threads = job.threads
+        option.num_threads = setup.threads
         option.use_vulkan_compute = False
         option.use_packing_layout = True
         option.use_winograd_convolution = True
@@ -38,13 +38,13 @@ class Engine(Peer):
         option.use_fp16_packed = False
         option.use_fp16_storage = False
         option.use_fp16_arithmetic = False
-        option.use_bf16_packed = option.use_bf16_storage = job.precision == "bf16"
-        parameters = Path(job.files)
+        option.use_bf16_packed = option.use_bf16_storage = setup.precision == "bf16"
+        parameters = Path(setup.files)
         if self._net.load_param(str(parameters)) or self._net.load_model(
             str(parameters.with_suffix(".bin"))
         ):
             raise NotPossibleError("ncnn does not load it")
-        self._precision = job.precision
+        self._precision = setup.precision
 
     @classmethod
     def version(cls) -> str:

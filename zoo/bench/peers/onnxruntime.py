@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import Job, NotPossibleError, Peer
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -26,19 +26,19 @@ class Engine(Peer):
 
         return write(network, height, width, folder)
 
-    def __init__(self, job: Job) -> None:
-        if job.precision != "f32":
+    def __init__(self, setup: Setup) -> None:
+        if setup.precision != "f32":
             raise NotPossibleError("ONNX Runtime has no bfloat16 on x86 processors")
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = (
             onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         )
-        options.intra_op_num_threads = job.threads
+        options.intra_op_num_threads = setup.threads
         options.inter_op_num_threads = 1
         options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
         options.log_severity_level = 3
         self._session = onnxruntime.InferenceSession(
-            job.files, options, providers=["CPUExecutionProvider"]
+            setup.files, options, providers=["CPUExecutionProvider"]
         )
         self._name = self._session.get_inputs()[0].name
 

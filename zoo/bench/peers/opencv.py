@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import Job, NotPossibleError, Peer
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -26,12 +26,12 @@ class Engine(Peer):
 
         return write(network, height, width, folder)
 
-    def __init__(self, job: Job) -> None:
-        if job.precision != "f32":
+    def __init__(self, setup: Setup) -> None:
+        if setup.precision != "f32":
             raise NotPossibleError("OpenCV has no bfloat16")
-        cv2.setNumThreads(job.threads)
+        cv2.setNumThreads(setup.threads)
         try:
-            self._net = cv2.dnn.readNetFromONNX(job.files)
+            self._net = cv2.dnn.readNetFromONNX(setup.files)
         except cv2.error as error:
             raise NotPossibleError(f"OpenCV does not read it ({error.err})") from None
 

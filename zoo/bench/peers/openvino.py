@@ -9,7 +9,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import Job, NotPossibleError, Peer
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -26,20 +26,20 @@ class Engine(Peer):
 
         return write(network, height, width, folder)
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, setup: Setup) -> None:
         core = openvino.Core()
         # Without the precision, it takes bfloat16 wherever there is AMX.
         compiled = core.compile_model(
-            job.files,
+            setup.files,
             "CPU",
             {
                 "PERFORMANCE_HINT": "LATENCY",
-                "INFERENCE_NUM_THREADS": job.threads,
-                "INFERENCE_PRECISION_HINT": job.precision,
+                "INFERENCE_NUM_THREADS": setup.threads,
+                "INFERENCE_PRECISION_HINT": setup.precision,
             },
         )
         taken = compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name()
-        if taken != job.precision:
+        if taken != setup.precision:
             raise NotPossibleError(f"OpenVINO computes in {taken} on this processor")
         self._precision = taken
         self._request = compiled.create_infer_request()

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import zoo
-from zoo.bench.peers.base import Job, Peer
+from zoo.bench.peers.base import Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -32,19 +32,19 @@ class Engine(Peer):
         path.write_text(json.dumps(files), encoding="utf-8")
         return str(path)
 
-    def __init__(self, job: Job) -> None:
-        files = json.loads(Path(job.files).read_text(encoding="utf-8"))
+    def __init__(self, setup: Setup) -> None:
+        files = json.loads(Path(setup.files).read_text(encoding="utf-8"))
         options: dict[str, Any] = {}
-        if job.precision != "f32":
-            options["precision"] = job.precision
+        if setup.precision != "f32":
+            options["precision"] = setup.precision
         self._model = zoo.load(
             files["cfg"],
             files["weights"],
-            backend=job.variant or None,
-            threads=job.threads,
+            backend=setup.variant or None,
+            threads=setup.threads,
             **options,
         )
-        self._plan = self._model.plan(job.height, job.width)
+        self._plan = self._model.plan(setup.height, setup.width)
 
     @classmethod
     def version(cls) -> str:

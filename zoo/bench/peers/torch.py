@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from zoo.bench.peers.base import Job, NotPossibleError, Peer
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -44,16 +44,16 @@ class Engine(Peer):
 
         return write(network, height, width, folder)
 
-    def __init__(self, job: Job) -> None:
-        torch.set_num_threads(job.threads)
+    def __init__(self, setup: Setup) -> None:
+        torch.set_num_threads(setup.threads)
         self._threads = torch.get_num_threads()
         self._format = (
             torch.channels_last
-            if job.variant == "channels_last"
+            if setup.variant == "channels_last"
             else torch.contiguous_format
         )
-        self._type = torch.bfloat16 if job.precision == "bf16" else torch.float32
-        path = Path(job.files)
+        self._type = torch.bfloat16 if setup.precision == "bf16" else torch.float32
+        path = Path(setup.files)
         graph = json.loads(path.read_text(encoding="utf-8"))
         tensors = torch.load(path.with_suffix(".pt"), weights_only=True)
         self._output = graph["output"]

@@ -1,4 +1,4 @@
-"""The part of :mod:`zoo.bench.worker` that times single layers."""
+"""Single layers in one engine, in a process of :mod:`zoo.bench.worker`."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from zoo.bench.cases import Case, data, sampled
 from zoo.bench.layer_peers import load
 from zoo.bench.layer_peers.base import Built
-from zoo.bench.worker import Session
+from zoo.bench.subject import Subject
 
-__all__ = ["LayerSession"]
+__all__ = ["LayerSubject"]
 
 
-class LayerSession(Session):
+class LayerSubject(Subject):
     """One engine on a fixed number of threads, with one layer after the other."""
 
     def __init__(self, spec: dict[str, Any]) -> None:
