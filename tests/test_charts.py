@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zoo.charts import Line, Panel, draw, ticks
+from zoo.charts import Line, Panel, draw, save, ticks
+from zoo.errors import ImageError, ZooError
+from zoo.images import read
 
 
 def test_panels_stand_below_each_other() -> None:
@@ -54,3 +57,15 @@ def test_gaps_and_constants_are_no_trouble() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_charts_are_saved_as_pictures(tmp_path: Path) -> None:
+    panels = [Panel("title", "x", "y", [Line("a", [0, 1], [3, 1])])]
+    save(panels, tmp_path / "a.png", width=300)
+    pixels = read(tmp_path / "a.png").pixels
+    np.testing.assert_array_equal(pixels[..., ::-1], draw(panels, width=300))
+    with pytest.raises(ImageError, match=r"written as \.png"):
+        save(panels, tmp_path / "a.txt")
+    with pytest.raises(ZooError):
+        save(panels, tmp_path / "none" / "a.png")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]

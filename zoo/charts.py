@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Line", "Panel", "draw"]
+from zoo.errors import ImageError
+from zoo.files import atomic_write
+
+__all__ = ["Line", "Panel", "draw", "save"]
 
 _COLORS = [
     (180, 90, 20),
@@ -58,6 +62,29 @@ def draw(
         In OpenCV's order B, G, R, for ``cv2.imwrite``.
     """
     return np.concatenate([_draw_panel(panel, width, height) for panel in panels])
+
+
+def save(panels: Sequence[Panel], path: Path, width: int = 900) -> None:
+    """Draw panels into a picture file.
+
+    Raises
+    ------
+    ImageError
+        If the suffix is of no picture format that OpenCV writes.
+    ZooError
+        If the file cannot be written.
+    """
+    import cv2
+
+    picture = draw(panels, width)
+    try:
+        done, data = cv2.imencode(path.suffix or ".png", picture)
+    except cv2.error:
+        done = False
+    if not done:
+        raise ImageError(f"{str(path)!r}: charts are written as .png")
+    with atomic_write(path) as file:
+        file.write(data.tobytes())
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:

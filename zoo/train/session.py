@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo import charts
 from zoo.catalog import find_cfg
-from zoo.charts import Line, Panel, draw
+from zoo.charts import Line, Panel
 from zoo.errors import UsageError
 from zoo.evaluate import cases_in, enlarger, evaluate
-from zoo.files import atomic_write
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.pairs import Pair, read_rgb, whole_scale
@@ -161,8 +161,6 @@ class Session:
 
     def draw_curve(self) -> None:
         """Draw ``curve.png`` from the log."""
-        import cv2
-
         entries = self.folder.entries()
         panels = []
         for name, key, line in (
@@ -174,9 +172,7 @@ class Session:
                 x, y = zip(*points, strict=True)
                 panels.append(Panel("training", "update", name, [Line(line, x, y)]))
         if panels:
-            _, data = cv2.imencode(".png", draw(panels))
-            with atomic_write(self.folder.curve) as file:
-                file.write(data.tobytes())
+            charts.save(panels, self.folder.curve)
 
     def _learner(self, kernels: Kernels) -> Learner:
         own: Learner | None = kernels.learner(self.network, self.recipe)
