@@ -16,20 +16,8 @@ from numpy.typing import NDArray
 from zoo.errors import ShapeError
 from zoo.metrics.arrays import require_same_shape
 from zoo.metrics.luma import luma
-from zoo.metrics.psnr import psnr
-from zoo.metrics.ssim import ssim
 
-__all__ = ["benchmark_planes", "benchmark_psnr", "benchmark_ssim"]
-
-
-def benchmark_psnr(sr: NDArray[Any], hr: NDArray[Any], border: int) -> float:
-    """PSNR in dB of a result against the truth; see :func:`benchmark_planes`."""
-    return psnr(*benchmark_planes(sr, hr, border))
-
-
-def benchmark_ssim(sr: NDArray[Any], hr: NDArray[Any], border: int) -> float:
-    """SSIM of a result against the truth; see :func:`benchmark_planes`."""
-    return ssim(*benchmark_planes(sr, hr, border))
+__all__ = ["benchmark_planes"]
 
 
 def benchmark_planes(
