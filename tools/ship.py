@@ -26,7 +26,7 @@ from zoo.parsers.safetensors import read_metadata
 from zoo.plugins import select
 from zoo.state import load_weights, save_weights
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 
 SETS = ("Set5", "Set14")
 MOST_LOST = 0.005  # dB by storing float16

@@ -9,7 +9,7 @@ import pytest
 from tiny_training import pictures, tiny_cfg
 
 from zoo.cli import main
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 
 NUMPY = ["--backend", "numpy"]
 KEYS = "batch=2\npatch=6\nmax_batches=6\nlearning_rate=0.002"

@@ -185,8 +185,8 @@ def test_learners_learn_the_same(optimizer: str) -> None:
     t = batch(networks[0].forward(x, kernels=NumpyKernels()).shape, 3)
     for _ in range(3):
         one, two = ours.learn(x, t, 1e-3), theirs.learn(x, t, 1e-3)
-        ours.follow(0.3)
-        theirs.follow(0.3)
+        ours.update_average(0.3)
+        theirs.update_average(0.3)
         assert two.loss == pytest.approx(one.loss, rel=1e-4)
         assert two.norm == pytest.approx(one.norm, rel=1e-3)
         assert one.applied
@@ -212,13 +212,13 @@ def test_one_continues_what_the_other_began() -> None:
     for learner in (whole, first):
         for _ in range(2):
             learner.learn(x, t, 1e-3)
-            learner.follow(0.5)
+            learner.update_average(0.5)
     second = TorchLearner(random_network(CLASSES, 9), chosen, torch.device("cpu"))
     second.restore(first.state())
     third = NetworkLearner(random_network(CLASSES, 8), NumpyKernels(), chosen)
     for learner in (whole, second):
         outcome = learner.learn(x, t, 1e-3)
-        learner.follow(0.5)
+        learner.update_average(0.5)
     third.restore(second.state())
     assert third.optimizer.updates == 3
     for name, array in whole.network.tensors.items():

@@ -17,7 +17,7 @@ from zoo.errors import UsageError
 from zoo.evaluate import cases_in, enlarger, evaluate
 from zoo.parsers.safetensors import read_metadata
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 
 TOOL = Path(__file__).parents[2] / "tools" / "ship.py"
 

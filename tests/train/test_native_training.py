@@ -15,7 +15,7 @@ from zoo.network import Network
 from zoo.plugins.numpy import NumpyKernels
 from zoo.train.learner import NetworkLearner
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 
 try:
     from zoo.plugins.native import NativeKernels

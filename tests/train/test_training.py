@@ -23,7 +23,7 @@ from zoo.state import load_weights
 from zoo.train.learner import NetworkLearner, training_arrays
 from zoo.train.loop import Report, Trainer, TrainingError
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 from zoo.train.session import Session
 
 OPTIONS: dict[str, Any] = {
@@ -219,10 +219,10 @@ def test_average_is_the_mean_of_all_weights_while_young(tmp_path: Path) -> None:
     network = Network.read(tiny_cfg(tmp_path)).initialize()
     learner = NetworkLearner(network, NumpyKernels(), Recipe())
     name = "0.convolutional.weights"
-    learner.follow(0.5)
+    learner.update_average(0.5)
     first = network.tensors[name].copy()
     network.tensors[name][...] = 2
-    learner.follow(0.25)
+    learner.update_average(0.25)
     np.testing.assert_allclose(
         learner.best_weights()[name], 0.75 * first + 0.5, rtol=1e-6
     )

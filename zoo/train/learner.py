@@ -92,7 +92,7 @@ class Learner(Protocol):
             The largest loss to learn from.
         """
 
-    def follow(self, share: float) -> None:
+    def update_average(self, share: float) -> None:
         """Move the average of the weights by a share towards the weights."""
 
     def best_weights(self) -> dict[str, Array]:
@@ -163,7 +163,7 @@ class NetworkLearner:
         self._drop_gradients()
         return Outcome(loss, norm, True)
 
-    def follow(self, share: float) -> None:
+    def update_average(self, share: float) -> None:
         """Move the average of the weights by a share towards the weights."""
         if not self.average:
             self.average = _copied(self.network.tensors)

@@ -16,10 +16,10 @@ from typing import Any
 from zoo.errors import ZooError
 from zoo.layers.base import Array
 from zoo.train.data import PatchSampler
-from zoo.train.interrupts import patient
+from zoo.train.interrupts import deferred_signals
 from zoo.train.learner import Learner, Outcome
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder, Snapshot
+from zoo.train.run_folder import RunFolder, Snapshot
 
 __all__ = ["Report", "Trainer", "TrainingError"]
 
@@ -140,7 +140,7 @@ class Trainer:
         last = min(until or self.recipe.updates, self.recipe.updates)
         begun = time.monotonic()
         spent_before = self.seconds
-        with patient() as asked_to_stop:
+        with deferred_signals() as asked_to_stop:
             while self.update < last:
                 started = time.monotonic()
                 self._one_update()
@@ -191,7 +191,7 @@ class Trainer:
         young = 1 / (self.update - self.skipped)
         self.mean_loss += max(_SMOOTHING, young) * (outcome.loss - self.mean_loss)
         if self.recipe.average:
-            self.learner.follow(max(self.recipe.average, young))
+            self.learner.update_average(max(self.recipe.average, young))
 
     def _time_one(self, seconds: float) -> None:
         """Follow the time that an update takes; validation does not count."""

@@ -14,7 +14,7 @@ from zoo.net_section import NET_KEYS
 from zoo.network import Network
 from zoo.train.costs import cost_named
 from zoo.train.optimizers import Optimizer, optimizer_named
-from zoo.train.rates import Schedule, schedule_named
+from zoo.train.schedules import Schedule, schedule_named
 
 __all__ = ["Recipe"]
 
@@ -30,7 +30,7 @@ class Recipe:
     batch, patch : int
         Patches per update; side of a low-resolution patch in pixels.
     cost, optimizer, policy : str
-        Names of :mod:`zoo.train.costs`, ``optimizers`` and ``rates``.
+        Names of :mod:`zoo.train.costs`, ``optimizers`` and ``schedules``.
     clip_gradient : float
         Gradients of a larger norm are scaled down to it; 0 for never.
     average : float

@@ -21,7 +21,7 @@ from zoo.train.data import PatchSampler, load_pairs, picture_files
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
 from zoo.train.recipe import Recipe
-from zoo.train.run import RunFolder
+from zoo.train.run_folder import RunFolder
 from zoo.train.transfer import transfer
 
 __all__ = ["Session"]

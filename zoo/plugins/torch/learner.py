@@ -117,7 +117,7 @@ class TorchLearner:
             self.optimizer.step(_ALL, trained, gradient)
         return Outcome(loss, norm, True)
 
-    def follow(self, share: float) -> None:
+    def update_average(self, share: float) -> None:
         """Move the average of the weights by a share towards the weights."""
         if self.average is None:
             self.average = self.flat.clone()

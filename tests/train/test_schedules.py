@@ -5,7 +5,7 @@ import math
 import pytest
 
 from zoo.errors import UsageError
-from zoo.train.rates import schedule_named
+from zoo.train.schedules import schedule_named
 
 
 def test_constant():
