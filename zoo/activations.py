@@ -12,10 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoo.shapes import Array
 
 __all__ = [
     "ACTIVATIONS",
@@ -25,7 +27,6 @@ __all__ = [
     "activation",
 ]
 
-Array = NDArray[np.floating[Any]]
 Kind = Literal["pointwise", "channels", "slopes"]
 
 _SELU = 1.0507

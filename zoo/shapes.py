@@ -1,10 +1,16 @@
-"""Sizes of what flows between layers."""
+"""What flows between layers: arrays, and their sizes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-__all__ = ["Shape"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Array", "Shape"]
+
+Array = NDArray[np.floating[Any]]
+"""Real numbers: float32, or float64 where gradients are checked."""
 
 
 class Shape(NamedTuple):

@@ -6,18 +6,15 @@ from collections.abc import Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.activations import ACTIVATIONS
 from zoo.errors import ShapeError, WeightsError
 from zoo.keys import Key
 from zoo.plugins.base import Kernels
 from zoo.plugins.program import Operation
-from zoo.shapes import Shape
+from zoo.shapes import Array, Shape
 
 __all__ = ["Array", "Layer", "Optimizer", "Window"]
-
-Array = NDArray[np.floating[Any]]
 
 
 class Window(NamedTuple):

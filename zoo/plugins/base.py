@@ -13,16 +13,21 @@ arrays; inputs are never written to.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.plugins.geometry import (
+    ConvGeometry,
+    Padding,
+    PadMode,
+    PoolGeometry,
+    ShuffleOrder,
+    Taps,
+)
+from zoo.plugins.program import Cache, Compiled, Program
 from zoo.plugins.threads import thread_count
-
-if TYPE_CHECKING:
-    from zoo.plugins.program import Cache, Compiled, Program
+from zoo.shapes import Array
 
 __all__ = [
     "Array",
@@ -36,43 +41,12 @@ __all__ = [
     "Taps",
 ]
 
-Array = NDArray[np.floating[Any]]
-PadMode = Literal["zero", "symmetric", "edge"]
-ShuffleOrder = Literal["crd", "dcr"]
-Taps = Sequence[Sequence[tuple[int, float]]]
 Precision = Literal["f32", "bf16"]
 """How exact a whole network must be, whatever types it is computed in.
 
 f32: the largest error against float64 is below 3e-5 of the range of the output.
 bf16: below 0.02 dB of PSNR are lost in super-resolution. See docs/precision.md.
 """
-
-
-class Padding(NamedTuple):
-    """Rows and columns added around an image."""
-
-    top: int = 0
-    bottom: int = 0
-    left: int = 0
-    right: int = 0
-
-
-class ConvGeometry(NamedTuple):
-    """How a convolution moves over the image; pairs are (vertical, horizontal)."""
-
-    stride: tuple[int, int] = (1, 1)
-    dilation: tuple[int, int] = (1, 1)
-    padding: Padding = Padding()
-    pad_mode: PadMode = "zero"
-    groups: int = 1
-
-
-class PoolGeometry(NamedTuple):
-    """How a pooling window moves over the image; pairs are (vertical, horizontal)."""
-
-    size: tuple[int, int]
-    stride: tuple[int, int]
-    padding: Padding = Padding()
 
 
 class Kernels(ABC):

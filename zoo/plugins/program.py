@@ -16,15 +16,14 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.plugins.base import (
-    Array,
+from zoo.plugins.geometry import (
     ConvGeometry,
     Padding,
     PadMode,
     PoolGeometry,
     ShuffleOrder,
 )
-from zoo.shapes import Shape
+from zoo.shapes import Array, Shape
 
 __all__ = [
     "Activate",

@@ -9,18 +9,16 @@ the loss smaller. (Darknet keeps the opposite sign and adds it.)
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.errors import ShapeError, UsageError
 from zoo.layers.cost import Cost as CostLayer
 from zoo.network import Network
+from zoo.shapes import Array
 
 __all__ = ["COSTS", "JOINT", "Cost", "cost_named", "gradient_start", "plain_name"]
 
-Array = NDArray[np.floating[Any]]
 Cost = Callable[[Array, Array], tuple[float, Array]]
 
 SECRET = -1234.0

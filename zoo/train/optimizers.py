@@ -12,15 +12,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from zoo.errors import UsageError
 from zoo.plugins.base import Kernels
+from zoo.shapes import Array
 
 __all__ = ["OPTIMIZERS", "Optimizer", "optimizer_named"]
-
-Array = NDArray[np.floating[Any]]
 
 
 class Optimizer:
