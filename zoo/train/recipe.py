@@ -14,7 +14,7 @@ from zoo.net_section import NET_KEYS
 from zoo.network import Network
 from zoo.train.costs import cost_named
 from zoo.train.optimizers import Optimizer, optimizer_named
-from zoo.train.schedules import Schedule, schedule_named
+from zoo.train.schedules import Schedule, ScheduleSettings, schedule_named
 
 __all__ = ["Recipe"]
 
@@ -176,21 +176,9 @@ class Recipe:
 
     def make_schedule(self) -> Schedule:
         """The learning rate at each update."""
-        return schedule_named(
-            self.policy,
-            self.learning_rate,
-            updates=self.updates,
-            step_length=self.step,
-            scale=self.scale,
-            steps_at=self.steps,
-            scales=self.scales,
-            gamma=self.gamma,
-            power=self.power,
-            cycle=self.cycle,
-            growth=self.growth,
-            lowest=self.lowest,
-            burn_in=self.burn_in,
-        )
+        names = [field.name for field in fields(ScheduleSettings)]
+        settings = ScheduleSettings(**{name: getattr(self, name) for name in names})
+        return schedule_named(self.policy, settings)
 
     def make_optimizer(self) -> Optimizer:
         """A new optimizer."""

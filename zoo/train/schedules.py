@@ -8,12 +8,50 @@ from __future__ import annotations
 import bisect
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from zoo.errors import UsageError
 
-__all__ = ["Schedule", "schedule_named"]
+__all__ = ["POLICIES", "Schedule", "ScheduleSettings", "schedule_named"]
 
 Schedule = Callable[[int], float]
+
+
+@dataclass(frozen=True)
+class ScheduleSettings:
+    """What schedules are made of; the fields are those of a recipe, by name.
+
+    Attributes
+    ----------
+    learning_rate : float
+        At the start.
+    updates : int
+        Of the whole run.
+    step, scale
+        Updates between two steps, and the factor of each.
+    steps, scales
+        Updates at which the rate changes, and the factors there.
+    gamma, power
+        Of exp and sigmoid; of poly and the warm-up.
+    cycle, growth, lowest
+        Of sgdr: updates of the first cycle, growth of the next ones, and the rate
+        at the end of each.
+    burn_in : int
+        Updates of warm-up.
+    """
+
+    learning_rate: float
+    updates: int = 0
+    step: int = 1
+    scale: float = 1.0
+    steps: tuple[int, ...] = ()
+    scales: tuple[float, ...] = ()
+    gamma: float = 1.0
+    power: float = 4.0
+    cycle: int = 0
+    growth: int = 2
+    lowest: float = 0.0
+    burn_in: int = 0
 
 
 def constant(rate: float) -> Schedule:
@@ -89,22 +127,23 @@ def warmed_up(schedule: Schedule, updates: int, power: float) -> Schedule:
     )
 
 
-def schedule_named(
-    policy: str,
-    rate: float,
-    *,
-    updates: int = 0,
-    step_length: int = 1,
-    scale: float = 1.0,
-    steps_at: Sequence[int] = (),
-    scales: Sequence[float] = (),
-    gamma: float = 1.0,
-    power: float = 4.0,
-    cycle: int = 0,
-    growth: int = 2,
-    lowest: float = 0.0,
-    burn_in: int = 0,
-) -> Schedule:
+POLICIES: dict[str, Callable[[ScheduleSettings], Schedule]] = {
+    "constant": lambda given: constant(given.learning_rate),
+    "step": lambda given: step(given.learning_rate, given.step, given.scale),
+    "steps": lambda given: steps(given.learning_rate, given.steps, given.scales),
+    "exp": lambda given: exponential(given.learning_rate, given.gamma),
+    "poly": lambda given: polynomial(given.learning_rate, given.updates, given.power),
+    "sigmoid": lambda given: sigmoid(given.learning_rate, given.gamma, given.step),
+    "sgdr": lambda given: sgdr(
+        given.learning_rate, given.cycle or given.updates, given.growth, given.lowest
+    ),
+}
+"""The schedule of every policy, of the settings that it reads."""
+
+_ALIASES = {"cosine": "sgdr"}
+
+
+def schedule_named(policy: str, settings: ScheduleSettings) -> Schedule:
     """Make the schedule that the policy of ``[net]`` names.
 
     Raises
@@ -112,27 +151,14 @@ def schedule_named(
     UsageError
         If the policy is unknown or lacks what it needs.
     """
-    match policy:
-        case "constant":
-            chosen = constant(rate)
-        case "step":
-            chosen = step(rate, step_length, scale)
-        case "steps":
-            chosen = steps(rate, steps_at, scales)
-        case "exp":
-            chosen = exponential(rate, gamma)
-        case "poly":
-            chosen = polynomial(rate, updates, power)
-        case "sigmoid":
-            chosen = sigmoid(rate, gamma, step_length)
-        case "sgdr" | "cosine":
-            chosen = sgdr(rate, cycle or updates, growth, lowest)
-        case _:
-            raise UsageError(
-                f"there is no learning-rate policy {policy!r}; there are constant, "
-                f"step, steps, exp, poly, sigmoid, sgdr"
-            )
-    return warmed_up(chosen, burn_in, power)
+    try:
+        make = POLICIES[_ALIASES.get(policy, policy)]
+    except KeyError:
+        raise UsageError(
+            f"there is no learning-rate policy {policy!r}; there are "
+            f"{', '.join(POLICIES)}"
+        ) from None
+    return warmed_up(make(settings), settings.burn_in, settings.power)
 
 
 def _need(updates: int, policy: str) -> None:
