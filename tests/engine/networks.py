@@ -1,10 +1,14 @@
-"""Small random networks for the engine's tests."""
+"""Small random networks for the engine's tests, and what programs compute."""
 
 from __future__ import annotations
 
 from hypothesis import strategies as st
 
 from zoo.network import Network
+from zoo.plugins import Kernels
+from zoo.plugins.interpret import execute
+from zoo.plugins.program import Program
+from zoo.shapes import Array
 
 ACTIVATIONS = ("linear", "relu", "leaky", "mish", "prelu")
 
@@ -127,3 +131,12 @@ def network(text: str, seed: int = 0) -> Network:
             if name != "weights":
                 tensor[...] = rng.uniform(0.5, 1.5, tensor.shape)
     return net
+
+
+def interpret(program: Program, x: Array, kernels: Kernels) -> Array:
+    """Run a program step by step on N x H x W x C pictures."""
+    values = {0: x}
+    for step in program.steps:
+        inputs = [values[value] for value in step.inputs]
+        values[step.output] = execute(step.operation, inputs, kernels)
+    return values[program.output]

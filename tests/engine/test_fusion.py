@@ -5,14 +5,13 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
-from networks import cfgs, network
+from networks import cfgs, interpret, network
 
 from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.engine.recompute import recompute
 from zoo.models.edsr import EDSR
 from zoo.plugins import select
-from zoo.plugins.interpret import interpret
 from zoo.plugins.program import Conv
 
 NUMPY = select("numpy")

@@ -26,7 +26,7 @@ from zoo.train.session import Session
 torch = pytest.importorskip("torch")
 
 from zoo.plugins.torch.learner import TorchLearner
-from zoo.plugins.torch.module import build
+from zoo.plugins.torch.module import NetworkModule
 
 HEAD = "[net]\nchannels=4\n\n"
 CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n\n"
@@ -90,7 +90,7 @@ def input_for(text: str) -> np.ndarray:
 @pytest.mark.parametrize("training", [False, True])
 def test_module_computes_what_the_network_computes(text: str, training: bool) -> None:
     network = random_network(text)
-    module = build(network).train(training)
+    module = NetworkModule(network).train(training)
     other = random_network(text)  # its own random numbers, in the same state
     x = input_for(text)
     ours = other.forward(x, kernels=NumpyKernels(), training=training)
@@ -105,7 +105,7 @@ def test_module_computes_what_the_network_computes(text: str, training: bool) ->
 def test_gradients_of_whole_networks(text: str) -> None:
     """Every layer's backward at once, by PyTorch's autograd."""
     network = random_network(text)
-    module = build(network).train()
+    module = NetworkModule(network).train()
     other = random_network(text)
     x = input_for(text)
     y = other.forward(x, kernels=NumpyKernels(), training=True)
@@ -132,7 +132,7 @@ def test_activations_and_their_gradients(name: str) -> None:
     delta = batch(y.shape, 1)
     ours = network.backward(delta, kernels=NumpyKernels())
     leaf = torch.tensor(x, requires_grad=True)
-    result = build(network)(leaf)
+    result = NetworkModule(network)(leaf)
     np.testing.assert_allclose(result.detach().numpy(), y, rtol=1e-4, atol=1e-5)
     result.backward(torch.from_numpy(delta))
     np.testing.assert_allclose(leaf.grad.numpy(), ours, rtol=2e-3, atol=1e-4)
@@ -305,7 +305,7 @@ def test_run_is_resumed_exactly_and_by_the_other_back_end(tmp_path: Path) -> Non
 def test_what_the_plugin_does_not_know() -> None:
     text = HEAD + CONV + "[shortcut]\nfrom=-1\nweights_type=per_feature\n"
     with pytest.raises(PluginError, match="learned weights"):
-        build(random_network(text))(torch.zeros(1, 4, 4, 4))
+        NetworkModule(random_network(text))(torch.zeros(1, 4, 4, 4))
     network = random_network(HEAD + CONV)
 
     class Foreign(type(network[0])):  # type: ignore[misc]
@@ -313,7 +313,7 @@ def test_what_the_plugin_does_not_know() -> None:
 
     network[0].__class__ = Foreign
     with pytest.raises(PluginError, match=r"layer 0 \[convolutional\].*does not know"):
-        build(network)
+        NetworkModule(network)
     # Run, however, it can be: by its own forward, on the processor.
     x = batch((1, 5, 5, 4))
     np.testing.assert_allclose(

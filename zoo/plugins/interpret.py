@@ -17,30 +17,13 @@ from zoo.plugins.program import (
     Operation,
     Pad,
     Pool,
-    Program,
     Repeat,
     Shuffle,
 )
 
-__all__ = ["execute", "interpret"]
+__all__ = ["execute"]
 
 _PAD_MODES = {"zero": "constant", "symmetric": "symmetric", "edge": "edge"}
-
-
-def interpret(program: Program, x: Array, kernels: Kernels) -> Array:
-    """Run a program step by step.
-
-    Parameters
-    ----------
-    program : Program
-    x : ndarray, N x H x W x C
-    kernels : Kernels
-    """
-    values = {0: x}
-    for step in program.steps:
-        inputs = [values[value] for value in step.inputs]
-        values[step.output] = execute(step.operation, inputs, kernels)
-    return values[program.output]
 
 
 def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> Array:

@@ -18,7 +18,7 @@ from torch import Tensor
 
 from zoo.layers.base import Array
 from zoo.network import Network
-from zoo.plugins.torch.module import build
+from zoo.plugins.torch.module import NetworkModule
 from zoo.train.costs import SECRET, cost_named, gradient_start, plain_name
 from zoo.train.learner import (
     LearnerState,
@@ -58,7 +58,7 @@ class TorchLearner:
         self.cost = _COSTS[plain_name(recipe.cost)]
         self.optimizer = recipe.make_optimizer()
         self.clip = recipe.clip_gradient
-        self.module = build(network).to(device).train()
+        self.module = NetworkModule(network).to(device).train()
         self._lay_out()
         self.average: Tensor | None = None
 

@@ -42,32 +42,26 @@ from zoo.plugins.torch.functions import (
 )
 from zoo.shapes import Shape
 
-__all__ = ["NetworkModule", "build"]
+__all__ = ["NetworkModule"]
 
 Tensors = dict[str, Tensor]
 
 
-def build(network: Network) -> NetworkModule:
-    """Make a module that computes what the network computes.
+class NetworkModule(torch.nn.Module):
+    """Computes what a network computes, from and to N x H x W x C.
+
+    The names of parameters and buffers are those of ``network.tensors`` with "/"
+    in place of ".", which PyTorch forbids.
 
     Parameters
     ----------
     network : Network
-        Its values are copied; :meth:`NetworkModule.store` copies them back.
+        Its values are copied; :meth:`store` copies them back.
 
     Raises
     ------
     PluginError
         If a layer is unknown to this plugin.
-    """
-    return NetworkModule(network)
-
-
-class NetworkModule(torch.nn.Module):
-    """See :func:`build`. ``module(x)`` takes and gives N x H x W x C.
-
-    The names of parameters and buffers are those of ``network.tensors`` with "/"
-    in place of ".", which PyTorch forbids.
     """
 
     def __init__(self, network: Network) -> None:
