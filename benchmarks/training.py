@@ -39,7 +39,7 @@ Step = Callable[[], float]
 RATE = 1e-4
 
 
-class Case(NamedTuple):
+class Training(NamedTuple):
     """A network and the side of its 16 low-resolution patches."""
 
     name: str
@@ -48,14 +48,14 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("EDSR r16f64 x2, 16 of 48x48", "edsr_x2", 48),
-    Case("WDSR-A r32 f32 w192 x4, 16 of 24x24", "wdsr_a_r32f32w192_x4", 24),
+    Training("EDSR r16f64 x2, 16 of 48x48", "edsr_x2", 48),
+    Training("WDSR-A r32 f32 w192 x4, 16 of 24x24", "wdsr_a_r32f32w192_x4", 24),
 )
 BATCH = 16
 KINDS = ("zoo", "torch NCHW", "torch channels_last")
 
 
-def batch_of(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
+def batch_of(case: Training) -> tuple[Network, np.ndarray, np.ndarray]:
     """The network, what it takes, and what it should give."""
     network = Network.read(find_cfg(case.cfg)).initialize(0)
     rng = np.random.default_rng(0)
@@ -65,7 +65,7 @@ def batch_of(case: Case) -> tuple[Network, np.ndarray, np.ndarray]:
     return network, x, t
 
 
-def our_step(case: Case, threads: int) -> Step:
+def our_step(case: Training, threads: int) -> Step:
     from zoo.plugins import select
     from zoo.train.learner import NetworkLearner
     from zoo.train.recipe import Recipe
@@ -75,7 +75,7 @@ def our_step(case: Case, threads: int) -> Step:
     return lambda: learner.learn(x, t, RATE).loss
 
 
-def torch_step(case: Case, threads: int, channels_last: bool) -> Step:
+def torch_step(case: Training, threads: int, channels_last: bool) -> Step:
     import torch
 
     from zoo.plugins.torch.functions import activate, apply
@@ -129,13 +129,15 @@ def torch_step(case: Case, threads: int, channels_last: bool) -> Step:
     return step
 
 
-def step_of(kind: str, case: Case, threads: int) -> Step:
+def step_of(kind: str, case: Training, threads: int) -> Step:
     if kind == "zoo":
         return our_step(case, threads)
     return torch_step(case, threads, kind.endswith("last"))
 
 
-def measure(case: Case, threads: int, rounds: int, kinds: list[str]) -> dict[str, Any]:
+def measure(
+    case: Training, threads: int, rounds: int, kinds: list[str]
+) -> dict[str, Any]:
     """Medians of each, in seconds; the three first losses agree."""
     steps = {kind: step_of(kind, case, threads) for kind in kinds}
     losses = {kind: [step() for _ in range(3)] for kind, step in steps.items()}
@@ -150,7 +152,7 @@ def measure(case: Case, threads: int, rounds: int, kinds: list[str]) -> dict[str
     return {kind: statistics.median(found) for kind, found in times.items()}
 
 
-def print_memory(kind: str, case: Case, threads: int) -> None:
+def print_memory(kind: str, case: Training, threads: int) -> None:
     """In a process of its own: peak before the first step and after the third."""
     step = step_of(kind, case, threads)
     before = peak()
@@ -159,7 +161,7 @@ def print_memory(kind: str, case: Case, threads: int) -> None:
     print(json.dumps({"before": before, "peak": peak()}))
 
 
-def measure_memory(case: Case, threads: int, kinds: list[str]) -> dict[str, Any]:
+def measure_memory(case: Training, threads: int, kinds: list[str]) -> dict[str, Any]:
     found = {}
     for kind in kinds:
         command = [sys.executable, __file__, "--one", kind, "--only", case.cfg]
@@ -169,7 +171,7 @@ def measure_memory(case: Case, threads: int, kinds: list[str]) -> dict[str, Any]
     return found
 
 
-def show(case: Case, times: dict[str, Any], memory: dict[str, Any]) -> None:
+def show(case: Training, times: dict[str, Any], memory: dict[str, Any]) -> None:
     print(case.name)
     for kind, seconds in times.items():
         line = f"  {kind:22}{1e3 * seconds:8.0f} ms  {seconds / times['zoo']:5.2f}"

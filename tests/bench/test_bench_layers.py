@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from zoo.bench import layers
-from zoo.bench.cases import CASES, data, sampled
-from zoo.bench.kernels import OPERATIONS, choices
+from zoo.bench.cases import CASES, OPERATIONS, THESIS, data, sampled
+from zoo.bench.kernels import choices
 from zoo.bench.kernels import measure as measure_kernels
 from zoo.bench.layer_peers import VARIANTS, load
 from zoo.bench.report import kernels_panels, kernels_text, layers_panels, layers_text
@@ -15,15 +15,37 @@ from zoo.bench.results import Entrant
 
 
 def test_cases_are_those_of_the_thesis() -> None:
-    conv, shuffle = CASES["conv3"], CASES["shuffle6"]
+    conv, shuffle = THESIS["conv3"], THESIS["shuffle6"]
     assert conv.input == (16, 512, 512, 3) and conv.output == (16, 512, 512, 100)
-    assert conv.operations == 2 * 16 * 512 * 512 * 100 * 27
-    assert CASES["conv3s2"].output == (16, 256, 256, 100)
-    assert CASES["maxpool30"].output == (16, 512, 512, 3)
+    assert conv.work == 2 * 16 * 512 * 512 * 100 * 27
+    assert THESIS["conv3s2"].output == (16, 256, 256, 100)
+    assert THESIS["maxpool30"].output == (16, 512, 512, 3)
     assert shuffle.input == (16, 512, 512, 108)
     assert shuffle.output == (16, 3072, 3072, 3)
     # 1.81 GB in and 1.81 GB out, at least.
     assert shuffle.memory("forward") > 3.6e9
+    assert shuffle.work == 2 * 16 * 512 * 512 * 108 * 4
+
+
+def test_work_of_operations() -> None:
+    cases = {name: case.sized(2, 5, 7) for name, case in OPERATIONS.items()}
+    assert cases["depthwise3x3_64"].work == 2 * 2 * 35 * 9 * 64
+    assert cases["conv3x3s2_64to64"].work == 2 * 2 * 12 * 9 * 64 * 64
+    assert cases["tanh_64"].work == 2 * 4 * 2 * 35 * 64
+    assert cases["add_64"].work == 3 * 4 * 2 * 35 * 64
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_operations_of_ours(name: str) -> None:
+    case = OPERATIONS[name].sized(2, 12, 6)
+    arrays = data(case, "forward")
+    built = load("zoo").build(case, "forward", arrays, 1, "numpy")
+    (result,) = built.fetch(built.run())
+    assert result.shape == case.output
+    if case.kind == "add":
+        np.testing.assert_array_equal(result, arrays.x + arrays.other)
+    elif case.kind == "tanh":
+        np.testing.assert_allclose(result, np.tanh(arrays.x), rtol=1e-6)
 
 
 @pytest.mark.parametrize("direction", ["forward", "backward"])
@@ -108,16 +130,17 @@ def test_kernels_agree_with_numpy() -> None:
     isas, algorithms = choices()
     rows = list(
         measure_kernels(
-            [OPERATIONS[name] for name in ("conv3x3_64to3", "shuffle2_256", "add_64")],
-            7,
-            9,
+            [
+                OPERATIONS[name].sized(1, 7, 9)
+                for name in ("conv3x3_64to3", "shuffle2_256", "add_64")
+            ],
             isas=isas,
             algorithms=algorithms,
             threads=[1, 2],
             runs=1,
         )
     )
-    assert {row.operation.name for row in rows} == {
+    assert {row.case.name for row in rows} == {
         "conv3x3_64to3",
         "shuffle2_256",
         "add_64",
@@ -125,8 +148,7 @@ def test_kernels_agree_with_numpy() -> None:
     for row in rows:
         assert row.error < 1e-4 and row.rate > 0
         assert row.threads in (1, 2)
-    conv = rows[0]
-    assert conv.work == 2 * 7 * 9 * 3 * 9 * 64
+    assert rows[0].case.work == 2 * 7 * 9 * 3 * 9 * 64
     assert {row.back_end for row in rows} == ({"native"} if isas else set()) | {"numpy"}
     assert "GB/s" in kernels_text(rows) and "GFLOP/s" in kernels_text(rows)
     assert len(kernels_panels(rows)) == 3

@@ -46,14 +46,15 @@ def test_net(tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
-def test_layers(capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["bench", "layers", "--case", "shuffle2", "--batch", "1", "--size", "6x5"]
+@pytest.mark.parametrize("case", ["shuffle2", "conv3x3_3to64"])
+def test_layers(case: str, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["bench", "layers", "--case", case, "--batch", "1", "--size", "6x5"]
     call += ["--runs", "1", "-j", "1", "--against", "none", "--backend", "numpy"]
     assert main([*call, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)["rows"]
     assert [row["direction"] for row in rows] == ["forward", "backward"]
     assert main(call) == 0
-    assert "1x5x6x12" in capsys.readouterr().out
+    assert ("1x5x6x12" if case == "shuffle2" else "1x5x6x3") in capsys.readouterr().out
 
 
 def test_kernels(capsys: pytest.CaptureFixture[str]) -> None:
@@ -71,6 +72,8 @@ def test_kernels(capsys: pytest.CaptureFixture[str]) -> None:
         (["layers", "--against", "caffe"], "no engine 'caffe'"),
         (["layers", "-j", "two"], "no numbers of threads"),
         (["layers", "-j", "0"], "1 to 1024"),
+        (["layers", "-j", "9" * 5000], "1 to 1024"),
+        (["layers", "--case", "depthwise3x3_64"], "no case 'depthwise3x3_64'"),
         (["kernels", "--operation", "fft"], "no operation 'fft'"),
         (["kernels", "--isa", "mmx"], "no instruction set 'mmx'"),
         (["kernels", "--isa", "portable", "--algorithm", "amx3"], "AMX is missing"),

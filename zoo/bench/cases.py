@@ -1,4 +1,4 @@
-"""Single layers to be timed, after the founding thesis's experiment.
+"""Single layers to be timed: the founding thesis's experiment, and our own.
 
 This module imports NumPy alone: the processes that are measured use it too.
 """
@@ -6,29 +6,30 @@ This module imports NumPy alone: the processes that are measured use it too.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["CASES", "Case", "Data", "data", "sampled"]
+__all__ = ["CASES", "OPERATIONS", "THESIS", "Data", "LayerCase", "data", "sampled"]
 
 _SAMPLES = 1 << 14
 
 
 @dataclass(frozen=True)
-class Case:
+class LayerCase:
     """One layer with the size of its input.
 
     Attributes
     ----------
     name : str
-    kind : {"conv", "maxpool", "shuffle"}
+    kind : {"conv", "maxpool", "shuffle", "add"} or the name of an activation
     size : int
         Of the window; of a shuffle, its scale.
     stride : int
     channels : int
         Of the input.
-    filters : int
+    filters, groups : int
         Of a convolution.
     batch, height, width : int
         Of the input.
@@ -38,8 +39,9 @@ class Case:
     kind: str
     size: int
     channels: int
-    stride: int = 1
     filters: int = 0
+    stride: int = 1
+    groups: int = 1
     batch: int = 16
     height: int = 512
     width: int = 512
@@ -60,8 +62,8 @@ class Case:
 
     @property
     def weights(self) -> tuple[int, int, int, int]:
-        """kh x kw x C x K of a convolution."""
-        return self.size, self.size, self.channels, self.filters
+        """kh x kw x (C / groups) x K of a convolution."""
+        return self.size, self.size, self.channels // self.groups, self.filters
 
     @property
     def margin(self) -> tuple[int, int]:
@@ -69,49 +71,87 @@ class Case:
         return (self.size - 1) // 2, self.size // 2
 
     @property
-    def operations(self) -> int:
-        """Floating-point operations of a convolution, forward."""
-        return 2 * int(np.prod(self.output)) * int(np.prod(self.weights[:3]))
+    def work(self) -> int:
+        """Operations of a convolution, forward; bytes that others read and write."""
+        read, written = prod(self.input), prod(self.output)
+        if self.kind == "conv":
+            return 2 * written * prod(self.weights[:3])
+        return 4 * ((2 if self.kind == "add" else 1) * read + written)
 
     def memory(self, direction: str) -> int:
         """Bytes that one engine needs for it, about: arrays and what it keeps."""
-        x, y = (int(np.prod(shape)) for shape in (self.input, self.output))
+        x, y = prod(self.input), prod(self.output)
         floats = x + y if direction == "forward" else 2 * x + y
         if self.kind == "maxpool":
             floats += 2 * y  # PyTorch makes indices of 8 bytes, TensorFlow reads y
         return 4 * floats * 5 // 4
 
-    def sized(self, batch: int, height: int, width: int) -> Case:
+    def sized(self, batch: int, height: int, width: int) -> LayerCase:
         """The same layer on other images."""
         return replace(self, batch=batch, height=height, width=width)
 
 
-CASES = {
-    case.name: case
-    for case in (
-        Case("conv3", "conv", 3, 3, filters=100),
-        Case("conv3s2", "conv", 3, 3, stride=2, filters=100),
-        Case("maxpool3", "maxpool", 3, 3),
-        Case("maxpool30", "maxpool", 30, 3),
-        Case("shuffle2", "shuffle", 2, 12),
-        Case("shuffle4", "shuffle", 4, 48),
-        Case("shuffle6", "shuffle", 6, 108),
-    )
-}
+def _named(*cases: LayerCase) -> dict[str, LayerCase]:
+    return {case.name: case for case in cases}
+
+
+THESIS = _named(
+    LayerCase("conv3", "conv", 3, 3, 100),
+    LayerCase("conv3s2", "conv", 3, 3, 100, stride=2),
+    LayerCase("maxpool3", "maxpool", 3, 3),
+    LayerCase("maxpool30", "maxpool", 30, 3),
+    LayerCase("shuffle2", "shuffle", 2, 12),
+    LayerCase("shuffle4", "shuffle", 4, 48),
+    LayerCase("shuffle6", "shuffle", 6, 108),
+)
 """The thesis's cases: 3x3 convolution with 100 filters, maximum, pixel shuffle."""
+
+OPERATIONS = _named(
+    LayerCase("conv3x3_3to64", "conv", 3, 3, 64),
+    LayerCase("conv3x3_32to192", "conv", 3, 32, 192),
+    LayerCase("conv3x3_192to32", "conv", 3, 192, 32),
+    LayerCase("conv3x3_64to64", "conv", 3, 64, 64),
+    LayerCase("conv3x3_256to256", "conv", 3, 256, 256),
+    LayerCase("conv3x3_64to3", "conv", 3, 64, 3),
+    LayerCase("conv3x3s2_64to64", "conv", 3, 64, 64, stride=2),
+    LayerCase("conv5x5_3to48", "conv", 5, 3, 48),
+    LayerCase("conv1x1_64to256", "conv", 1, 64, 256),
+    LayerCase("depthwise3x3_64", "conv", 3, 64, 64, groups=64),
+    LayerCase("maxpool3_64", "maxpool", 3, 64),
+    LayerCase("maxpool30_64", "maxpool", 30, 64),
+    LayerCase("shuffle2_256", "shuffle", 2, 256),
+    LayerCase("shuffle6_108", "shuffle", 6, 108),
+    LayerCase("add_64", "add", 1, 64),
+    LayerCase("relu_64", "relu", 1, 64),
+    LayerCase("leaky_64", "leaky", 1, 64),
+    LayerCase("tanh_64", "tanh", 1, 64),
+    LayerCase("mish_64", "mish", 1, 64),
+)
+"""What super-resolution networks are made of, and the thesis's pooling."""
+
+CASES = THESIS | {
+    name: case
+    for name, case in OPERATIONS.items()
+    if case.kind in ("conv", "maxpool", "shuffle") and case.groups == 1
+}
+"""What :mod:`zoo.bench.layer_peers` can do, forward and backward."""
 
 
 @dataclass(frozen=True)
 class Data:
-    """Arrays for a case, equal in every process; ``delta`` for backward only."""
+    """Arrays for a case, equal in every process.
+
+    ``other`` is the second input of an addition, ``delta`` is for backward only.
+    """
 
     x: NDArray[np.float32]
-    weights: NDArray[np.float32] | None
-    biases: NDArray[np.float32] | None
-    delta: NDArray[np.float32] | None
+    weights: NDArray[np.float32] | None = None
+    biases: NDArray[np.float32] | None = None
+    other: NDArray[np.float32] | None = None
+    delta: NDArray[np.float32] | None = None
 
 
-def data(case: Case, direction: str) -> Data:
+def data(case: LayerCase, direction: str) -> Data:
     """Make the arrays of a case. All values of ``x`` differ, or nearly so."""
     rng = np.random.default_rng(1)
 
@@ -126,6 +166,7 @@ def data(case: Case, direction: str) -> Data:
         numbers(case.input if needs_x else (1, 1, 1, case.channels)),
         numbers(case.weights) if is_conv else None,
         numbers((case.filters,)) if is_conv else None,
+        numbers(case.input) if case.kind == "add" else None,
         numbers(case.output) if direction == "backward" else None,
     )
 

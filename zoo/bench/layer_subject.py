@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.bench.cases import Case, data, sampled
+from zoo.bench.cases import LayerCase, data, sampled
 from zoo.bench.layer_peers import load
 from zoo.bench.layer_peers.base import Built
 from zoo.bench.subject import Subject
@@ -27,7 +27,7 @@ class LayerSubject(Subject):
 
     def build(self, spec: dict[str, Any]) -> dict[str, Any]:
         self.drop()
-        case, direction = Case(**spec["case"]), spec["direction"]
+        case, direction = LayerCase(**spec["case"]), spec["direction"]
         arrays = data(case, direction)
         self.built = self.module.build(
             case, direction, arrays, self.threads, self.variant

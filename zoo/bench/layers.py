@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.agreement import relative_error
-from zoo.bench.cases import Case
+from zoo.bench.cases import LayerCase
 from zoo.bench.layer_peers import HINTS, OURS, installed
 from zoo.bench.results import Entrant
 from zoo.bench.timing import Stats, in_turn
@@ -36,7 +36,7 @@ class LayerRow:
 
     Attributes
     ----------
-    case : Case
+    case : LayerCase
     direction : {"forward", "backward"}
     threads : int
     seconds : dict of str to Stats
@@ -51,7 +51,7 @@ class LayerRow:
         after the other.
     """
 
-    case: Case
+    case: LayerCase
     direction: str
     threads: int
     seconds: dict[str, Stats] = field(default_factory=dict)
@@ -89,7 +89,7 @@ class LayerRow:
 
 
 def measure(
-    cases: Sequence[Case],
+    cases: Sequence[LayerCase],
     directions: Sequence[str],
     threads: Sequence[int],
     entrants: Sequence[Entrant],
@@ -100,7 +100,7 @@ def measure(
 
     Parameters
     ----------
-    cases : sequence of Case
+    cases : sequence of LayerCase
     directions : sequence of {"forward", "backward"}
     threads : sequence of int
     entrants : sequence of Entrant

@@ -264,14 +264,14 @@ def kernels_text(rows: Sequence[KernelRow]) -> str:
     )
     cells = [
         (
-            row.operation.name,
+            row.case.name,
             row.back_end,
             row.isa,
             row.algorithm + (" (own choice)" if row.algorithm and row.chosen else ""),
             str(row.threads),
             duration(row.seconds.median),
             f"{100 * row.seconds.spread:.0f} %",
-            f"{row.rate:,.1f} {'GFLOP' if row.operation.kind == 'conv' else 'GB'}/s",
+            f"{row.rate:,.1f} {'GFLOP' if row.case.kind == 'conv' else 'GB'}/s",
             f"{row.error:.1e}",
         )
         for row in rows
@@ -282,13 +282,13 @@ def kernels_text(rows: Sequence[KernelRow]) -> str:
 def kernels_panels(rows: Sequence[KernelRow]) -> list[Panel]:
     """A chart for each operation: rate over threads."""
     panels = []
-    for name in dict.fromkeys(row.operation.name for row in rows):
+    for name in dict.fromkeys(row.case.name for row in rows):
         lines: dict[str, list[KernelRow]] = {}
         for row in rows:
-            if row.operation.name == name:
+            if row.case.name == name:
                 label = " ".join(filter(None, (row.isa or "numpy", row.algorithm)))
                 lines.setdefault(label, []).append(row)
-        is_conv = next(iter(lines.values()))[0].operation.kind == "conv"
+        is_conv = next(iter(lines.values()))[0].case.kind == "conv"
         panels.append(
             Panel(
                 name,

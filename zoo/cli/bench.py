@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
-from zoo.cli._common import SIZE, json_option, print_json
+from zoo.cli._common import (
+    SIZE,
+    json_option,
+    precision_option,
+    print_json,
+    threads_option,
+)
 
 if TYPE_CHECKING:
+    from zoo.bench.cases import LayerCase
     from zoo.network import Network
 
 __all__ = ["command"]
 
-_threads_option = click.option(
-    "-j", "--threads", type=click.IntRange(1, 1024), help="Threads of each engine."
-)
 _plot_option = click.option(
     "--plot",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -54,9 +60,7 @@ def command() -> None:
     multiple=True,
     help="Kernels of zoo; given more than once, each is measured.",
 )
-@click.option(
-    "--precision", type=click.Choice(["f32", "bf16"]), default="f32", show_default=True
-)
+@precision_option
 @click.option(
     "--runs", type=click.IntRange(1, 10_000), default=7, show_default=True,
     help="Warm runs of each.",
@@ -65,7 +69,7 @@ def command() -> None:
     "--cold", "cold_runs", type=click.IntRange(0, 1000), default=3, show_default=True,
     help="Whole processes of each, picture file to picture file.",
 )  # fmt: skip
-@_threads_option
+@threads_option
 @_plot_option
 @json_option
 def net(
@@ -95,17 +99,11 @@ def net(
     from zoo.bench.report import machine_line, net_panels, net_text, save_plot
     from zoo.bench.results import Entrant
     from zoo.plugins.threads import thread_count
-    from zoo.progress import bar
 
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     entrants += _peers(against)
     built, origin = _network(network, weights)
-    with bar(total=100, unit="%") as progress:
-
-        def tell(part: float, what: str) -> None:
-            progress.note(what)
-            progress.reach(100 * part)
-
+    with _progress() as tell:
         report = measure(
             built,
             entrants,
@@ -126,6 +124,20 @@ def net(
         click.echo(net_text(report))
         click.echo(machine_line(machine))
     return 0 if all(result.agrees for result in report.results) else 1
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[float, str], None]]:
+    """A bar; it is told the part of the work done, from 0 to 1, and what is done."""
+    from zoo.progress import bar
+
+    with bar(total=100, unit="%") as progress:
+
+        def tell(part: float, what: str) -> None:
+            progress.note(what)
+            progress.reach(100 * part)
+
+        yield tell
 
 
 def _peers(names: str) -> list[Any]:
@@ -206,27 +218,22 @@ def layers(
     100 filters, stride 1 and 2, maximum over windows of 3 and 30, and pixel
     shuffles, on 16 images of 512x512. What does not fit into memory is left out,
     with a sentence. Backward is the gradient of the input and of all weights.
+    --case also knows the convolutions, pooling and shuffles of "zoo bench kernels".
     """
-    from zoo.bench.cases import CASES
+    from zoo.bench.cases import CASES, THESIS
     from zoo.bench.layer_peers import OURS, VARIANTS
     from zoo.bench.layers import measure
     from zoo.bench.machine import describe
     from zoo.bench.report import layers_panels, layers_text, machine_line, save_plot
     from zoo.bench.results import Entrant
-    from zoo.progress import bar
 
-    chosen = _picked(names, CASES, "case")
+    chosen = _picked(names, CASES, THESIS, "case")
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     for name in _words(against):
         if name not in VARIANTS:
             _unknown("engine", name, [*VARIANTS, "none"])
         entrants += [Entrant(name, variant) for variant in VARIANTS[name]]
-    with bar(total=100, unit="%") as progress:
-
-        def tell(part: float, what: str) -> None:
-            progress.note(what)
-            progress.reach(100 * part)
-
+    with _progress() as tell:
         rows = list(
             measure(
                 [case.sized(batch, *size) for case in chosen],
@@ -278,11 +285,12 @@ def kernels(
     The rate of a convolution counts the operations of a direct one, whatever the
     algorithm; that of the others counts bytes read and written.
     """
-    from zoo.bench.kernels import OPERATIONS, choices, measure
+    from zoo.bench.cases import OPERATIONS
+    from zoo.bench.kernels import choices, measure
     from zoo.bench.machine import describe
     from zoo.bench.report import kernels_panels, kernels_text, machine_line, save_plot
-    from zoo.progress import bar
 
+    chosen = _picked(names, OPERATIONS, OPERATIONS, "operation")
     there, ways = choices()
     for kind, wanted, known in (
         ("instruction set", isas, there),
@@ -291,16 +299,10 @@ def kernels(
         for name in wanted:
             if name not in known:
                 _unknown(kind, name, known)
-    with bar(total=100, unit="%") as progress:
-
-        def tell(part: float, what: str) -> None:
-            progress.note(what)
-            progress.reach(100 * part)
-
+    with _progress() as tell:
         rows = list(
             measure(
-                _picked(names, OPERATIONS, "operation"),
-                *size,
+                [case.sized(1, *size) for case in chosen],
                 isas=isas or there,
                 algorithms=algorithms or ways,
                 threads=_scan(scan),
@@ -325,12 +327,17 @@ def _words(text: str) -> list[str]:
     return [word for word in dict.fromkeys(words) if word not in ("", "none")]
 
 
-def _picked(names: tuple[str, ...], known: dict[str, Any], kind: str) -> list[Any]:
-    """What the names mean; all without names."""
+def _picked(
+    names: tuple[str, ...],
+    known: Mapping[str, LayerCase],
+    default: Iterable[str],
+    kind: str,
+) -> list[LayerCase]:
+    """What the names mean, or without names the default ones."""
     for name in names:
         if name not in known:
             _unknown(kind, name, list(known))
-    return [known[name] for name in dict.fromkeys(names or known)]
+    return [known[name] for name in dict.fromkeys(names or default)]
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
@@ -343,7 +350,7 @@ def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
 def _scan(text: str | None) -> list[int]:
     """Numbers of threads to try: 1, 2, 4, ... and all there are, or what is given."""
     from zoo.errors import UsageError
-    from zoo.plugins.threads import available_threads
+    from zoo.plugins.threads import MAX_THREADS, available_threads
 
     if text is None:
         most = available_threads()
@@ -351,6 +358,6 @@ def _scan(text: str | None) -> list[int]:
     words = _words(text)
     if not words or not all(w.isascii() and w.isdigit() for w in words):
         raise UsageError(f"{text!r} are no numbers of threads; write them as in 1,2,4")
-    if not all(1 <= int(word) <= 1024 for word in words):
-        raise UsageError(f"{text!r}: numbers of threads are 1 to 1024")
+    if not all(len(w) <= 9 and 1 <= int(w) <= MAX_THREADS for w in words):
+        raise UsageError(f"{text!r}: numbers of threads are 1 to {MAX_THREADS}")
     return [int(word) for word in words]

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 import zoo
-from zoo.bench.cases import Case, Data
+from zoo.bench.cases import Data, LayerCase
 from zoo.bench.layer_peers.base import Built
-from zoo.plugins import select
-from zoo.plugins.base import ConvGeometry, Padding, PoolGeometry
+from zoo.plugins import Kernels, select
+from zoo.plugins.base import Array, ConvGeometry, Padding, PoolGeometry
 
-__all__ = ["build", "version"]
+__all__ = ["backward", "build", "conv_geometry", "forward", "version"]
 
 
 def version() -> str:
@@ -19,43 +21,64 @@ def version() -> str:
 
 
 def build(
-    case: Case, direction: str, arrays: Data, threads: int, variant: str
+    case: LayerCase, direction: str, arrays: Data, threads: int, variant: str
 ) -> Built:
     """Prepare a layer."""
     kernels = select(variant or None, threads)
-    x, delta = arrays.x, arrays.delta
-    match case.kind, direction:
-        case "conv", _:
-            stride = (case.stride, case.stride)
-            pad = case.size // 2
-            geometry = ConvGeometry(stride, padding=Padding(pad, pad, pad, pad))
+    call = (forward if direction == "forward" else backward)(kernels, case, arrays)
+    return Built(call, _fetch, kernels.instruction_set)
+
+
+def forward(kernels: Kernels, case: LayerCase, arrays: Data) -> Callable[[], Array]:
+    """What computes a case with a back end."""
+    x, other = arrays.x, arrays.other
+    match case.kind:
+        case "conv":
             weights, biases = arrays.weights, arrays.biases
             assert weights is not None
+            geometry = conv_geometry(case)
+            return lambda: kernels.conv2d(x, weights, biases, geometry)
+        case "maxpool":
+            window = _window(case)
+            return lambda: kernels.max_pool(x, window)
+        case "shuffle":
+            return lambda: kernels.depth_to_space(x, case.size, "crd")
+        case "add":
+            assert other is not None
+            return lambda: kernels.add(x, other)
+        case name:
+            return lambda: kernels.activate(x, name)
 
-            def run() -> object:
-                if delta is None:
-                    return kernels.conv2d(x, weights, biases, geometry)
-                return kernels.conv2d_backward(x, weights, delta, geometry)
 
-        case "maxpool", _:
-            size, stride = (case.size, case.size), (case.stride, case.stride)
-            before, after = case.margin
-            window = PoolGeometry(size, stride, Padding(before, after, before, after))
-
-            def run() -> object:
-                if delta is None:
-                    return kernels.max_pool(x, window)
-                return kernels.max_pool_backward(x, delta, window)
-
+def backward(kernels: Kernels, case: LayerCase, arrays: Data) -> Callable[[], object]:
+    """What computes the gradients of one of :data:`zoo.bench.cases.CASES`."""
+    x, delta = arrays.x, arrays.delta
+    assert delta is not None
+    match case.kind:
+        case "conv":
+            weights, geometry = arrays.weights, conv_geometry(case)
+            assert weights is not None
+            return lambda: kernels.conv2d_backward(x, weights, delta, geometry)
+        case "maxpool":
+            window = _window(case)
+            return lambda: kernels.max_pool_backward(x, delta, window)
         case _:
+            return lambda: kernels.space_to_depth(delta, case.size, "crd")
 
-            def run() -> object:
-                if delta is None:
-                    return kernels.depth_to_space(x, case.size, "crd")
-                return kernels.space_to_depth(delta, case.size, "crd")
 
-    def fetch(result: object) -> list[np.ndarray]:
-        many = result if isinstance(result, tuple) else (result,)
-        return [np.asarray(array) for array in many]
+def conv_geometry(case: LayerCase) -> ConvGeometry:
+    """How the convolution of a case moves over the image."""
+    pad = case.size // 2
+    sides = Padding(pad, pad, pad, pad)
+    return ConvGeometry((case.stride, case.stride), padding=sides, groups=case.groups)
 
-    return Built(run, fetch, kernels.instruction_set)
+
+def _window(case: LayerCase) -> PoolGeometry:
+    size, stride = (case.size, case.size), (case.stride, case.stride)
+    before, after = case.margin
+    return PoolGeometry(size, stride, Padding(before, after, before, after))
+
+
+def _fetch(result: object) -> list[np.ndarray]:
+    many = result if isinstance(result, tuple) else (result,)
+    return [np.asarray(array) for array in many]

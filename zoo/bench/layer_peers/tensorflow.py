@@ -12,7 +12,7 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "-1")
 
 import tensorflow as tf
 
-from zoo.bench.cases import Case, Data
+from zoo.bench.cases import Data, LayerCase
 from zoo.bench.layer_peers.base import Built
 
 __all__ = ["build", "version"]
@@ -24,7 +24,7 @@ def version() -> str:
 
 
 def build(
-    case: Case, direction: str, arrays: Data, threads: int, variant: str
+    case: LayerCase, direction: str, arrays: Data, threads: int, variant: str
 ) -> Built:
     """Prepare a layer."""
     tf.config.threading.set_intra_op_parallelism_threads(threads)

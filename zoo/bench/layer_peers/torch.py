@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from zoo.bench.cases import Case, Data
+from zoo.bench.cases import Data, LayerCase
 from zoo.bench.layer_peers.base import Built
 
 __all__ = ["build", "version"]
@@ -22,7 +22,7 @@ def version() -> str:
 
 
 def build(
-    case: Case, direction: str, arrays: Data, threads: int, variant: str
+    case: LayerCase, direction: str, arrays: Data, threads: int, variant: str
 ) -> Built:
     """Prepare a layer."""
     torch.set_num_threads(threads)
