@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from tiny_training import pictures, tiny_cfg
 
 from zoo.cli import main
+from zoo.cli.train import command
+from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 
 NUMPY = ["--backend", "numpy"]
@@ -49,6 +53,14 @@ def test_options_override_the_cfg(arguments: list[str], tmp_path: Path) -> None:
     assert (recipe["steps"], recipe["scales"], recipe["seed"]) == ([3], [0.1], 5)
     rates = [e["rate"] for e in RunFolder(tmp_path / "run").entries() if "rate" in e]
     assert rates == pytest.approx([1e-3, 1e-4, 1e-4])
+
+
+def test_what_is_no_option_of_a_run_is_a_field_of_the_recipe() -> None:
+    """Whatever click gives to ``**recipe`` must be one."""
+    named = inspect.signature(command.callback).parameters
+    others = {parameter.name for parameter in command.params} - named.keys()
+    assert others <= {field.name for field in fields(Recipe)}
+    assert {"updates", "cost", "clip_gradient"} <= others
 
 
 def test_resume_and_change_of_mind(

@@ -20,6 +20,7 @@ from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
 from zoo.train.costs import COSTS
 from zoo.train.learner import NetworkLearner
+from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
 from zoo.train.session import Session
 
@@ -262,25 +263,20 @@ def test_bad_losses_change_nothing() -> None:
 
 
 def test_run_is_resumed_exactly_and_by_the_other_back_end(tmp_path: Path) -> None:
-    options = {
-        "cfg": str(tiny_cfg(tmp_path, middle="[batchnorm]\n\n[dropout]\n")),
-        "data": [str(pictures(tmp_path / "data"))],
-        "updates": 6,
-        "batch": 2,
-        "patch": 6,
-        "average": 0.1,
-        "backend": "torch",
-        "threads": 1,
-    }
+    cfg = tiny_cfg(tmp_path, middle="[batchnorm]\n\n[dropout]\n")
+    data = [pictures(tmp_path / "data")]
+    changes = {"updates": 6, "batch": 2, "patch": 6, "average": 0.1}
 
-    def session(output: str, resume: bool = False, **change: Any) -> Session:
-        given = {**options, "output": str(tmp_path / output), **change}
-        made = (
-            Session.resume(tmp_path / output, {**given, "data": ()})
-            if resume
-            else Session.start(given)
+    def session(output: str, resume: bool = False, backend: str = "torch") -> Session:
+        options = TrainingOptions(
+            () if resume else data, changes=changes, backend=backend, threads=1
         )
-        made.prepare(given)
+        made = (
+            Session.resume(tmp_path / output, options)
+            if resume
+            else Session.start(cfg, tmp_path / output, options)
+        )
+        made.prepare()
         return made
 
     whole = session("whole")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_training import assert_equal_checkpoints, begin, go_on
+from tiny_sessions import assert_equal_checkpoints, begin, go_on
 from tiny_training import BATCHNORM, tiny_cfg
 
 from zoo.errors import PluginError

@@ -9,10 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
+from tiny_sessions import assert_equal_checkpoints, begin, go_on, tensors
 from tiny_training import BATCHNORM, pictures, tiny_cfg
 
 from zoo.errors import ReaderError, UsageError, WeightsError, ZooError
@@ -25,52 +25,6 @@ from zoo.train.loop import Report, Trainer, TrainingError
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 from zoo.train.session import Session
-
-OPTIONS: dict[str, Any] = {
-    "updates": 10,
-    "batch": 2,
-    "patch": 6,
-    "learning_rate": 1e-3,
-    "backend": "numpy",
-    "save_every": 4,
-    "validate_every": 5,
-    "log_every": 2,
-}
-
-
-def begin(folder: Path, output: str, cfg: Path, **options: Any) -> Session:
-    """A new session on three small pictures."""
-    data = folder / "data"
-    if not data.exists():
-        pictures(data)
-    given = {
-        **OPTIONS,
-        "cfg": str(cfg),
-        "data": [str(data)],
-        "output": str(folder / output),
-        **options,
-    }
-    session = Session.start(given)
-    session.prepare(given)
-    return session
-
-
-def go_on(path: Path, **options: Any) -> Session:
-    given = {**OPTIONS, **dict.fromkeys(("updates", "batch", "patch")), **options}
-    session = Session.resume(path, given)
-    session.prepare(given)
-    return session
-
-
-def tensors(path: Path) -> dict[str, np.ndarray]:
-    return SafetensorsReader.read(path).tensors
-
-
-def assert_equal_checkpoints(a: Path, b: Path) -> None:
-    ours, theirs = tensors(a), tensors(b)
-    assert ours.keys() == theirs.keys()
-    for name, array in ours.items():
-        np.testing.assert_array_equal(array, theirs[name], err_msg=name)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "momentum"])
@@ -96,7 +50,7 @@ def test_ten_updates_are_five_and_five(
 
 KILLED = """
 import sys
-from test_training import begin
+from tiny_sessions import begin
 from pathlib import Path
 folder = Path(sys.argv[1])
 session = begin(folder, "killed", folder / "tiny.cfg", updates=4000, save_every=3)

@@ -8,6 +8,7 @@ import pytest
 
 from zoo.evaluate import bicubic, cases_in, evaluate
 from zoo.models.edsr import EDSR
+from zoo.train.options import TrainingOptions
 from zoo.train.session import Session
 
 
@@ -16,20 +17,20 @@ def test_small_edsr_beats_bicubic_on_set5(shared: Path, tmp_path: Path) -> None:
     cfg = tmp_path / "edsr.cfg"
     cfg.write_text(EDSR.write(blocks=4, filters=16, scale=2))
     set5 = shared / "data" / "benchmarks" / "Set5" / "x2"
-    options = {
-        "cfg": str(cfg),
-        "data": [str(shared / "data" / "train" / "t91")],
-        "validate": str(set5),
-        "output": str(tmp_path / "run"),
-        "updates": 400,
-        "batch": 4,
-        "patch": 24,
-        "learning_rate": 2e-3,
-        "policy": "sgdr",
-        "validate_every": 200,
-    }
-    session = Session.start(options)
-    session.prepare(options)
+    options = TrainingOptions(
+        data=[shared / "data" / "train" / "t91"],
+        validate=set5,
+        changes={
+            "updates": 400,
+            "batch": 4,
+            "patch": 24,
+            "learning_rate": 2e-3,
+            "policy": "sgdr",
+        },
+        validate_every=200,
+    )
+    session = Session.start(cfg, tmp_path / "run", options)
+    session.prepare()
     session.trainer.run()
     baseline = evaluate(bicubic(2), cases_in(set5, 2)[0], 2).psnr
     psnr = [e["psnr"] for e in session.folder.entries() if "psnr" in e]

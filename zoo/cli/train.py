@@ -5,12 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from zoo.cli._common import backend_option, device_option, on_device, threads_option
+from zoo.train.options import TrainingOptions
 
 if TYPE_CHECKING:
     from zoo.train.loop import Report
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_EVERY = click.IntRange(min=1)
+_every = partial(click.option, type=click.IntRange(min=1), show_default=True)
 
 
 @click.command(short_help="Train a network on a folder of pictures.")
@@ -44,14 +46,31 @@ _EVERY = click.IntRange(min=1)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of [net]."
 )
-@click.option("--validate-every", type=_EVERY, default=1000, show_default=True)
-@click.option("--save-every", type=_EVERY, default=200, show_default=True)
-@click.option("--log-every", type=_EVERY, default=50, show_default=True)
+@_every("--validate-every", default=TrainingOptions.validate_every)
+@_every("--save-every", default=TrainingOptions.save_every)
+@_every("--log-every", default=TrainingOptions.log_every)
 @click.option("--minutes", type=float, help="Stop, resumable, after so long.")
 @backend_option
 @device_option
 @threads_option
-def command(**options: Any) -> None:
+def command(
+    cfg: str | None,
+    data: tuple[str, ...],
+    output: str | None,
+    validate: str | None,
+    resume: str | None,
+    from_weights: str | None,
+    from_cfg: str | None,
+    settings: tuple[str, ...],
+    validate_every: int,
+    save_every: int,
+    log_every: int,
+    minutes: float | None,
+    backend: str | None,
+    device: str | None,
+    threads: int | None,
+    **recipe: Any,
+) -> None:
     """Train the network CFG on pictures, or go on with a run.
 
     The pictures of --data are the large ones; small ones are made from them by
@@ -62,31 +81,41 @@ def command(**options: Any) -> None:
     and --set reaches the keys that have no option of their own.
     """
     from zoo.errors import UsageError
-
-    resume = options["resume"]
-    if resume is None and not (
-        options["cfg"] and options["data"] and options["output"]
-    ):
-        raise UsageError("training needs CFG, --data and --output, or --resume")
-    if resume is not None:
-        for name, what in (
-            ("cfg", "cfg"),
-            ("output", "folder"),
-            ("from_weights", "weights"),
-        ):
-            if options[name]:
-                raise UsageError(f"a resumed run has its {what} already; leave it out")
-    options["backend"] = on_device(options["backend"], options["device"])
-
     from zoo.train.session import Session
 
-    if resume:
+    options = TrainingOptions(
+        data=data,
+        validate=validate,
+        changes=recipe,  # the other options are called like its fields
+        settings=settings,
+        backend=on_device(backend, device),
+        threads=threads,
+        validate_every=validate_every,
+        save_every=save_every,
+        log_every=log_every,
+    )
+    if resume is not None:
+        for given, what in (
+            (cfg, "cfg"),
+            (output, "folder"),
+            (from_weights, "weights"),
+        ):
+            if given:
+                raise UsageError(f"a resumed run has its {what} already; leave it out")
         session = Session.resume(Path(resume), options)
+    elif cfg and data and output:
+        session = Session.start(
+            cfg,
+            output,
+            options,
+            from_weights=from_weights,
+            from_cfg=from_cfg,
+            say=_say,
+        )
     else:
-        session = Session.start(options, _say)
-    session.prepare(options, _say)
-    minutes = options["minutes"]
-    with _display(session, options["log_every"]) as show:
+        raise UsageError("training needs CFG, --data and --output, or --resume")
+    session.prepare(_say)
+    with _display(session, log_every) as show:
         session.trainer.report = show
         try:
             session.trainer.run(seconds=None if minutes is None else 60 * minutes)

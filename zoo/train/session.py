@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from zoo.state import save_weights
 from zoo.train.data import PatchSampler, load_pairs, picture_files
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
+from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 from zoo.train.transfer import transfer
@@ -28,34 +29,23 @@ __all__ = ["Session"]
 
 _OWN_CASES = 5  # training pictures to validate on where no others are given
 
-# Options of the command line that are called like fields of Recipe.
-_RECIPE_OPTIONS = (
-    "updates",
-    "batch",
-    "patch",
-    "cost",
-    "optimizer",
-    "learning_rate",
-    "policy",
-    "decay",
-    "clip_gradient",
-    "average",
-    "burn_in",
-    "seed",
-)
-
 
 class Session:
     """A training run: network, pictures, recipe, folder.
 
     Use :meth:`start` or :meth:`resume`, then :meth:`prepare`, then
-    ``session.trainer.run()``. ``options`` are those of ``zoo train``, by name;
-    missing ones are as if not given.
+    ``session.trainer.run()``.
     """
 
     def __init__(
-        self, folder: RunFolder, network: Network, recipe: Recipe, data: dict[str, Any]
+        self,
+        folder: RunFolder,
+        network: Network,
+        recipe: Recipe,
+        data: dict[str, Any],
+        options: TrainingOptions,
     ) -> None:
+        self.options = options
         self.folder = folder
         self.network = network
         self.recipe = recipe
@@ -65,55 +55,76 @@ class Session:
 
     @classmethod
     def start(
-        cls, options: Mapping[str, Any], say: Callable[[str], None] | None = None
+        cls,
+        cfg: str | Path,
+        output: str | Path,
+        options: TrainingOptions,
+        *,
+        from_weights: str | Path | None = None,
+        from_cfg: str | Path | None = None,
+        say: Callable[[str], None] | None = None,
     ) -> Session:
         """A new run; its folder is made and the cfg copied into it.
+
+        Parameters
+        ----------
+        cfg : path
+            Of the network, or the name of one that is installed.
+        output : path
+            Folder of the run.
+        options : TrainingOptions
+        from_weights, from_cfg : path, optional
+            Start from these weights of this network; see
+            :func:`zoo.train.transfer.transfer`.
+        say : callable, optional
+            Told, in a sentence, what was taken over from them.
 
         Raises
         ------
         ZooError
             Before anything is written, if the call cannot be meant.
         """
-        path = find_cfg(options["cfg"])
+        path = find_cfg(cfg)
         network = Network.read(path)
         whole_scale(network)
         require_pictures(network.pixels, network.source)
         recipe = _overridden(Recipe.of(network), options)
         data = _data(options, {"folders": [], "validate": None})
-        folder = RunFolder(options["output"])
+        folder = RunFolder(output)
         network.initialize(recipe.seed)
-        if options.get("from_weights"):
-            copied, total = transfer(
-                network, options["from_weights"], options.get("from_cfg")
-            )
+        if from_weights:
+            copied, total = transfer(network, from_weights, from_cfg)
             if say is not None:
-                say(f"{copied} of {total} tensors from {options['from_weights']}")
+                say(f"{copied} of {total} tensors from {from_weights}")
         folder.create(path.read_text(encoding="utf-8"), data)
-        return cls(folder, network, recipe, data)
+        return cls(folder, network, recipe, data, options)
 
     @classmethod
-    def resume(cls, path: Path, options: Mapping[str, Any]) -> Session:
-        """An old run; options change its recipe from here on."""
+    def resume(cls, path: Path, options: TrainingOptions) -> Session:
+        """An old run; options change its recipe from here on.
+
+        Raises
+        ------
+        ZooError
+            If there is no run, or the call cannot be meant.
+        """
         folder = RunFolder(path)
         if not folder.last.exists():
             raise UsageError(f"{path} holds no run with a checkpoint")
         folder.tidy()
         network = Network.read(folder.cfg)
         recipe = _overridden(Recipe.from_dict(folder.load().recipe), options)
-        known = {} if options.get("data") else folder.read_data()
+        known = {} if options.data else folder.read_data()
         data = _data(options, {"folders": [], "validate": None, **known})
-        if options.get("data") or options.get("validate"):
+        if options.data or options.validate:
             folder.write_data(data)
-        return cls(folder, network, recipe, data)
+        return cls(folder, network, recipe, data, options)
 
-    def prepare(
-        self, options: Mapping[str, Any], say: Callable[[str], None] | None = None
-    ) -> None:
+    def prepare(self, say: Callable[[str], None] | None = None) -> None:
         """Load the pictures and make the trainer.
 
         Parameters
         ----------
-        options : mapping
         say : callable, optional
             Told, in a sentence each, of pictures that are left out.
         """
@@ -129,7 +140,7 @@ class Session:
             seed=self.recipe.seed,
             augment=self.recipe.augment,
         )
-        kernels = select(options.get("backend"), options.get("threads"))
+        kernels = select(self.options.backend, self.options.threads)
         self.trainer = Trainer(
             self._learner(kernels),
             sampler,
@@ -139,9 +150,9 @@ class Session:
                 self.folder.cfg, kernels, self._cases(scale, pairs), scale
             ),
             save_best=self._save_best,
-            validate_every=options.get("validate_every", 1000),
-            save_every=options.get("save_every", 200),
-            log_every=options.get("log_every", 50),
+            validate_every=self.options.validate_every,
+            save_every=self.options.save_every,
+            log_every=self.options.log_every,
         )
         if self.is_new:
             self.trainer.save()  # from now on the run can be resumed
@@ -221,21 +232,20 @@ class _Validator:
         return scores.psnr
 
 
-def _overridden(recipe: Recipe, options: Mapping[str, Any]) -> Recipe:
-    """A recipe with what the command line says, checked."""
-    recipe = recipe.changed(**{name: options.get(name) for name in _RECIPE_OPTIONS})
-    recipe = recipe.with_settings(options.get("settings") or ())
+def _overridden(recipe: Recipe, options: TrainingOptions) -> Recipe:
+    """A recipe with what the options say, checked."""
+    recipe = recipe.changed(**options.changes).with_settings(options.settings)
     recipe.check()
     return recipe
 
 
-def _data(options: Mapping[str, Any], known: dict[str, Any]) -> dict[str, Any]:
+def _data(options: TrainingOptions, known: dict[str, Any]) -> dict[str, Any]:
     """Where the pictures are, absolute, checked to exist."""
     data = dict(known)
-    if options.get("data"):
-        data["folders"] = [str(Path(folder).resolve()) for folder in options["data"]]
-    if options.get("validate"):
-        data["validate"] = str(Path(options["validate"]).resolve())
+    if options.data:
+        data["folders"] = [str(Path(folder).resolve()) for folder in options.data]
+    if options.validate:
+        data["validate"] = str(Path(options.validate).resolve())
     picture_files(data["folders"])
     if data["validate"]:
         cases_in(data["validate"], 1)

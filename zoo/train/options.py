@@ -1,0 +1,43 @@
+"""What a training run is told beside its network and its folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+__all__ = ["TrainingOptions"]
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """Pictures, changes of the recipe, and how the run is worked off.
+
+    Attributes
+    ----------
+    data : sequence of path
+        Folders of pictures; a resumed run has its own.
+    validate : path, optional
+        Folder to measure PSNR on; by default some of the pictures, or what a
+        resumed run has.
+    changes : mapping of str to object
+        Fields of :class:`zoo.train.recipe.Recipe` and what they shall be instead of
+        what the cfg says, or the run that is resumed; None leaves them as they are.
+    settings : sequence of str
+        More changes, written ``key=value``, the keys those of [net].
+    backend, threads
+        As in :func:`zoo.plugins.select`.
+    validate_every, save_every, log_every : int
+        Updates between two validations, checkpoints, lines of the log.
+    """
+
+    data: Sequence[str | Path] = ()
+    validate: str | Path | None = None
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    settings: Sequence[str] = ()
+    backend: str | None = None
+    threads: int | None = None
+    validate_every: int = 1000
+    save_every: int = 200
+    log_every: int = 50
