@@ -166,8 +166,9 @@ def test_a_missing_extension_is_explained(
 
     # None in sys.modules makes the import fail, as if it had not been built.
     monkeypatch.setitem(sys.modules, "zoo.plugins.native._native", None)
-    for name in [name for name in sys.modules if name == "zoo.plugins.native"]:
-        monkeypatch.delitem(sys.modules, name)
+    for name in [*sys.modules]:
+        if name.startswith("zoo.plugins.native") and sys.modules[name] is not None:
+            monkeypatch.delitem(sys.modules, name)
     refresh()
     try:
         assert main(["info", "--json"]) == 0

@@ -12,12 +12,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import zoo.plugins
 from zoo.errors import PluginError, UsageError
 from zoo.plugins import ConvGeometry, Padding, select
 
 try:
-    from zoo.plugins.native import NativeKernels, _native, isa
+    from zoo.plugins.native import NativeKernels, _binding, _native, isa
 except PluginError as error:
     pytest.skip(str(error), allow_module_level=True)
 
@@ -76,27 +75,6 @@ def test_unknown_algorithm_is_an_error() -> None:
         NativeKernels(1, algorithm="fft")  # type: ignore[arg-type]
 
 
-def test_levels_that_compute_wrongly_are_left_out(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    true_sample = isa._sample
-
-    def sample(level: int, *, tiles: bool) -> list[np.ndarray]:
-        return [array + (level > 0) for array in true_sample(0, tiles=tiles)]
-
-    monkeypatch.setattr(isa, "_sample", sample)
-    monkeypatch.setattr(_native, "cpu_level", lambda: 1)
-    isa.available.cache_clear()
-    try:
-        with pytest.warns(RuntimeWarning, match="avx2"):
-            assert isa.available() == ("portable",)
-        assert isa.why_not(0)["avx2"] == "it fails its self-test"
-        with pytest.raises(PluginError, match="fails its self-test"):
-            isa.choose("avx2")
-    finally:
-        isa.available.cache_clear()
-
-
 @pytest.mark.parametrize(
     ("flags", "has", "reasons"),
     [
@@ -150,7 +128,7 @@ def test_a_library_compiled_for_another_version_is_recognised(
 ) -> None:
     monkeypatch.setattr(_native, "BINDING", 0)
     with pytest.raises(PluginError, match="another version"):
-        importlib.reload(zoo.plugins.native)
+        importlib.reload(_binding)
 
 
 def test_several_python_threads_at_once() -> None:

@@ -8,7 +8,7 @@ allocate the results.
 
 from libc.stdint cimport int64_t
 
-# Raised together with the number in __init__.py whenever a signature here changes,
+# Raised together with the number in _binding.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
 BINDING = 4
 

@@ -1,4 +1,4 @@
-"""Names of activations, paddings and algorithms as numbers of kernels.h."""
+"""Names of activations, paddings, algorithms and levels as numbers of C."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "ALGORITHM_CODES",
     "AUTO_CODES",
     "CODE_NAMES",
+    "LEVELS",
     "PAD_CODES",
     "PIXEL_CODES",
     "TILED",
@@ -51,6 +52,9 @@ AUTO_CODES = {"f32": 0, "bf16": 9}
 CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
 TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
 """Output rows that an algorithm computes together, where not 1."""
+
+LEVELS = ("portable", "avx2", "avx512", "amx")
+"""Names of instruction sets, by number; each one includes those before it."""
 
 PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
 

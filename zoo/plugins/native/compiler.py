@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.errors import MemoryLimitError
 from zoo.memory import amount
 from zoo.plugins.base import Array, Precision
 from zoo.plugins.native import codes
+from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena, aligned
 from zoo.plugins.native.describe import Convolution, describe, set_pixels
 from zoo.plugins.native.translate import translate
@@ -32,7 +32,7 @@ from zoo.plugins.schedule import Schedule, most_rows, plan_bands
 from zoo.plugins.strips import Strip, cut, strip_bounds
 
 if TYPE_CHECKING:
-    from zoo.plugins.native import NativeKernels
+    from zoo.plugins.native.kernels import NativeKernels
 
 __all__ = ["NativePlan"]
 

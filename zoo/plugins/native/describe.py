@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-import zoo.plugins.native._native as _native  # noqa: PLR0402
 from zoo.plugins.native import codes
+from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
 from zoo.plugins.program import (
     Activate,

@@ -1,0 +1,26 @@
+"""The compiled kernels, checked to be those of this version of zoo."""
+
+from __future__ import annotations
+
+from zoo.errors import PluginError
+
+try:
+    # The form with "from" would blame a circular import for a missing file.
+    import zoo.plugins.native._native as _native  # noqa: PLR0402
+except ImportError as error:
+    raise PluginError(
+        "the native kernels were not compiled (no C compiler when zoo was installed); "
+        "install a C compiler and run `pip install -e .` in a checkout, or "
+        f"`pip install --force-reinstall --no-cache-dir cfgzoo` ({error})"
+    ) from error
+
+__all__ = ["_native"]
+
+_BINDING = 4  # of _native.pyx
+
+if getattr(_native, "BINDING", None) != _BINDING:
+    raise PluginError(
+        "the native kernels were compiled for another version of zoo; compile them "
+        "again: `pip install -e .` in a checkout, or "
+        "`pip install --force-reinstall --no-cache-dir cfgzoo`"
+    )

@@ -1,0 +1,296 @@
+"""The back end itself: what running needs of C; see backward.py for training."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from zoo.errors import PluginError, ShapeError, UsageError
+from zoo.plugins.base import (
+    Array,
+    ConvGeometry,
+    PoolGeometry,
+    Precision,
+    ShuffleOrder,
+    Taps,
+)
+from zoo.plugins.native._binding import _native
+from zoo.plugins.native.arrays import as_rows, check_length, computable, pool_output
+from zoo.plugins.native.backward import Backward
+from zoo.plugins.native.codes import (
+    ACTIVATION_CODES,
+    ALGORITHM_CODES,
+    ALGORITHMS,
+    AUTO_CODES,
+    CODE_NAMES,
+    LEVELS,
+    TILED,
+    Algorithm,
+    geometry_codes,
+    plain,
+)
+from zoo.plugins.native.compiler import NativePlan
+from zoo.plugins.native.isa import choose, has_tiles, why_not
+from zoo.plugins.numpy.convolution import output_shape
+from zoo.plugins.program import Cache, Compiled, Program
+
+__all__ = ["NativeKernels"]
+
+
+class NativeKernels(Backward):
+    """Kernels in C; see :class:`zoo.plugins.base.Kernels`.
+
+    Parameters
+    ----------
+    threads : int, optional
+        As for every back end.
+    isa : {"portable", "avx2", "avx512", "amx"}, optional
+        Instruction set; else ``ZOO_ISA``, else the best that there is.
+    algorithm : str, optional
+        One of :data:`ALGORITHMS`, for every convolution that it can do; others
+        are done as "auto" would. Those in ``codes.TILED`` need AMX.
+
+    Raises
+    ------
+    PluginError
+        If this processor does not have the instruction set asked for, or not the
+        one that the algorithm needs.
+    UsageError
+        If there is no instruction set or algorithm of that name.
+    """
+
+    name = "native"
+
+    def __init__(
+        self,
+        threads: int | None = None,
+        isa: str | None = None,
+        algorithm: Algorithm = "auto",
+    ) -> None:
+        super().__init__(threads)
+        if algorithm not in ALGORITHM_CODES:
+            raise UsageError(
+                f"there is no algorithm {algorithm!r}; give one of "
+                f"{', '.join(ALGORITHMS)}"
+            )
+        self.algorithm = algorithm
+        self.level = choose(isa)
+        """Number of the instruction set: an index of ``LEVELS``."""
+        if algorithm in TILED and not has_tiles(self.level):
+            raise PluginError(
+                f"the algorithm {algorithm!r} needs AMX, and the instruction set here "
+                f"is {LEVELS[self.level]}; take another algorithm"
+            )
+
+    @property
+    def isa(self) -> str:
+        """Name of the instruction set, as ``ZOO_ISA`` takes it."""
+        return LEVELS[self.level]
+
+    @property
+    def instruction_set(self) -> str:
+        """ "portable C", "AVX2+FMA", "AVX-512"."""
+        return str(_native.describe(self.level)[0])
+
+    @property
+    def unused_instruction_sets(self) -> dict[str, str]:
+        """Higher levels that the processor has, and why they are not used."""
+        return why_not(self.level)
+
+    def compile(
+        self,
+        program: Program,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",
+    ) -> Compiled | None:
+        if not program.steps:
+            return None
+        return NativePlan(program, self, memory, cache, precision)
+
+    # -- convolution -------------------------------------------------------
+
+    def conv2d(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        geometry: ConvGeometry,
+        activation: str = "linear",
+    ) -> Array:
+        code = ACTIVATION_CODES.get(activation)
+        if not computable(x, weights, biases) or activation == "prelu":
+            return super().conv2d(x, weights, biases, geometry, activation)
+        shape = output_shape(x.shape, weights.shape, geometry)
+        check_length("biases", biases, weights.shape[3])
+        out = np.empty(shape, np.float32)
+        _native.conv2d(
+            *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
+            *geometry_codes(geometry),
+            self.algorithm_code(x.shape, weights.shape, geometry),
+            *(code or (0, 0.0)),
+            out,
+        )
+        return out if code else self.activate(out, activation)
+
+    def chosen_algorithm(
+        self,
+        x_shape: Sequence[int],
+        weights_shape: Sequence[int],
+        geometry: ConvGeometry,
+    ) -> str:
+        """Name of the algorithm that :meth:`conv2d` uses for these shapes.
+
+        One of :data:`ALGORITHMS` but "auto", or what "direct" comes down to:
+        "dot" for few filters, "depthwise" for one channel per group.
+        """
+        return CODE_NAMES[self.algorithm_code(x_shape, weights_shape, geometry)]
+
+    def algorithm_code(
+        self,
+        x_shape: Sequence[int],
+        weights_shape: Sequence[int],
+        geometry: ConvGeometry,
+        *,
+        packed: bool = False,
+        precision: Precision = "f32",
+    ) -> int:
+        """Number of the algorithm for these shapes, an index of ``CODE_NAMES``.
+
+        ``packed`` says that packed weights will be used many times, so that the
+        time to pack them does not count.
+        """
+        auto = AUTO_CODES[precision]
+        wanted = auto if self.algorithm == "auto" else ALGORITHM_CODES[self.algorithm]
+        shapes = tuple(x_shape), tuple(weights_shape), *geometry_codes(geometry)
+        code = int(_native.conv_algorithm(self.level, *shapes, wanted, packed))
+        if code < 0:  # the one asked for cannot do this
+            code = int(_native.conv_algorithm(self.level, *shapes, auto, packed))
+        return code
+
+    def dense(
+        self,
+        x: Array,
+        weights: Array,
+        biases: Array | None,
+        activation: str = "linear",
+    ) -> Array:
+        code = ACTIVATION_CODES.get(activation)
+        if not computable(x, weights, biases) or activation == "prelu":
+            return super().dense(x, weights, biases, activation)
+        if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[1]:
+            raise ShapeError(
+                f"weights of shape {weights.shape} cannot take inputs {x.shape}"
+            )
+        check_length("biases", biases, weights.shape[0])
+        out = np.empty((x.shape[0], weights.shape[0]), np.float32)
+        _native.dense(
+            *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
+            *(code or (0, 0.0)),
+            out,
+        )
+        return out if code else self.activate(out, activation)
+
+    # -- pooling and shuffling ---------------------------------------------
+
+    def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        pooled = self._pool(x, geometry, mean=False)
+        return super().max_pool(x, geometry) if pooled is None else pooled
+
+    def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
+        pooled = self._pool(x, geometry, mean=True)
+        return super().average_pool(x, geometry) if pooled is None else pooled
+
+    def _pool(self, x: Array, geometry: PoolGeometry, *, mean: bool) -> Array | None:
+        """What C gives; None for what C does not cover."""
+        shape = pool_output(x.shape, geometry)
+        if shape is None or not computable(x):
+            return None
+        out = np.empty(shape, np.float32)
+        size, stride, padding = (tuple(map(int, part)) for part in geometry)
+        _native.pool(
+            self.level, self.threads, mean, plain(x), size, stride, padding, out
+        )
+        return out
+
+    def depth_to_space(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        batch, height, width, depth = x.shape
+        if not computable(x) or scale < 1 or depth % (scale * scale):
+            return super().depth_to_space(x, scale, order)
+        shape = (batch, height * scale, width * scale, depth // (scale * scale))
+        out = np.empty(shape, np.float32)
+        _native.shuffle(self.threads, True, scale, order == "dcr", plain(x), out)
+        return out
+
+    def space_to_depth(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
+        batch, height, width, channels = x.shape
+        if not computable(x) or scale < 1 or height % scale or width % scale:
+            return super().space_to_depth(x, scale, order)
+        shape = (batch, height // scale, width // scale, channels * scale * scale)
+        out = np.empty(shape, np.float32)
+        _native.shuffle(self.threads, False, scale, order == "dcr", plain(x), out)
+        return out
+
+    # -- moving values -----------------------------------------------------
+
+    def copy_channels(
+        self, x: Array, first: int, out: Array, to_first: int, width: int
+    ) -> None:
+        fits = computable(x, out) and out.flags.c_contiguous and width > 0
+        if not fits or x.shape[:-1] != out.shape[:-1]:
+            super().copy_channels(x, first, out, to_first, width)
+            return
+        results = out.reshape(-1, out.shape[-1])  # a view, for it is written to
+        _native.copy_channels(self.threads, as_rows(x), first, results, to_first, width)
+
+    def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
+        if not computable(x) or not any(taps):
+            return None
+        counts = [len(some) for some in taps]
+        pairs = [pair for some in taps for pair in some]
+        shape = (math.prod(x.shape[:axis]), x.shape[axis], -1)
+        rows = plain(x).reshape(shape)
+        out = np.empty((shape[0], len(taps), rows.shape[2]), np.float32)
+        _native.resample(
+            *(self.level, self.threads, np.cumsum([0, *counts], dtype=np.int64)),
+            np.array([place for place, _ in pairs], np.int64),
+            np.array([weight for _, weight in pairs], np.float32),
+            *(rows, out),
+        )
+        return out.reshape(*x.shape[:axis], len(taps), *x.shape[axis + 1 :])
+
+    # -- value by value ----------------------------------------------------
+
+    def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
+        code = ACTIVATION_CODES.get(name)
+        if code is None or not computable(x) or (name == "prelu" and slopes is None):
+            return super().activate(x, name, slopes)
+        rows = as_rows(x)
+        out = np.empty_like(rows)
+        each = None
+        if name == "prelu":
+            check_length("slopes", slopes, rows.shape[1])
+            each = plain(slopes)
+        _native.activate(self.level, self.threads, *code, each, rows, out)
+        return out.reshape(x.shape)
+
+    def add(
+        self,
+        a: Array,
+        b: Array,
+        alpha: float = 1.0,
+        beta: float = 1.0,
+        activation: str = "linear",
+    ) -> Array:
+        code = ACTIVATION_CODES.get(activation)
+        if not code or not computable(a, b) or a.shape != b.shape:
+            return super().add(a, b, alpha, beta, activation)
+        left, right = plain(a), plain(b)
+        out = np.empty(a.shape, np.float32)
+        _native.blend(
+            *(self.level, self.threads, *code, alpha, beta),
+            *(left.reshape(-1), right.reshape(-1), out.reshape(-1)),
+        )
+        return out
