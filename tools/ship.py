@@ -2,7 +2,8 @@
 
     python tools/ship.py RUN NAME --sets ../shared/data/benchmarks
 
-writes zoo/weights/NAME.safetensors and NAME.yaml. NAME must be a network that
+writes zoo/weights/NAME.safetensors and NAME.yaml, and a row of the table in the
+README.md there. NAME must be a network that
 ships, of the same shape as the run's. SETS holds the folders Set5/x2 and so on,
 each as `zoo eval` takes it.
 """
@@ -16,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.api import Model
-from zoo.cards import Card, digest, write_card
+from zoo.cards import Card, digest, read_card, write_card
 from zoo.catalog import CFG_FOLDER, find_cfg
 from zoo.cli.train import command as train_command
 from zoo.evaluate import Scores, bicubic, cases_in, enlarger, evaluate
+from zoo.files import atomic_write
 from zoo.network import Network
 from zoo.pairs import whole_scale
 from zoo.parsers.safetensors import read_metadata
@@ -100,6 +102,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ],
     )
     write_card(card, target.with_suffix(".yaml"))
+    write_table(options.output)
     print(json.dumps(card.scores, indent=1))
 
 
@@ -118,6 +121,36 @@ def measure(network: Network, sets: Path, scale: int) -> dict[str, Scores]:
         origin = origin if origin == "MATLAB's bicubic" else "that of the sets"
         found[name] = evaluate(enlarge, cases, scale, origin)
     return found
+
+
+def write_table(folder: Path) -> None:
+    """Write the table of scores at the end of README.md anew, from the cards."""
+    readme = folder / "README.md"
+    if not readme.exists():
+        return
+    head = (
+        "| network | parameters | Set5, dB / SSIM | Set14 | bicubic | updates | hours |"
+    )
+    lines = [head, "|---" * 7 + "|"]
+    for path in sorted(folder.glob("*.yaml")):
+        card = read_card(path)
+        five, fourteen = (card.scores[name] for name in SETS)
+        cells = (
+            f"`{card.network}`",
+            f"{card.parameters:,}",
+            *(
+                f"{score['psnr']:.2f} / {score['ssim']:.4f}"
+                for score in (five, fourteen)
+            ),
+            f"{five['bicubic']:.2f}, {fourteen['bicubic']:.2f}",
+            f"{card.training['updates']:,}",
+            str(card.training["hours"]),
+        )
+        lines.append(f"| {' | '.join(cells)} |")
+    text, found, _ = readme.read_text(encoding="utf-8").partition(head)
+    if found:
+        with atomic_write(readme) as file:
+            file.write((text + "\n".join(lines) + "\n").encode())
 
 
 def train_call(cfg: Path, recipe: Recipe, start: str | None) -> str:

@@ -59,6 +59,19 @@ def test_validation_folder(tmp_path: Path) -> None:
     assert not (tmp_path / "other").exists()
 
 
+def test_other_pictures_leave_the_validation_folder(tmp_path: Path) -> None:
+    own = pictures(tmp_path / "valid", count=1)
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path), validate=str(own))
+    session.trainer.run(until=1)
+    other = [pictures(tmp_path / "other")]
+    resumed = go_on(tmp_path / "run", data=other)
+    assert len(resumed.trainer.validate.cases) == 1
+    session.folder.data.write_text("{")
+    with pytest.raises(UsageError, match="name the pictures with --data"):
+        go_on(tmp_path / "run")
+    assert len(go_on(tmp_path / "run", data=other).trainer.validate.cases) > 1
+
+
 def test_network_of_luma_learns_from_luma(tmp_path: Path) -> None:
     cfg = tmp_path / "luma.cfg"
     cfg.write_text(

@@ -114,8 +114,13 @@ class Session:
         folder.tidy()
         network = Network.read(folder.cfg)
         recipe = _overridden(Recipe.from_dict(folder.load().recipe), options)
-        known = {} if options.data else folder.read_data()
-        data = _data(options, {"folders": [], "validate": None, **known})
+        try:
+            known = folder.read_data()
+        except UsageError:
+            if not options.data:
+                raise
+            known = {"folders": [], "validate": None}
+        data = _data(options, known)
         if options.data or options.validate:
             folder.write_data(data)
         return cls(folder, network, recipe, data, options)
