@@ -298,6 +298,44 @@ def test_run_is_resumed_exactly_and_by_the_other_back_end(tmp_path: Path) -> Non
     assert model(np.zeros((5, 4, 3), np.uint8)).shape == (10, 8, 3)
 
 
+DEAD = (
+    "[convolutional]\nfilters=4\nsize=1\nbatch_normalize=1\nactivation=relu\n\n"
+    "[route]\nlayers=0\n"
+)
+
+
+def test_a_branch_that_leads_nowhere_is_left_alone_by_both(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path, middle=DEAD)
+    data = [pictures(tmp_path / "data")]
+    changes = {"updates": 6, "batch": 2, "patch": 6, "average": 0.1}
+    changes |= {"optimizer": "adamw", "decay": 0.1}
+
+    def run(name: str, backends: tuple[str, str]) -> Any:
+        for number, backend in enumerate(backends):
+            options = TrainingOptions(
+                () if number else data, changes=changes, backend=backend, threads=1
+            )
+            session = (
+                Session.resume(tmp_path / name, options)
+                if number
+                else Session.start(cfg, tmp_path / name, options)
+            )
+            session.prepare()
+            session.trainer.run(until=3 * (number + 1))
+        return session.folder.load().learner
+
+    truth = run("numpy", ("numpy", "numpy"))
+    assert not any(name.startswith("m/1.") for name in truth.optimizer)
+    for number, backends in enumerate([("numpy", "torch"), ("torch", "numpy")]):
+        found = run(f"mixed{number}", backends)
+        assert found.optimizer.keys() == truth.optimizer.keys()
+        for name, array in found.weights.items():
+            dead = name.startswith("1.") and "rolling" not in name
+            np.testing.assert_allclose(
+                array, truth.weights[name], atol=0 if dead else 1e-4, err_msg=name
+            )
+
+
 def test_what_the_plugin_does_not_know() -> None:
     text = HEAD + CONV + "[shortcut]\nfrom=-1\nweights_type=per_feature\n"
     with pytest.raises(PluginError, match="learned weights"):

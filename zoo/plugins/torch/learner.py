@@ -63,23 +63,30 @@ class TorchLearner:
         self.average: Tensor | None = None
 
     def _lay_out(self) -> None:
-        """Move all tensors into one, parameters first, and gradients into another."""
-        parameters = list(self.module.parameters())
-        values = [*parameters, *self.module.buffers()]
-        self.flat = torch.cat([value.detach().reshape(-1) for value in values])
-        size = sum(parameter.numel() for parameter in parameters)
+        """Move all tensors into one, and gradients into another.
+
+        What learns comes first. Parameters that the output does not depend on do
+        not: the learner of the layers leaves them alone as well.
+        """
+        values = self.module.named()
+        self.learning = self.module.learning()
+        names = [
+            *self.learning,
+            *(name for name in values if name not in self.learning),
+        ]
+        self.flat = torch.cat([values[name].detach().reshape(-1) for name in names])
+        size = sum(values[name].numel() for name in self.learning)
         self.trained = self.flat[:size]
         self.gradient = torch.zeros_like(self.trained)
         start = 0
-        for value in values:
+        for name in names:
+            value = values[name]
             part = slice(start, start + value.numel())
             value.data = self.flat[part].view(value.shape)
             if start < size:
                 value.grad = self.gradient[part].view(value.shape)
             start = part.stop
-        self.shapes = {
-            name: tuple(value.shape) for name, value in self.module.named().items()
-        }
+        self.shapes = {name: tuple(values[name].shape) for name in names}
 
     def step(
         self,
@@ -155,16 +162,17 @@ class TorchLearner:
             slots.setdefault(slot, {})[name] = array
         joined: Any = {
             f"{slot}/{_ALL}": self._joined(
-                {name: arrays[_parameter(name)] for name in self._trained_names()}
+                {name: self._slot(arrays, name) for name in self.learning}
             )
             for slot, arrays in slots.items()
         }
         self.optimizer.restore(joined, state.updates)
         restore_random_states(self.network, state.random)
 
-    def _trained_names(self) -> list[str]:
-        count = len(list(self.module.parameters()))
-        return list(self.shapes)[:count]
+    def _slot(self, arrays: dict[str, Array], name: str) -> Array:
+        """An optimizer's array for a parameter; zeros if it was never updated."""
+        found = arrays.get(_parameter(name))
+        return np.zeros(self.shapes[name], np.float32) if found is None else found
 
     def _named(self, flat: Tensor) -> dict[str, Array]:
         """Cut one tensor into arrays; it may hold the parameters alone."""

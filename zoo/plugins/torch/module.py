@@ -108,6 +108,20 @@ class NetworkModule(torch.nn.Module):
         both = [*self.named_parameters(), *self.named_buffers()]
         return {name.replace("/", "."): value for name, value in both}
 
+    def learning(self) -> list[str]:
+        """Names, as of :meth:`named`, of the parameters that the output depends on."""
+        reached, todo = set(), [len(self._functions) - 1]
+        while todo:
+            index = todo.pop()
+            if index != INPUT and index not in reached:
+                reached.add(index)
+                todo += self.network.sources[index]
+        return [
+            name.replace("/", ".")
+            for name, _ in self.named_parameters()
+            if int(name.partition("/")[0]) in reached
+        ]
+
     @torch.no_grad()
     def load(self, tensors: dict[str, Array]) -> None:
         """Copy values in."""
