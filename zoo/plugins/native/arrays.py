@@ -1,14 +1,20 @@
-"""Which arrays C can take, and the shapes of results."""
+"""Which arrays C can take and how, and the shapes of results."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 
 from zoo.errors import ShapeError
 from zoo.plugins.base import Array, PoolGeometry
-from zoo.plugins.native.codes import plain
 
-__all__ = ["as_rows", "check_length", "computable", "pool_output"]
+__all__ = ["as_rows", "check_length", "computable", "plain", "pool_output"]
+
+
+def plain(array: Array | None) -> Any:
+    """The array, C-contiguous and aligned, in native byte order."""
+    return None if array is None else np.require(array, np.float32, ("C", "A"))
 
 
 def computable(*arrays: Array | None) -> bool:
@@ -25,6 +31,7 @@ def as_rows(x: Array) -> Array:
 
 
 def check_length(what: str, array: Array | None, length: int) -> None:
+    """Raise ShapeError unless an array is a vector of this length, or None."""
     if array is not None and array.shape != (length,):
         raise ShapeError(f"{what} have shape {array.shape}, not ({length},)")
 

@@ -9,13 +9,18 @@ import numpy as np
 from zoo.errors import ShapeError
 from zoo.plugins.base import Array, ConvGeometry, PoolGeometry
 from zoo.plugins.native._binding import _native
-from zoo.plugins.native.arrays import as_rows, check_length, computable, pool_output
+from zoo.plugins.native.arrays import (
+    as_rows,
+    check_length,
+    computable,
+    plain,
+    pool_output,
+)
 from zoo.plugins.native.codes import (
     ACTIVATION_CODES,
     ALGORITHM_CODES,
     Algorithm,
     geometry_codes,
-    plain,
 )
 from zoo.plugins.native.gradients import by_input
 from zoo.plugins.numpy import NumpyKernels

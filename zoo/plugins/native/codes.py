@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal, get_args
 
-import numpy as np
-
-from zoo.plugins.base import Array, ConvGeometry
+from zoo.plugins.base import ConvGeometry
 
 __all__ = [
     "ACTIVATION_CODES",
@@ -21,7 +19,6 @@ __all__ = [
     "TILE_ROWS",
     "Algorithm",
     "geometry_codes",
-    "plain",
 ]
 
 Algorithm = Literal[
@@ -91,11 +88,6 @@ ACTIVATION_CODES: dict[str, tuple[int, float]] = {
 
 PIXEL_CODES = {"uint8": 0, "uint16": 1, "float32": 2}
 """Numbers of enum zoo_pixel_type in engine.h."""
-
-
-def plain(array: Array | None) -> Any:
-    """The array, C-contiguous and aligned, in native byte order."""
-    return None if array is None else np.require(array, np.float32, ("C", "A"))
 
 
 def geometry_codes(geometry: ConvGeometry) -> tuple[Any, ...]:

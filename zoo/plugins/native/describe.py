@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from zoo.plugins.native import codes
 from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
+from zoo.plugins.native.arrays import plain
 from zoo.plugins.program import (
     Activate,
     Add,
@@ -94,9 +95,9 @@ def _describe_step(
             engine.set_conv(
                 *(position, inputs, skips, output, most_rows),
                 strip.widths[position][0],
-                *(found.weights, found.packed, codes.plain(operation.biases)),
+                *(found.weights, found.packed, plain(operation.biases)),
                 *codes.geometry_codes(operation.geometry),
-                *(found.code, activation, slope, codes.plain(e.slopes)),
+                *(found.code, activation, slope, plain(e.slopes)),
                 *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
                 operation.shuffle,
             )
@@ -116,7 +117,7 @@ def _describe_step(
             engine.set_pad(*one, tuple(map(int, operation.padding)), mode)
         case Activate():
             kind = codes.ACTIVATION_CODES[operation.name]
-            engine.set_activate(*one, *kind, codes.plain(operation.slopes))
+            engine.set_activate(*one, *kind, plain(operation.slopes))
         case Add():
             kind = codes.ACTIVATION_CODES[operation.activation]
             factors = operation.alpha, operation.beta

@@ -17,7 +17,13 @@ from zoo.plugins.base import (
     Taps,
 )
 from zoo.plugins.native._binding import _native
-from zoo.plugins.native.arrays import as_rows, check_length, computable, pool_output
+from zoo.plugins.native.arrays import (
+    as_rows,
+    check_length,
+    computable,
+    plain,
+    pool_output,
+)
 from zoo.plugins.native.backward import Backward
 from zoo.plugins.native.codes import (
     ACTIVATION_CODES,
@@ -29,7 +35,6 @@ from zoo.plugins.native.codes import (
     TILED,
     Algorithm,
     geometry_codes,
-    plain,
 )
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.isa import choose, has_tiles, why_not

@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 from zoo.plugins.native._binding import _native
-from zoo.plugins.native.codes import ALGORITHM_CODES, LEVELS, TILED
+from zoo.plugins.native.codes import ACTIVATION_CODES, ALGORITHM_CODES, LEVELS, TILED
 from zoo.shapes import Array
 
 __all__ = ["agrees"]
@@ -25,6 +25,7 @@ _UNTILED = tuple(
 )
 _TOLERANCE = 1e-4  # part of the largest value of a result
 
+_PRELU = ACTIVATION_CODES["prelu"]
 _ONE = (1, 1)
 _FRAME = (1, 1, 1, 1)
 _BARE = (0, 0, 0, 0)
@@ -144,6 +145,9 @@ class _Cases:
         for kind in range(_native.activations()):
             out = self._result(*line.shape)
             _native.activate(self._level, 1, kind, 0.1, None, line, out)
+        slopes, out = self._values(19), self._result(99, 19)
+        rows = self._x.reshape(99, 19)
+        _native.activate(self._level, 1, *_PRELU, slopes, rows, out)
         out = self._result(1, 5, 7, 19)
         _native.pool(self._level, 1, False, self._x, (5, 5), _ONE, _BARE, out)
         flat = self._x.ravel()
@@ -204,6 +208,10 @@ class _Cases:
                 *(level, 1, mean, self._x, delta, (5, 5), _ONE, _BARE, out)
             )
         rows, delta = self._x.reshape(99, 19), self._values(99, 19)
+        slopes, out = self._values(19), self._result(99, 19)
+        _native.activation_gradient(
+            *(level, 1, *_PRELU, slopes, rows, rows, delta, out)
+        )
         _native.slopes_gradient(level, 1, rows, delta, self._result(19))
         _native.column_sums(level, 1, delta, self._result(19))
         mean, factor, offset, share = self._values(4, 19)
