@@ -114,6 +114,8 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     assert scale_of(tmp_path) == 2
     with pytest.raises(UsageError, match="times 3"):
         list(cases_in(tmp_path, 3)[0])
+    (tmp_path / "lr" / "a.png").rename(tmp_path / "lr" / "ax2.png")  # as in DIV2K
+    assert scale_of(tmp_path) == 2
     (tmp_path / "hr" / "a.png").write_text("no picture")
     with pytest.raises(ImageError):
         list(cases_in(tmp_path, 2)[0])

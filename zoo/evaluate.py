@@ -8,6 +8,7 @@ MATLAB's bicubic unless the folder brings its own.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,9 +131,11 @@ def scale_of(folder: str | Path) -> int | None:
     if low_folder is None:
         return None
     for path in pictures_in(low_folder):
-        if (high_folder / path.name).exists():
-            low, high = read_rgb(path), read_rgb(high_folder / path.name)
-            return max(1, round(high.shape[0] / low.shape[0]))
+        # Of the same name, or DIV2K's 0801x2 for 0801.
+        for stem in (path.stem, re.sub(r"x\d+$", "", path.stem)):
+            large = high_folder / f"{stem}{path.suffix}"
+            if large.is_file():
+                return max(1, round(read_rgb(large).shape[0] / len(read_rgb(path))))
     return None
 
 

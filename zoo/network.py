@@ -432,8 +432,8 @@ class Network:
         """Raise WeightsError unless the parameters have values."""
         if not self.trained:
             raise WeightsError(
-                f"{self.source} has no weights yet; pass weights=FILE to zoo.load "
-                f"(--weights FILE), or initialize() it to train from scratch"
+                f"{self.source} has no weights yet; give some (--weights FILE, or "
+                f"weights=FILE of zoo.load), or train it (`zoo train`)"
             )
 
 

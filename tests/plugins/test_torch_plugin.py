@@ -402,7 +402,8 @@ def test_commands_run_on_a_device(
     assert main([*call, "--backend", "numpy", "-o", str(tmp_path / "b.png")]) == 0
     one, two = (read(tmp_path / name).pixels.astype(int) for name in ("a.png", "b.png"))
     assert np.abs(one - two).max() <= 1
-    assert main([*call, "--device", "cuda"]) == 2
-    assert "--backend torch" in capsys.readouterr().err
+    # A device alone means PyTorch.
+    assert main([*call, "--device", "nonsense"]) == 1
+    assert "no device 'nonsense'" in capsys.readouterr().err
     folder = str(tmp_path / "data")
     assert main(["eval", str(cfg), folder, *torch_call[-4:], "--json"]) == 0

@@ -13,6 +13,8 @@ from zoo.errors import UsageError, ZooError
 from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader
 from zoo.state import load_weights
+from zoo.train.options import TrainingOptions
+from zoo.train.session import Session
 
 
 def test_killed_before_the_first_checkpoint_the_folder_can_be_used(
@@ -26,6 +28,13 @@ def test_killed_before_the_first_checkpoint_the_folder_can_be_used(
     begin(tmp_path, "run", cfg).trainer.run(until=1)
     with pytest.raises(UsageError, match="already holds a run"):
         begin(tmp_path, "run", cfg)
+
+
+def test_a_cfg_to_start_from_needs_weights(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path)
+    with pytest.raises(UsageError, match="goes with --from"):
+        options = TrainingOptions(data=[pictures(tmp_path / "data")])
+        Session.start(cfg, tmp_path / "run", options, from_cfg=cfg)
 
 
 def test_files_of_a_run(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from tiny_training import tiny_cfg
 
+from zoo.catalog import find_cfg
 from zoo.errors import UsageError, WeightsError
 from zoo.network import Network
 from zoo.state import save_weights
@@ -72,3 +73,25 @@ def test_weights_without_their_cfg(tmp_path: Path) -> None:
     network = Network.read(tiny_cfg(tmp_path)).initialize(2)
     with pytest.raises(UsageError, match="--from-cfg"):
         transfer(network, alone)
+
+
+def test_weights_of_a_run_find_the_cfg_of_the_run(tmp_path: Path) -> None:
+    _, path = saved(tmp_path / "a", scale=3)
+    path.rename(tmp_path / "a" / "best.safetensors")
+    path.with_suffix(".cfg").rename(tmp_path / "a" / "model.cfg")
+    network = Network.read(tiny_cfg(tmp_path)).initialize(2)
+    assert transfer(network, tmp_path / "a" / "best.safetensors") == (2, 4)
+
+
+def test_name_of_a_network_that_ships() -> None:
+    network = Network.read(find_cfg("edsr_x4")).initialize(2)
+    copied, total = transfer(network, "edsr_x2")
+    assert 0 < copied < total
+
+
+def test_weights_that_are_not_there(tmp_path: Path) -> None:
+    network = Network.read(tiny_cfg(tmp_path)).initialize(2)
+    with pytest.raises(UsageError, match="there is no file of weights 'none.pt'"):
+        transfer(network, "none.pt")
+    with pytest.raises(UsageError, match="has no weights"):
+        transfer(network, "edsr_r32f256_x2")

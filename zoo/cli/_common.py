@@ -65,7 +65,7 @@ weights_option = click.option(
 )
 
 device_option = click.option(
-    "--device", metavar="NAME", help="Of the back end torch: cpu, cuda, cuda:1, ..."
+    "--device", metavar="NAME", help="Compute with PyTorch on cpu, cuda, cuda:1, ..."
 )
 
 precision_option = click.option(
@@ -80,18 +80,9 @@ precision_option = click.option(
 def on_device(backend: str | None, device: str | None) -> str | None:
     """The back end to ask :func:`zoo.plugins.select` for: ``torch:cuda``.
 
-    Raises
-    ------
-    UsageError
-        If a device is named and no back end.
+    Of our back ends torch alone knows devices, so a device alone means it.
     """
-    if device is None:
-        return backend
-    if not backend:
-        from zoo.errors import UsageError
-
-        raise UsageError(f"--device {device} goes with --backend torch")
-    return f"{backend}:{device}"
+    return backend if device is None else f"{backend or 'torch'}:{device}"
 
 
 def print_json(value: Any) -> None:

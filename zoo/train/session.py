@@ -92,6 +92,8 @@ class Session:
         data = _data(options, {"folders": [], "validate": None})
         folder = RunFolder(output)
         network.initialize(recipe.seed)
+        if from_cfg and not from_weights:
+            raise UsageError(f"--from-cfg {from_cfg} goes with --from WEIGHTS")
         if from_weights:
             copied, total = transfer(network, from_weights, from_cfg)
             if say is not None:

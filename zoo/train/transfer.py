@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from zoo.catalog import find_cfg
-from zoo.errors import UsageError, WeightsError
+from zoo.catalog import find_cfg, find_weights
+from zoo.errors import CfgError, UsageError, WeightsError
 from zoo.network import Network
 from zoo.state import load_weights
 
@@ -26,9 +26,10 @@ def transfer(
     network : Network
         Initialised; its other parameters stay.
     weights : str or Path
-        Weights of ``cfg``.
+        Weights of ``cfg``, or the name of a network that has some.
     cfg : str or Path, optional
-        The other network; by default one beside the weights with their stem, or
+        The other network; by default the one that is named, or lies beside the
+        weights with their stem, or is that of the run that they are from, or
         ``network`` itself.
 
     Returns
@@ -38,12 +39,17 @@ def transfer(
 
     Raises
     ------
+    UsageError
+        If there is no such file.
     WeightsError
         If the networks have nothing in common.
     """
     path = Path(weights)
-    if cfg is None and path.with_suffix(".cfg").exists():
-        cfg = path.with_suffix(".cfg")
+    if not path.is_file():
+        path, cfg = _of_name(str(weights), cfg)
+    if cfg is None:
+        beside = (path.with_suffix(".cfg"), path.parent / "model.cfg")
+        cfg = next((place for place in beside if place.is_file()), None)
     if cfg is None:
         other = Network(network.sections)
     else:
@@ -73,6 +79,18 @@ def transfer(
     if not copied:
         raise WeightsError(f"{path} has nothing in common with {network.source}")
     return copied, len(network.tensors)
+
+
+def _of_name(name: str, cfg: str | Path | None) -> tuple[Path, str | Path]:
+    """Weights and cfg of a network that is named."""
+    try:
+        found = find_cfg(name)
+    except CfgError:
+        raise UsageError(f"there is no file of weights {name!r}") from None
+    weights = find_weights(found)
+    if weights is None:
+        raise UsageError(f"{name!r} has no weights; give a file of them")
+    return weights, cfg or found
 
 
 _Layers = list[tuple[int, dict[str, tuple[int, ...]]]]
