@@ -1,6 +1,6 @@
 """Kernel back ends.
 
-``numpy`` is pure Python and the truth; ``native`` is C. One back end, one file
+``numpy`` is pure Python and the truth, ``native`` is C, ``torch`` an extra. One back end, one file
 or folder; :class:`Kernels` is the interface, :func:`select` finds one.
 """
 
