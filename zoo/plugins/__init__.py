@@ -1,7 +1,7 @@
 """Kernel back ends.
 
-``numpy`` is pure Python and the truth, ``native`` is C, ``torch`` an extra. One back end, one file
-or folder; :class:`Kernels` is the interface, :func:`select` finds one.
+``numpy`` is pure Python and the truth, ``native`` is C, ``torch`` an extra. One back
+end, one folder; :class:`Kernels` is the interface, :func:`select` finds one.
 """
 
 from __future__ import annotations
