@@ -82,7 +82,6 @@ class NativeKernels(Backward):
             )
         self.algorithm = algorithm
         self.level = choose(isa)
-        """Number of the instruction set: an index of ``LEVELS``."""
         if algorithm in TILED and not has_tiles(self.level):
             raise PluginError(
                 f"the algorithm {algorithm!r} needs AMX, and the instruction set here "
