@@ -31,8 +31,13 @@ _TRAINING = (
     Key(
         "batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1
     ),
-    Key("subdivisions", "int", 1, "parts a batch is worked off in", minimum=1),
-    Key("time_steps", "int", 1, "steps of recurrent layers", minimum=1),
+    Key(
+        "subdivisions",
+        "int",
+        1,
+        "parts a batch is worked off in, to save memory",
+        minimum=1,
+    ),
     Key("max_batches", "int", 0, "updates in all; 20000 if absent", minimum=0),
     Key(
         "learning_rate",
@@ -41,7 +46,7 @@ _TRAINING = (
         "step size of the optimizer; zoo train takes 1e-4 if absent",
         minimum=0,
     ),
-    Key("learning_rate_min", "float", 1e-5, "floor of sgdr", minimum=0),
+    Key("learning_rate_min", "float", 0.0, "floor of sgdr", minimum=0),
     Key("momentum", "float", 0.9, "of momentum and nesterov", minimum=0),
     Key("decay", "float", 0.0, "weight decay", minimum=0),
     Key("adam", "bool", False, "Darknet's way to write optimizer=adam"),
@@ -77,16 +82,14 @@ _TRAINING = (
         ),
     ),
     Key("burn_in", "int", 0, "updates of warm-up", minimum=0),
-    Key("power", "float", 4.0, "of poly and of the warm-up"),
+    Key("power", "float", 4.0, "of poly, of random and of the warm-up"),
     Key("gamma", "float", 1.0, "of exp and sigmoid"),
     Key("step", "int", 1, "updates between steps", minimum=1),
     Key("scale", "float", 1.0, "factor of one step"),
     Key("steps", "ints", (), "updates at which the rate changes"),
     Key("scales", "floats", (), "factors at those updates"),
-    Key("seq_scales", "floats", (), "factors within a sequence"),
     Key("sgdr_cycle", "int", 0, "length of the first cycle"),
     Key("sgdr_mult", "int", 2, "growth of the cycles"),
-    Key("max_epochs", "int", 0, "passes over the data"),
     Key(
         "ema_alpha",
         "float",
@@ -98,7 +101,11 @@ _TRAINING = (
     ),
 )
 
-_UNUSED = tuple(
+_UNUSED = (
+    Key("time_steps", "int", 1, "Darknet's: of recurrent layers", unused=True),
+    Key("seq_scales", "floats", (), "Darknet's: of sequences", unused=True),
+    Key("max_epochs", "int", 0, "Darknet's: passes over the data", unused=True),
+) + tuple(
     Key(name, "str", "", "Darknet's; without effect here", unused=True)
     for name in [
         "inputs",

@@ -13,8 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import CfgError, ShapeError, WeightsError, ZooError, did_you_mean
+from zoo.errors import (
+    CfgError,
+    ShapeError,
+    UsageError,
+    WeightsError,
+    ZooError,
+    did_you_mean,
+)
 from zoo.layers.base import Array, Layer, Optimizer
+from zoo.layers.darknet_keys import FREEZING_KEYS
 from zoo.net_section import NET_KEYS, TRAINING_KEYS, PixelFormat, pixel_format
 from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
 from zoo.plugins import Kernels, select
@@ -57,6 +65,9 @@ class Network:
         The section name of each layer.
     sources : list of tuple of int
         Indices of the layers that feed each layer; -1 is the input.
+    stop : int
+        Index of the last layer with ``stopbackward=1``, or -1: gradients go back no
+        further, and up to it training computes what inference computes.
     trained : bool
         Whether parameters were loaded, initialised or are not needed.
 
@@ -90,6 +101,16 @@ class Network:
             self.layers.append(layer)
             self.kinds.append(section.kind)
             self.sources.append(_links(layer, index, section))
+        self.stop = max(
+            (
+                index
+                for index, layer in enumerate(self.layers)
+                if getattr(layer, "stopbackward", 0) == 1
+            ),
+            default=INPUT,
+        )
+        for layer in self.layers[: self.stop + 1]:
+            layer.frozen = True
         self._build()
         self.trained = not any(layer.parameters for layer in self.layers)
 
@@ -119,9 +140,20 @@ class Network:
     @property
     def fingerprint(self) -> str:
         """Hash of what the network is, whatever comments, spacing and recipe."""
-        head, *rest = self.sections
-        kept = [entry for entry in head.entries if entry.key not in TRAINING_KEYS]
-        return fingerprint([replace(head, entries=tuple(kept)), *rest])
+        left_out = [
+            TRAINING_KEYS,
+            *(
+                {key.name for key in layer.keys if key in FREEZING_KEYS}
+                for layer in self.layers
+            ),
+        ]
+        return fingerprint(
+            replace(
+                section,
+                entries=tuple(e for e in section.entries if e.key not in names),
+            )
+            for section, names in zip(self.sections, left_out, strict=True)
+        )
 
     @property
     def tensors(self) -> dict[str, Array]:
@@ -198,6 +230,21 @@ class Network:
                 )
             flow.append((inputs, output))
         return flow
+
+    def shapes_for(self, x: Array) -> list[Shape]:
+        """As :meth:`shapes`, for the size of an array of pictures.
+
+        Raises
+        ------
+        ShapeError
+            If it is not N x H x W x C, or the network cannot take it.
+        """
+        if x.ndim != 4 or x.shape[3] != self.pixels.channels:
+            raise ShapeError(
+                f"{self.source} takes N x H x W x {self.pixels.channels} arrays, "
+                f"not {' x '.join(map(str, x.shape))}"
+            )
+        return self.shapes(x.shape[1], x.shape[2])
 
     def operations(self, height: int, width: int) -> list[int]:
         """Floating-point operations of every layer, for one picture of this size.
@@ -301,12 +348,7 @@ class Network:
         """
         self.require_weights()
         kernels = kernels or select()
-        if x.ndim != 4 or x.shape[3] != self.pixels.channels:
-            raise ShapeError(
-                f"{self.source} takes N x H x W x {self.pixels.channels} arrays, "
-                f"not {' x '.join(map(str, x.shape))}"
-            )
-        self.shapes(x.shape[1], x.shape[2])
+        self.shapes_for(x)
         last_use = self.last_uses()
         outputs: dict[int, Array] = {INPUT: x}
         for index, layer in enumerate(self.layers):
@@ -314,7 +356,7 @@ class Network:
             outputs[index] = layer.forward(
                 *(outputs[source] for source in sources),
                 kernels=kernels,
-                training=training,
+                training=training and index > self.stop,
             )
             for source in set(sources):
                 if last_use[source] == index:
@@ -355,7 +397,17 @@ class Network:
         -------
         ndarray
             Gradient with respect to the input.
+
+        Raises
+        ------
+        UsageError
+            If a layer has ``stopbackward=1``: then there is none.
         """
+        if self.stop > INPUT:
+            raise UsageError(
+                f"{self.where(self.stop)} has stopbackward=1, so there is no gradient "
+                f"with respect to the input"
+            )
         deltas = self._back(delta, kernels or select(), layer, for_input=True)
         return deltas[INPUT]
 
@@ -390,6 +442,8 @@ class Network:
                 self.layers[index].backward_parameters(
                     deltas.pop(index), kernels=kernels
                 )
+            if self.layers[index].frozen:
+                self.layers[index].gradients = {}
             if not for_input:
                 self.layers[index].forget()
         return deltas
@@ -418,8 +472,9 @@ class Network:
         """Whether the gradient by the output of each layer is of use to anybody."""
         wanted = {INPUT: for_input}
         for index, layer in enumerate(self.layers):
-            wanted[index] = bool(layer.parameters) or any(
-                wanted[source] for source in self.sources[index]
+            wanted[index] = index > self.stop and (
+                (bool(layer.parameters) and not layer.frozen)
+                or any(wanted[source] for source in self.sources[index])
             )
         return wanted
 

@@ -130,7 +130,7 @@ def _layer_markdown(layer: LayerReference) -> str:
         lines += ["It has no keys.", ""] if not unused else []
     if unused:
         names = ", ".join(f"`{key.name}`" for key in unused)
-        lines += [f"Read and without effect, as in Darknet: {names}.", ""]
+        lines += [f"Darknet's, without effect here: {names}.", ""]
     return "\n".join(lines)
 
 

@@ -106,7 +106,7 @@ def test_plain_values_and_back() -> None:
         {"clip_gradient": -1.0},
         {"cost": "mean"},
         {"optimizer": "adman"},
-        {"policy": "random"},
+        {"policy": "randm"},
         {"policy": "steps", "steps": (1,)},
     ],
 )

@@ -42,6 +42,17 @@ def test_exp_poly_sigmoid():
     assert sigmoid(10**6) == pytest.approx(0)
 
 
+def test_random_depends_on_the_seed_and_the_update_alone():
+    rate = schedule("random", 2.0, power=2, seed=1)
+    drawn = [rate(i) for i in range(500)]
+    assert drawn == [schedule("random", 2.0, power=2, seed=1)(i) for i in range(500)]
+    assert drawn != [schedule("random", 2.0, power=2, seed=2)(i) for i in range(500)]
+    assert all(0 <= value < 2 for value in drawn)
+    assert sum(drawn) / 500 == pytest.approx(2 / 3, abs=0.08)  # the mean of 2 u^2
+    warm = schedule("random", 2.0, power=2, burn_in=4)
+    assert [warm(i) for i in range(4)] == [2 / 16, 2 / 4, 2 * 9 / 16, 2]
+
+
 def test_sgdr_restarts_with_longer_cycles():
     rate = schedule("sgdr", 1.0, cycle=10, growth=2, lowest=0.2)
     assert rate(0) == rate(10) == rate(30) == 1.0
@@ -68,8 +79,7 @@ def test_steps_need_as_many_scales():
 
 def test_cfg_files_know_every_policy():
     (key,) = (key for key in NET_KEYS if key.name == "policy")
-    # Darknet's random is known to cfg files, and refused by training.
-    assert set(key.choices) == {*POLICIES, "random"}
+    assert set(key.choices) == set(POLICIES)
 
 
 def test_cosine_is_sgdr():

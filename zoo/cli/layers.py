@@ -146,4 +146,4 @@ def _print_keys(keys: tuple[Key, ...]) -> None:
         click.echo(fill(f"{name}: {ranges[name]}", width=79, subsequent_indent="  "))
     if unused:
         click.echo()
-        click.echo(f"Read and without effect, as in Darknet: {', '.join(unused)}.")
+        click.echo(f"Darknet's, without effect here: {', '.join(unused)}.")

@@ -127,8 +127,11 @@ class Affine(Layer):
     def _normalized(
         self, linear: Array, kernels: Kernels, training: bool
     ) -> tuple[Array, Saved | None]:
-        """N(W x) + b of a W x that may be overwritten, and what backward needs."""
-        if training:
+        """N(W x) + b of a W x that may be overwritten, and what backward needs.
+
+        That is None where the rolling statistics were used.
+        """
+        if training and not self.frozen:
             return self.normalization.forward(
                 linear,
                 self.parameters["scales"],
@@ -168,12 +171,16 @@ class Affine(Layer):
                     delta, self.parameters["scales"], normalized, kernels
                 )
             )
+        elif self.batch_normalize:
+            delta = delta * self.normalization_of_inference()[0]
         return x, delta, gradients
 
     def _take_gradients(
         self, gradients: dict[str, Array], weights: Array, biases: Array
     ) -> None:
         """Set ``gradients``; b's is the normalization's where there is one."""
+        if self.frozen:
+            return
         found = {"weights": weights, "biases": biases, **gradients}
         self.gradients = {name: found[name] for name in self.parameters}
 

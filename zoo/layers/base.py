@@ -32,8 +32,13 @@ class Window(NamedTuple):
 class Optimizer(Protocol):
     """What :meth:`Layer.update` needs of an optimizer."""
 
-    def step(self, name: str, parameter: Array, gradient: Array) -> None:
-        """Change a parameter in place. ``name`` is stable over a training run."""
+    def step(
+        self, name: str, parameter: Array, gradient: Array, factor: float = 1.0
+    ) -> None:
+        """Change a parameter in place, at ``factor`` times the learning rate.
+
+        ``name`` is stable over a training run.
+        """
 
 
 class Layer:
@@ -65,6 +70,10 @@ class Layer:
         (rolling means of batch normalisation).
     gradients : dict of str to ndarray
         Made by :meth:`backward`, same keys and shapes as ``parameters``.
+    frozen : bool
+        Training leaves parameters and statistics as they are: ``dont_update=1``, or
+        a layer from here on has ``stopbackward=1``. Statistics are then used as
+        inference uses them.
     """
 
     summary: ClassVar[str] = ""
@@ -90,6 +99,7 @@ class Layer:
         self.parameters: dict[str, Array] = {}
         self.statistics: dict[str, Array] = {}
         self.gradients: dict[str, Array] = {}
+        self.frozen = bool(getattr(self, "dont_update", False))
         self._saved: Any = None
         """What a training ``forward`` keeps for ``backward``: see :meth:`_recall`."""
 
@@ -186,6 +196,11 @@ class Layer:
                 f"the {type(self).__name__} layer has no {name}"
             ) from None
 
+    @property
+    def rate_factor(self) -> float:
+        """What the learning rate is multiplied by here: the key ``learning_rate``."""
+        return float(getattr(self, "learning_rate", 1.0))
+
     # -- computation -------------------------------------------------------
 
     def forward(
@@ -259,8 +274,13 @@ class Layer:
 
     def update(self, optimizer: Optimizer, prefix: str = "") -> None:
         """Let an optimizer change every parameter by its gradient, in place."""
+        factor = self.rate_factor
         for name, gradient in self.gradients.items():
-            optimizer.step(f"{prefix}{name}", self.parameters[name], gradient)
+            known = (f"{prefix}{name}", self.parameters[name], gradient)
+            if factor == 1:  # which optimizers without factors can do as well
+                optimizer.step(*known)
+            else:
+                optimizer.step(*known, factor)
 
 
 def one_input(inputs: Sequence[Shape], layer: str) -> Shape:

@@ -188,17 +188,21 @@ class BatchNorm(Layer):
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         (x,) = inputs
-        if training:
+        if training and not self.frozen:
             y, self._saved = self.normalization.forward(
                 x, self._parameter("scales"), self.biases, self.statistics, kernels
             )
             return y
         factor, offset = self._factor_and_offset()
+        if training:
+            self._saved = factor
         y = x * factor
         y += offset
         return y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
+        if self.frozen:
+            return (delta * self._recall(),)
         by_x, by_scales, by_biases = self.normalization.backward(
             delta, self._parameter("scales"), self._recall(), kernels
         )

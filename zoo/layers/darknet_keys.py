@@ -1,4 +1,7 @@
-"""Keys that Darknet reads in every section, without effect on inference."""
+"""Keys that Darknet reads in every section, without effect on inference.
+
+Three of them say what training leaves alone.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +10,31 @@ from typing import Any
 
 from zoo.keys import Key
 
-__all__ = ["COMMON_KEYS", "refuse", "unsupported"]
+__all__ = ["COMMON_KEYS", "FREEZING_KEYS", "STOP_KEY", "refuse", "unsupported"]
+
+STOP_KEY = Key(
+    "stopbackward",
+    "int",
+    0,
+    "1: training goes back no further; this layer and all above it in the file stay "
+    "as they are",
+    minimum=0,
+)
+"""Values above 1, AlexeyAB's "up to this update", are read and without effect."""
+
+FREEZING_KEYS: tuple[Key, ...] = (
+    Key("dont_update", "bool", False, "1: training leaves this layer as it is"),
+    Key("learning_rate", "float", 1.0, "factor of the learning rate here", minimum=0),
+    STOP_KEY,
+)
+"""What training changes, and how fast; no part of what a network computes."""
 
 COMMON_KEYS: tuple[Key, ...] = (
+    *FREEZING_KEYS,
     Key("clip", "float", 0.0, "Darknet's: clip of the update", unused=True),
     Key("onlyforward", "bool", False, "Darknet's: no gradient here", unused=True),
-    Key("dont_update", "int", 0, "Darknet's: parameters stay", unused=True),
     Key("burnin_update", "int", 0, "Darknet's: parameters wait", unused=True),
-    Key("stopbackward", "int", 0, "Darknet's: no gradient below", unused=True),
     Key("train_only_bn", "int", 0, "Darknet's: weights stay", unused=True),
-    Key("learning_rate", "float", 1.0, "Darknet's: factor of the rate", unused=True),
     Key("smooth", "float", 0.0, "Darknet's", unused=True),
     Key("truth", "bool", False, "Darknet's", unused=True),
     Key("dontsave", "bool", False, "Darknet's: not in the .weights", unused=True),

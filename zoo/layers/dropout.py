@@ -6,6 +6,7 @@ import numpy as np
 
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.plugins.program import Identity, Operation
 from zoo.shapes import Shape
@@ -41,6 +42,7 @@ class Dropout(Layer):
         Key("dropblock", "bool", False, "Darknet's", unused=True),
         Key("dropblock_size_rel", "float", 0.0, "Darknet's", unused=True),
         Key("dropblock_size_abs", "int", 0, "Darknet's", unused=True),
+        *COMMON_KEYS,
     )
 
     probability: float

@@ -7,6 +7,7 @@ import numpy as np
 from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.plugins.program import Concat, Identity, Operation
 from zoo.shapes import Shape
@@ -32,9 +33,9 @@ class Route(Layer):
         ),
         Key("groups", "int", 1, "equal parts that channels are cut into", minimum=1),
         Key("group_id", "int", 0, "which part to take, from 0", minimum=0),
-        Key("onlyforward", "bool", False, "Darknet's", unused=True),
         Key("stream", "int", -1, "Darknet's", unused=True),
         Key("wait_stream", "int", -1, "Darknet's", unused=True),
+        *COMMON_KEYS,
     )
 
     layers: tuple[int, ...]

@@ -11,15 +11,16 @@ from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer, kept_for_derivative
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.plugins.program import Add, Operation
 from zoo.shapes import Shape
 
-__all__ = ["Shortcut"]
+__all__ = ["RELU_FLOOR", "SUM_FLOOR", "Shortcut", "overlap"]
 
 # Darknet's constants of normalised weights.
-_RELU_FLOOR = 1e-3
-_SUM_FLOOR = 1e-4
+RELU_FLOOR = 1e-3
+SUM_FLOOR = 1e-4
 
 
 class Shortcut(Layer):
@@ -83,6 +84,7 @@ class Shortcut(Layer):
             "how the learned weights are made to sum to one",
             choices=("none", "relu", "avg_relu", "softmax"),
         ),
+        *COMMON_KEYS,
     )
 
     origins: tuple[int, ...]
@@ -125,7 +127,7 @@ class Shortcut(Layer):
             )
         previous, *others = inputs
         for other in others:
-            _overlap(previous, other)
+            overlap(previous, other)
         return previous
 
     def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
@@ -180,7 +182,7 @@ class Shortcut(Layer):
             return self._weighted_backward(delta, shapes, inputs)
         previous = _times(delta, self.alpha)
         if self.alpha != 1 and any(shape != shapes[0] for shape in shapes):
-            untouched = ~self._reached(shapes)
+            untouched = ~self.reached(shapes)
             previous[:, untouched] = delta[:, untouched]
         others = _times(delta, self.beta)
         return previous, *(_scatter(others, shapes[0], shape) for shape in shapes[1:])
@@ -205,17 +207,17 @@ class Shortcut(Layer):
         kind = inputs[0].dtype.type
         total = inputs[0].copy()
         if self.alpha != 1:
-            total[:, self._reached(shapes)] *= kind(self.alpha)
+            total[:, self.reached(shapes)] *= kind(self.alpha)
         for x, shape in zip(inputs[1:], shapes[1:], strict=True):
-            target, source = _overlap(shapes[0], shape)
+            target, source = overlap(shapes[0], shape)
             total[target] += kind(self.beta) * x[source]
         return total
 
-    def _reached(self, shapes: tuple[Shape, ...]) -> NDArray[np.bool_]:
+    def reached(self, shapes: tuple[Shape, ...]) -> NDArray[np.bool_]:
         """Which values of x_prev some x_i is added to; boolean H x W x C."""
         reached = np.zeros(shapes[0], bool)
         for shape in shapes[1:]:
-            target, _ = _overlap(shapes[0], shape)
+            target, _ = overlap(shapes[0], shape)
             reached[target[1:]] = True
         return reached
 
@@ -224,7 +226,7 @@ class Shortcut(Layer):
         total = inputs[0] * factors[0]
         previous = _shape(inputs[0])
         for x, factor in zip(inputs[1:], factors[1:], strict=True):
-            target, source = _overlap(previous, _shape(x))
+            target, source = overlap(previous, _shape(x))
             if self.weights_type == "per_channel":
                 factor = factor[target[3]]
             total[target] += x[source] * factor
@@ -237,7 +239,7 @@ class Shortcut(Layer):
         slopes = np.zeros_like(factors)  # derivatives of the cost by p
         gradients = []
         for number, (x, shape) in enumerate(zip(inputs, shapes, strict=True)):
-            target, source = _overlap(shapes[0], shape)
+            target, source = overlap(shapes[0], shape)
             products = np.einsum("nhwc,nhwc->c", delta[target], x[source])
             if self.weights_type == "per_channel":
                 slopes[number, : len(products)] = products
@@ -252,7 +254,7 @@ class Shortcut(Layer):
         raw = self._normalizer()
         if raw is None:
             return self.weights
-        return raw / (raw.sum(axis=0) + raw.dtype.type(_SUM_FLOOR))
+        return raw / (raw.sum(axis=0) + raw.dtype.type(SUM_FLOOR))
 
     def _normalizer(self) -> Array | None:
         """The r or e of the class's description; None without normalisation."""
@@ -262,7 +264,7 @@ class Shortcut(Layer):
                 return None
             case "softmax":
                 return np.exp(weights - weights.max(axis=0))
-        return np.maximum(weights, weights.dtype.type(_RELU_FLOOR))
+        return np.maximum(weights, weights.dtype.type(RELU_FLOOR))
 
     def _through_normalization(self, factors: Array, slopes: Array) -> Array:
         """Derivatives of the cost by w, from those by p.
@@ -274,10 +276,10 @@ class Shortcut(Layer):
         raw = self._normalizer()
         if raw is None:
             return slopes
-        total = raw.sum(axis=0) + raw.dtype.type(_SUM_FLOOR)
+        total = raw.sum(axis=0) + raw.dtype.type(SUM_FLOOR)
         by_raw = (slopes - (slopes * factors).sum(axis=0)) / total
         if self.weights_normalization != "softmax":
-            return by_raw * (self.weights > _RELU_FLOOR)
+            return by_raw * (self.weights > RELU_FLOOR)
         by_exponent = by_raw * raw
         largest = self.weights.argmax(axis=0)
         first = np.arange(len(raw)).reshape((-1,) + (1,) * (raw.ndim - 1)) == largest
@@ -295,7 +297,7 @@ class _Saved(NamedTuple):
 _Slices = tuple[slice, slice, slice, slice]
 
 
-def _overlap(previous: Shape, other: Shape) -> tuple[_Slices, _Slices]:
+def overlap(previous: Shape, other: Shape) -> tuple[_Slices, _Slices]:
     """Where x_i is added: slices of N x H x W x C arrays, x_prev's and x_i's.
 
     Raises
@@ -329,7 +331,7 @@ def _scatter(delta: Array, previous: Shape, other: Shape) -> Array:
     """Gradient of x_i: the part of delta that it was added to, zero elsewhere."""
     if other == previous:
         return delta
-    target, source = _overlap(previous, other)
+    target, source = overlap(previous, other)
     result = np.zeros((len(delta), *other), delta.dtype)
     result[source] = delta[target]
     return result

@@ -5,6 +5,7 @@ from __future__ import annotations
 from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer, Window, one_input
+from zoo.layers.darknet_keys import STOP_KEY
 from zoo.plugins.base import Kernels, ShuffleOrder
 from zoo.plugins.program import Operation, Shuffle
 from zoo.shapes import Shape
@@ -45,6 +46,7 @@ class Shuffler(Layer):
             "order of the channels: crd as PyTorch, dcr as TensorFlow",
             choices=("crd", "dcr"),
         ),
+        STOP_KEY,
     )
 
     scale: int

@@ -7,6 +7,7 @@ import numpy as np
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 
@@ -31,6 +32,7 @@ class Softmax(Layer):
         Key("spatial", "bool", False, "over the channels of each pixel"),
         Key("tree", "str", "", "file of Darknet's class tree; not supported"),
         Key("noloss", "bool", False, "Darknet's", unused=True),
+        *COMMON_KEYS,
     )
 
     groups: int

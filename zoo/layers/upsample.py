@@ -10,13 +10,14 @@ import numpy as np
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels, Taps
 from zoo.plugins.program import Operation, Repeat
 from zoo.shapes import Shape
 
-__all__ = ["Upsample"]
+__all__ = ["EDGE", "Upsample"]
 
-_BORDER = 2  # pixels that a bicubic filter reaches beyond the edge
+EDGE = 2  # pixels that a bicubic filter reaches beyond the edge
 
 
 class Upsample(Layer):
@@ -57,6 +58,7 @@ class Upsample(Layer):
             choices=("nearest", "bilinear", "bicubic"),
         ),
         Key("a", "float", -0.75, "of bicubic: -0.75 as PyTorch, -0.5 as MATLAB"),
+        *COMMON_KEYS,
     )
 
     stride: int
@@ -157,7 +159,7 @@ class Upsample(Layer):
             return ((self.a * t - 5 * self.a) * t + 8 * self.a) * t - 4 * self.a
         return 0.0
 
-    def _taps(self, phase: int) -> list[tuple[int, float]]:
+    def taps(self, phase: int) -> list[tuple[int, float]]:
         """What output pixel s i + phase takes: offsets from input pixel i, weights."""
         u = (phase + 0.5) / self.stride - 0.5
         first = math.floor(u) - 1
@@ -166,7 +168,7 @@ class Upsample(Layer):
 
     def _filter_taps(self, length: int) -> Taps:
         """Taps of an axis made longer; those outside are the edge's."""
-        phases = [self._taps(phase) for phase in range(self.stride)]
+        phases = [self.taps(phase) for phase in range(self.stride)]
         return [
             [(min(max(place + k, 0), length - 1), weight) for k, weight in phase]
             for place in range(length)
@@ -191,11 +193,11 @@ class Upsample(Layer):
         """Make one axis s times as long."""
         rows = np.moveaxis(x, axis, 0)
         length = len(rows)
-        padded = np.concatenate([rows[:1]] * _BORDER + [rows] + [rows[-1:]] * _BORDER)
+        padded = np.concatenate([rows[:1]] * EDGE + [rows] + [rows[-1:]] * EDGE)
         output = np.zeros((length, self.stride, *rows.shape[1:]), x.dtype)
         for phase in range(self.stride):
-            for offset, weight in self._taps(phase):
-                start = _BORDER + offset
+            for offset, weight in self.taps(phase):
+                start = EDGE + offset
                 output[:, phase] += x.dtype.type(weight) * padded[start:][:length]
         output = output.reshape(length * self.stride, *rows.shape[1:])
         return np.ascontiguousarray(np.moveaxis(output, 0, axis))
@@ -205,16 +207,16 @@ class Upsample(Layer):
         rows = np.moveaxis(delta, axis, 0)
         length = len(rows) // self.stride
         rows = rows.reshape(length, self.stride, *rows.shape[1:])
-        padded = np.zeros((length + 2 * _BORDER, *rows.shape[2:]), delta.dtype)
+        padded = np.zeros((length + 2 * EDGE, *rows.shape[2:]), delta.dtype)
         for phase in range(self.stride):
-            for offset, weight in self._taps(phase):
-                start = _BORDER + offset
+            for offset, weight in self.taps(phase):
+                start = EDGE + offset
                 padded[start : start + length] += (
                     delta.dtype.type(weight) * rows[:, phase]
                 )
-        inner = padded[_BORDER : _BORDER + length]
-        inner[0] += padded[:_BORDER].sum(axis=0)
-        inner[-1] += padded[_BORDER + length :].sum(axis=0)
+        inner = padded[EDGE : EDGE + length]
+        inner[0] += padded[:EDGE].sum(axis=0)
+        inner[-1] += padded[EDGE + length :].sum(axis=0)
         return np.ascontiguousarray(np.moveaxis(inner, 0, axis))
 
 

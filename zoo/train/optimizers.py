@@ -52,7 +52,9 @@ class Optimizer:
         """Say that every parameter will now be stepped once."""
         self.updates += 1
 
-    def step(self, name: str, parameter: Array, gradient: Array) -> None:
+    def step(
+        self, name: str, parameter: Array, gradient: Array, factor: float = 1.0
+    ) -> None:
         """Change a parameter in place.
 
         Parameters
@@ -61,6 +63,8 @@ class Optimizer:
             Stable over a training run; the key of the state.
         parameter : ndarray
         gradient : ndarray, same shape
+        factor : float
+            Of the learning rate, for this parameter.
         """
         if self.updates == 0:
             self.begin_update()
@@ -68,9 +72,14 @@ class Optimizer:
         if state is None:
             state = {slot: 0 * parameter for slot in self.slots}
             self._state[name] = state
-        if self.decay:
-            gradient = self._decayed(parameter, gradient)
-        self._apply(parameter, gradient, **state)
+        rate = self.learning_rate
+        self.learning_rate = rate * factor
+        try:
+            if self.decay:
+                gradient = self._decayed(parameter, gradient)
+            self._apply(parameter, gradient, **state)
+        finally:
+            self.learning_rate = rate
 
     def _decayed(self, p: Array, g: Array) -> Array:
         return g + self.decay * p

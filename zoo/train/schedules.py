@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from zoo.errors import UsageError
 
 __all__ = ["POLICIES", "Schedule", "ScheduleSettings", "schedule_named"]
@@ -32,12 +34,14 @@ class ScheduleSettings:
     steps, scales
         Updates at which the rate changes, and the factors there.
     gamma, power
-        Of exp and sigmoid; of poly and the warm-up.
+        Of exp and sigmoid; of poly, random and the warm-up.
     cycle, growth, lowest
         Of sgdr: updates of the first cycle, growth of the next ones, and the rate
         at the end of each.
     burn_in : int
         Updates of warm-up.
+    seed : int
+        Of random.
     """
 
     learning_rate: float
@@ -52,6 +56,7 @@ class ScheduleSettings:
     growth: int = 2
     lowest: float = 0.0
     burn_in: int = 0
+    seed: int = 0
 
 
 def constant(rate: float) -> Schedule:
@@ -99,6 +104,16 @@ def sigmoid(rate: float, gamma: float, step: int) -> Schedule:
     return at
 
 
+def random(rate: float, power: float, seed: int) -> Schedule:
+    """``rate u^power``, u uniform in [0, 1) and drawn anew for every update.
+
+    It depends on the seed and the update alone, so a resumed run meets the same.
+    """
+    return lambda update: (
+        rate * float(np.random.default_rng((seed, update)).random()) ** power
+    )
+
+
 def sgdr(rate: float, cycle: int, growth: int = 2, lowest: float = 0.0) -> Schedule:
     """Cosine from ``rate`` to ``lowest``, again and again (Loshchilov, Hutter 2017).
 
@@ -116,12 +131,12 @@ def sgdr(rate: float, cycle: int, growth: int = 2, lowest: float = 0.0) -> Sched
     return at
 
 
-def warmed_up(schedule: Schedule, updates: int, power: float) -> Schedule:
-    """Darknet's burn_in: for the first updates, the rate times (i / updates)^power."""
+def warmed_up(schedule: Schedule, updates: int, power: float, first: float) -> Schedule:
+    """Darknet's burn_in: for the first updates, ``first (i / updates)^power``."""
     if updates <= 0:
         return schedule
     return lambda update: (
-        schedule(0) * ((update + 1) / updates) ** power
+        first * ((update + 1) / updates) ** power
         if update < updates
         else schedule(update)
     )
@@ -133,6 +148,7 @@ POLICIES: dict[str, Callable[[ScheduleSettings], Schedule]] = {
     "steps": lambda given: steps(given.learning_rate, given.steps, given.scales),
     "exp": lambda given: exponential(given.learning_rate, given.gamma),
     "poly": lambda given: polynomial(given.learning_rate, given.updates, given.power),
+    "random": lambda given: random(given.learning_rate, given.power, given.seed),
     "sigmoid": lambda given: sigmoid(given.learning_rate, given.gamma, given.step),
     "sgdr": lambda given: sgdr(
         given.learning_rate, given.cycle or given.updates, given.growth, given.lowest
@@ -158,7 +174,10 @@ def schedule_named(policy: str, settings: ScheduleSettings) -> Schedule:
             f"there is no learning-rate policy {policy!r}; there are "
             f"{', '.join(POLICIES)}"
         ) from None
-    return warmed_up(make(settings), settings.burn_in, settings.power)
+    schedule = make(settings)
+    # What is drawn for update 0 says nothing about the others.
+    first = settings.learning_rate if policy == "random" else schedule(0)
+    return warmed_up(schedule, settings.burn_in, settings.power, first)
 
 
 def _need(updates: int, policy: str) -> None:
