@@ -14,10 +14,13 @@ from tiny_training import pictures, tiny_cfg
 from zoo.activations import PARAMETER_FREE
 from zoo.api import Model, load
 from zoo.engine import Plan
-from zoo.errors import PluginError
+from zoo.errors import PluginError, UsageError
+from zoo.layers.base import Layer
+from zoo.layers.pooling import PoolLayer
 from zoo.network import Network
 from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
+from zoo.registry import registry
 from zoo.train.costs import COSTS
 from zoo.train.learner import NetworkLearner
 from zoo.train.options import TrainingOptions
@@ -26,6 +29,9 @@ from zoo.train.session import Session
 
 torch = pytest.importorskip("torch")
 
+from zoo.plugins.program import Repeat
+from zoo.plugins.torch.functions import apply, to_images, to_tensor
+from zoo.plugins.torch.layers import MAKERS
 from zoo.plugins.torch.learner import TorchLearner
 from zoo.plugins.torch.module import NetworkModule
 
@@ -102,27 +108,87 @@ def test_module_computes_what_the_network_computes(text: str, training: bool) ->
         np.testing.assert_allclose(tensor, other.tensors[name], rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
-def test_gradients_of_whole_networks(text: str) -> None:
-    """Every layer's backward at once, by PyTorch's autograd."""
-    network = random_network(text)
-    module = NetworkModule(network).train()
-    other = random_network(text)
-    x = input_for(text)
-    y = other.forward(x, kernels=NumpyKernels(), training=True)
+def check_gradients(one: Network, two: Network, x: np.ndarray) -> None:
+    """Both compute the same, and have the same gradients; two is run by PyTorch."""
+    y = one.forward(x, kernels=NumpyKernels(), training=True)
     delta = batch(y.shape, 5)
-    by_x = other.backward(delta, kernels=NumpyKernels())
+    by_x = one.backward(delta, kernels=NumpyKernels())
+    module = NetworkModule(two).train()
     leaf = torch.tensor(x, requires_grad=True)
-    module(leaf).backward(torch.from_numpy(delta))
+    result = module(leaf)
+    np.testing.assert_allclose(result.detach().numpy(), y, rtol=2e-4, atol=2e-5)
+    result.backward(torch.from_numpy(delta))
     scale = np.abs(by_x).max()
     np.testing.assert_allclose(leaf.grad.numpy(), by_x, atol=2e-4 * scale, rtol=1e-3)
     for name, parameter in module.named_parameters():
         index, _, key = name.split("/")
-        ours = other[int(index)].gradients[key]
+        ours = one[int(index)].gradients[key]
         scale = np.abs(ours).max() + 1e-3
         np.testing.assert_allclose(
             parameter.grad.numpy(), ours, atol=3e-4 * scale, rtol=1e-3, err_msg=name
         )
+    module.store()
+    for name, tensor in two.tensors.items():  # statistics moved alike
+        np.testing.assert_allclose(
+            tensor, one.tensors[name], rtol=1e-4, atol=1e-5, err_msg=name
+        )
+
+
+@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+def test_gradients_of_whole_networks(text: str) -> None:
+    """Every layer's backward at once, by PyTorch's autograd."""
+    check_gradients(random_network(text), random_network(text), input_for(text))
+
+
+SHORTCUT = "[shortcut]\nfrom=0,{}\nactivation=leaky\n"
+UNEQUAL = {
+    "equal": CONV + CONV,
+    "smaller, more channels": CONV
+    + "[convolutional]\nfilters=6\nsize=3\nstride=2\nactivation=linear\n\n",
+    "larger, fewer channels": CONV
+    + "[deconvolutional]\nfilters=3\nsize=2\nstride=2\nactivation=linear\n\n",
+    "a row and a column fewer": CONV
+    + "[convolutional]\nfilters=4\nsize=2\nactivation=linear\n\n",
+}
+SUMS = ["", "alpha=0.5\nbeta=3\n"] + [
+    f"weights_type={kind}\nweights_normalization={way}\n"
+    for kind in ("per_feature", "per_channel")
+    for way in ("none", "relu", "softmax")
+]
+
+
+@pytest.mark.parametrize("between", UNEQUAL)
+@pytest.mark.parametrize("how", SUMS)
+def test_every_shortcut(between: str, how: str) -> None:
+    text = HEAD + UNEQUAL[between] + SHORTCUT.format(-1) + how
+    check_gradients(
+        random_network(text), random_network(text), batch((2, 9, 8, 4), seed=2)
+    )
+
+
+def test_equal_weights_of_a_shortcut_have_one_largest() -> None:
+    """As they begin: the first of them, in both."""
+    text = HEAD + CONV * 2 + SHORTCUT.format(0) + SUMS[4]
+    assert "softmax" in text
+    one, two = (Network.parse(text).initialize(1) for _ in range(2))
+    check_gradients(one, two, batch((2, 5, 5, 4)))
+
+
+@pytest.mark.parametrize("a", [-0.5, -1, 0.25])
+@pytest.mark.parametrize("stride", [2, 3])
+def test_bicubic_of_any_a(a: float, stride: int) -> None:
+    text = HEAD + f"[upsample]\nmode=bicubic\na={a}\nstride={stride}\nscale=2\n"
+    for size in ((1, 1), (5, 6)):
+        x = batch((2, *size, 4))
+        check_gradients(random_network(text), random_network(text), x)
+
+
+def test_every_layer_of_ours_is_known() -> None:
+    known = registry("zoo.layers")
+    kinds = {known.load(name) for name in known.canonical()}
+    ours = {kind for kind in kinds if kind.__module__.startswith("zoo.")}
+    assert len(ours) > 15
+    assert all(issubclass(kind, PoolLayer) for kind in ours - set(MAKERS))
 
 
 @pytest.mark.parametrize("name", [*PARAMETER_FREE, "prelu"])
@@ -158,6 +224,14 @@ def test_plan_of_the_back_end(text: str) -> None:
     for step in steps:
         if "convolutional" in {network.kinds[index] for index in step.layers}:
             assert step.operations == sum(each[index] for index in step.layers) > 0
+
+
+@pytest.mark.parametrize("scale", [2, 7, 41, 61])
+def test_pixels_are_repeated_exactly(scale: int) -> None:
+    x = batch((1, 2, 90, 3))
+    result = apply(Repeat(scale, 0.5), [to_tensor(torch.from_numpy(x))])
+    expected = 0.5 * x.repeat(scale, 1).repeat(scale, 2)
+    np.testing.assert_array_equal(to_images(result).numpy(), expected)
 
 
 def test_weights_on_the_device_serve_every_size() -> None:
@@ -336,26 +410,72 @@ def test_a_branch_that_leads_nowhere_is_left_alone_by_both(tmp_path: Path) -> No
             )
 
 
-def test_what_the_plugin_does_not_know() -> None:
-    text = HEAD + CONV + "[shortcut]\nfrom=-1\nweights_type=per_feature\n"
-    with pytest.raises(PluginError, match="learned weights"):
-        NetworkModule(random_network(text))(torch.zeros(1, 4, 4, 4))
-    network = random_network(HEAD + CONV)
+def foreign(network: Network, index: int, **members: Any) -> Network:
+    """Make a layer one of a third party: of a class that the plugin does not know."""
+    kind = type(network[index])
+    network[index].__class__ = type("Foreign", (kind,), members)
+    return network
 
-    class Foreign(type(network[0])):  # type: ignore[misc]
-        """A layer of a third party."""
 
-    network[0].__class__ = Foreign
-    with pytest.raises(PluginError, match=r"layer 0 \[convolutional\].*does not know"):
-        NetworkModule(network)
-    # Run, however, it can be: by its own forward, on the processor.
-    x = batch((1, 5, 5, 4))
-    np.testing.assert_allclose(
-        Plan(network, 5, 5, select("torch", 1))(x),
-        network.forward(x, kernels=NumpyKernels()),
-        rtol=1e-4,
-        atol=1e-5,
+def test_layers_of_third_parties_are_run_and_trained_by_themselves() -> None:
+    text = (
+        HEAD + CONV + "[convolutional]\nfilters=6\nsize=3\nstride=2\n"
+        "batch_normalize=1\nactivation=leaky\n\n[dropout]\nprobability=0.3\n\n"
+        # Whose gradients by the two inputs are one array.
+        "[shortcut]\nfrom=-2\n\n[route]\nlayers=-1,-2\n"
     )
+    x = batch((2, 9, 8, 4))
+    for index in range(5):
+        two = foreign(random_network(text), index)
+        check_gradients(random_network(text), two, x)
+        np.testing.assert_allclose(
+            Plan(two, 9, 8, select("torch", 1))(x),
+            two.forward(x, kernels=NumpyKernels()),
+            rtol=1e-4,
+            atol=1e-5,
+        )
+    chosen = recipe(cost="mse", optimizer="nesterov")
+    ours = NetworkLearner(random_network(text), NumpyKernels(), chosen)
+    other = foreign(foreign(random_network(text), 0), 1)
+    theirs = TorchLearner(other, chosen, torch.device("cpu"))
+    t = batch(ours.network.forward(x, kernels=NumpyKernels()).shape, 3)
+    for _ in range(3):
+        one, two = ours.learn(x, t, 1e-2), theirs.learn(x, t, 1e-2)
+        assert two.loss == pytest.approx(one.loss, rel=1e-4)
+        assert two.norm == pytest.approx(one.norm, rel=1e-3)
+    for name, array in theirs.state().weights.items():
+        truth = ours.network.tensors[name]
+        np.testing.assert_allclose(array, truth, rtol=1e-3, atol=1e-5, err_msg=name)
+
+
+def test_gradients_of_a_layer_that_gives_back_what_it_was_given() -> None:
+    """Its delta and its gradients may be one array: nothing may be added to it."""
+
+    def backward(self: Any, delta: np.ndarray, *, kernels: Any) -> Any:
+        return delta, delta
+
+    text = HEAD + CONV * 2 + "[shortcut]\nfrom=-2\n\n[shortcut]\nfrom=0,-2\n"
+    two = foreign(random_network(text), 2, backward=backward)
+    check_gradients(random_network(text), two, batch((2, 5, 6, 4)))
+
+
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_a_layer_without_gradient_is_refused_at_once(backend: str) -> None:
+    """Unless none is asked of it."""
+
+    def learner(index: int) -> Any:
+        network = random_network(HEAD + "[pad]\ntop=1\n\n" + CONV * 2)
+        foreign(network, index, backward=Layer.backward)
+        kernels = select(backend, 1)
+        return kernels.learner(network, recipe()) or NetworkLearner(
+            network, kernels, recipe()
+        )
+
+    with pytest.raises(UsageError, match=r"layer 2 \[convolutional\].*no gradient"):
+        learner(2)
+    x, t = batch((1, 5, 5, 4)), batch((1, 6, 5, 4), 1)
+    for index in (0, 1):  # 1 has a backward_parameters, and needs no more
+        assert learner(index).learn(x, t, 0.1).applied
 
 
 def test_devices() -> None:
@@ -369,7 +489,9 @@ WITHOUT = """
 import sys
 sys.modules["torch"] = None
 from zoo.plugins import select
-from zoo.errors import PluginError
+from zoo.errors import PluginError, UsageError
+from zoo.layers.base import Layer
+from zoo.layers.pooling import PoolLayer
 try:
     select("torch")
 except PluginError as error:

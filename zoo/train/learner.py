@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import UsageError
-from zoo.layers.base import Array
+from zoo.layers.base import Array, Layer
 from zoo.net_section import PixelFormat
-from zoo.network import Network
+from zoo.network import INPUT, Network
 from zoo.pixels import prepare, target
 from zoo.plugins import Kernels
 from zoo.train.costs import cost_named, gradient_start
@@ -23,6 +23,7 @@ __all__ = [
     "LearnerState",
     "NetworkLearner",
     "Outcome",
+    "layers_that_learn",
     "random_states",
     "require_pictures",
     "restore_random_states",
@@ -114,9 +115,15 @@ class NetworkLearner:
         Its parameters are changed in place.
     kernels : Kernels
     recipe : Recipe
+
+    Raises
+    ------
+    UsageError
+        If it cannot be trained: see :func:`layers_that_learn`.
     """
 
     def __init__(self, network: Network, kernels: Kernels, recipe: Recipe) -> None:
+        layers_that_learn(network)
         self.network = network
         self.kernels = kernels
         self.cost = cost_named(recipe.cost)
@@ -215,6 +222,39 @@ class NetworkLearner:
     def _scale_gradients(self, factor: float) -> None:
         for gradient in self._gradients():
             gradient *= gradient.dtype.type(factor)
+
+
+def layers_that_learn(network: Network) -> list[int]:
+    """Indices of the layers with parameters that the output depends on.
+
+    Raises
+    ------
+    UsageError
+        If a gradient must pass a layer that has no ``backward``.
+    """
+    reached: set[int] = set()
+    todo = [len(network) - 1]
+    while todo:
+        index = todo.pop()
+        if index != INPUT and index not in reached:
+            reached.add(index)
+            todo += network.sources[index]
+    wanted = {INPUT: False}
+    for index, layer in enumerate(network):
+        passes = any(wanted[source] for source in network.sources[index])
+        wanted[index] = passes or bool(layer.parameters)
+        made = type(layer)
+        if (
+            index in reached
+            and wanted[index]
+            and made.backward is Layer.backward
+            and (passes or made.backward_parameters is Layer.backward_parameters)
+        ):
+            raise UsageError(
+                f"{network.where(index)} has no gradient (no method backward), so "
+                f"that nothing can be learned through it"
+            )
+    return [index for index in sorted(reached) if network[index].parameters]
 
 
 def require_pictures(pixels: PixelFormat, source: str = "the network") -> None:

@@ -6,6 +6,8 @@ PyTorch.
 
 functions   the operations of a program on torch tensors
 compiled    a program, run by PyTorch
+layers      the layers on torch tensors, as they are trained
+foreign     layers of third parties: their own forward and backward, on the CPU
 module      a network as a ``torch.nn.Module``, with its layers' parameters
 learner     training such a module
 """

@@ -23,6 +23,7 @@ from zoo.train.costs import SECRET, cost_named, gradient_start, plain_name
 from zoo.train.learner import (
     LearnerState,
     Outcome,
+    layers_that_learn,
     random_states,
     restore_random_states,
     training_arrays,
@@ -40,14 +41,15 @@ class TorchLearner:
     Parameters
     ----------
     network : Network
-        Gives structure and first weights; it is not changed.
+        Gives structure and first weights. Only layers of third parties change, which
+        compute by themselves: their arrays then hold what was learned.
     recipe : Recipe
     device : torch.device
 
     Raises
     ------
-    PluginError
-        If a layer or the cost is unknown to this plugin.
+    UsageError
+        If the network or the cost cannot be trained.
     """
 
     def __init__(self, network: Network, recipe: Recipe, device: torch.device) -> None:
@@ -69,7 +71,12 @@ class TorchLearner:
         not: the learner of the layers leaves them alone as well.
         """
         values = self.module.named()
-        self.learning = self.module.learning()
+        layers = {str(index) for index in layers_that_learn(self.network)}
+        self.learning = [
+            name.replace("/", ".")
+            for name, _ in self.module.named_parameters()
+            if name.partition("/")[0] in layers
+        ]
         names = [
             *self.learning,
             *(name for name in values if name not in self.learning),
