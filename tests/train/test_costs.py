@@ -88,6 +88,45 @@ def test_logistic_gradient_is_with_respect_to_the_logits():
     np.testing.assert_allclose(gradient, leaf.grad.numpy(), atol=1e-12)
 
 
+def with_edges(rng):
+    """Random values, and every pair of those where a formula may break or kink."""
+    edges = [0.0, 1.0, -1.0, -0.5, 0.5, 2.0, 1e-12, -1e-12, 1e-40, SECRET, 40.0]
+    y, t = np.meshgrid(edges, edges)
+    random = rng.normal(size=(2, 22, 11))
+    return tuple(
+        np.concatenate([part, more]).astype(np.float32)
+        for part, more in zip((y, t), random, strict=True)
+    )
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_both_libraries_give_the_same_cost(name):
+    """At the edges too, where it must be finite."""
+    torch = pytest.importorskip("torch")
+    y, t = with_edges(np.random.default_rng(7))
+    cost = cost_named(name)
+    loss, gradient = cost(y, t)
+    other, by_torch = cost(torch.from_numpy(y), torch.from_numpy(t))
+    assert np.isfinite(loss)
+    assert np.isfinite(gradient).all()
+    assert gradient.dtype == np.float32
+    assert by_torch.dtype == torch.float32
+    assert other.item() == pytest.approx(loss, rel=1e-5)
+    np.testing.assert_allclose(by_torch.numpy(), gradient, rtol=1e-5)
+
+
+def test_hellinger_of_what_is_not_positive():
+    """Its slope is that of a cost that sees 0 there; above 0 it is the derivative."""
+    y = np.array([-3, -1e-9, 0, 1e-9, 0.25, 1, 4], np.float32)
+    t = np.full_like(y, 1)
+    loss, gradient = cost_named("hellinger")(y, t)
+    each = [0.5, 0.5, 0.5, 0.5 * (1 - 1e-9**0.5) ** 2, 0.125, 0, 0.5]
+    assert loss == pytest.approx(np.mean(each), rel=1e-6)
+    slopes = [0, 0, 0, 0.5 * (1 - 1e9**0.5), -0.5, 0, 0.25]
+    np.testing.assert_allclose(gradient, np.array(slopes) / 7, rtol=1e-5)
+    assert (cost_named("hellinger")(y, -t)[1][4:] == np.float32(0.5 / 7)).all()
+
+
 def test_float32_stays_float32_and_logcosh_does_not_overflow():
     y = np.full((2, 2), 1e4, np.float32)
     loss, gradient = cost_named("logcosh")(y, np.zeros_like(y))
