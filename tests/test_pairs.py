@@ -28,9 +28,17 @@ def test_pictures_are_read_as_three_channels(tmp_path: Path) -> None:
     np.testing.assert_array_equal(
         read_rgb(tmp_path / "gray.png"), np.repeat(gray, 3, axis=2)
     )
-    write(tmp_path / "deep.png", Image(gray.astype(np.uint16)))
-    with pytest.raises(ImageError, match="8-bit"):
-        read_rgb(tmp_path / "deep.png")
+
+
+def test_sixteen_bits_are_rounded_and_floats_refused(tmp_path: Path) -> None:
+    deep = np.array([0, 128, 129, 257 * 7 - 100, 65535], np.uint16).reshape(1, 5, 1)
+    write(tmp_path / "deep.png", Image(deep))
+    read = read_rgb(tmp_path / "deep.png")
+    assert read.dtype == np.uint8
+    assert read[0, :, 0].tolist() == [0, 0, 1, 7, 255]
+    write(tmp_path / "float.tiff", Image(deep.astype(np.float32)))
+    with pytest.raises(ImageError, match="holds floats"):
+        read_rgb(tmp_path / "float.tiff")
 
 
 def _network(body: str) -> Network:

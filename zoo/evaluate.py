@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from zoo.errors import PluginError, UsageError, ZooError
+from zoo.errors import ImageError, PluginError, ShapeError, UsageError, ZooError
 from zoo.images import Image, pictures_in
 from zoo.metrics.benchmark import benchmark_planes
 from zoo.pairs import Pair, cropped, low_and_high, read_rgb
@@ -89,8 +89,14 @@ class Scores:
         )
 
 
-def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Pair], int, str]:
-    """The pictures of a folder.
+LeaveOut = Callable[[str, ZooError], None]
+"""Told the name of a picture that does not count, and why."""
+
+
+def cases_in(
+    folder: str | Path, scale: int, leave_out: LeaveOut | None = None
+) -> tuple[Iterator[Pair], int, str]:
+    """The pictures of a folder; of those below it, if it holds none itself.
 
     Parameters
     ----------
@@ -98,6 +104,9 @@ def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Pair], int, str]:
         Holds pictures, of which small ones are made by MATLAB's bicubic, or the
         folders HR and LR with pictures of the same names.
     scale : int
+    leave_out : callable, optional
+        Told of a picture that cannot be read, or fits no small picture, and the
+        others follow; without it the iterator ends with the error.
 
     Returns
     -------
@@ -115,11 +124,24 @@ def cases_in(folder: str | Path, scale: int) -> tuple[Iterator[Pair], int, str]:
     if not folder.is_dir():
         raise UsageError(f"there is no folder {str(folder)!r} of pictures")
     high_folder, low_folder = _pair_of_folders(folder)
-    files = pictures_in(high_folder)
+    files = pictures_in(high_folder) or pictures_in(high_folder, recursive=True)
     if not files:
         raise UsageError(f"there is no picture in {str(high_folder)!r}")
+    _require_one_size(files, high_folder)
     origin = "MATLAB's bicubic" if low_folder is None else str(low_folder)
-    return _cases(files, low_folder, scale), len(files), origin
+    cases = _cases(files, high_folder, low_folder, scale, leave_out)
+    return cases, len(files), origin
+
+
+def _require_one_size(files: Sequence[Path], folder: Path) -> None:
+    """Raise UsageError if large and small pictures lie together below a folder."""
+    for path in files:
+        inner = path.relative_to(folder).parts[:-1]
+        if {part.lower() for part in inner} & {"hr", "lr"}:
+            raise UsageError(
+                f"{str(folder)!r} holds no picture itself but several sets; name one "
+                f"of them: the folder of HR and LR, or {str(path.parent)!r}"
+            )
 
 
 def scale_of(folder: str | Path) -> int | None:
@@ -134,8 +156,12 @@ def scale_of(folder: str | Path) -> int | None:
         # Of the same name, or DIV2K's 0801x2 for 0801.
         for stem in (path.stem, re.sub(r"x\d+$", "", path.stem)):
             large = high_folder / f"{stem}{path.suffix}"
-            if large.is_file():
+            if not large.is_file():
+                continue
+            try:
                 return max(1, round(read_rgb(large).shape[0] / len(read_rgb(path))))
+            except ImageError:  # the next pair may tell as well
+                continue
     return None
 
 
@@ -147,23 +173,46 @@ def _pair_of_folders(folder: Path) -> tuple[Path, Path | None]:
 
 
 def _cases(
-    files: Sequence[Path], low_folder: Path | None, scale: int
+    files: Sequence[Path],
+    high_folder: Path,
+    low_folder: Path | None,
+    scale: int,
+    leave_out: LeaveOut | None,
 ) -> Iterator[Pair]:
     for path in files:
-        high = read_rgb(path)
-        if low_folder is None:
-            low, high = low_and_high(high, scale)
+        place = path.relative_to(high_folder)
+        name = place.with_suffix("").as_posix()
+        try:
+            small = None
+            if low_folder is not None:
+                small = _partner(low_folder / place.parent, path, scale)
+            case = Pair(name, *_read_pair(path, small, scale))
+        except ZooError as error:
+            if leave_out is None:
+                raise
+            leave_out(name, error)
         else:
-            high = cropped(high, scale)
-            height, width = high.shape[:2]
-            small = _partner(low_folder, path, scale)
-            low = read_rgb(small)
-            if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
-                raise UsageError(
-                    f"{small} is {low.shape[1]} x {low.shape[0]} pixels, which times "
-                    f"{scale} is not the {width} x {height} of {path}"
-                )
-        yield Pair(path.stem, low, high)
+            yield case
+
+
+def _read_pair(
+    path: Path, small: Path | None, scale: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """The small and the large picture."""
+    high = read_rgb(path)
+    if min(high.shape[:2]) < scale:
+        raise ShapeError(f"{path} is smaller than one pixel, enlarged {scale} times")
+    if small is None:
+        return low_and_high(high, scale)
+    high = cropped(high, scale)
+    height, width = high.shape[:2]
+    low = read_rgb(small)
+    if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
+        raise UsageError(
+            f"{small} is {low.shape[1]} x {low.shape[0]} pixels, which times "
+            f"{scale} is not the {width} x {height} of {path}"
+        )
+    return low, high
 
 
 def _partner(folder: Path, path: Path, scale: int) -> Path:
@@ -191,6 +240,7 @@ def evaluate(
     origin: str = "MATLAB's bicubic",
     report: Callable[[Score], None] | None = None,
     metrics: Sequence[str] = METRICS,
+    leave_out: LeaveOut | None = None,
 ) -> Scores:
     """Enlarge every small picture and compare it with the large one.
 
@@ -207,24 +257,40 @@ def evaluate(
         Told of each score as it comes.
     metrics : sequence of str
         What to measure, by names of the registry ``zoo.metrics``.
+    leave_out : callable, optional
+        Told of a picture that is too small or does not fit, and the others follow;
+        without it the error is raised.
 
     Raises
     ------
     PluginError
         If there is no such metric, or one fails.
+    ShapeError
+        If a picture is too small for the border, a metric or the network.
+    ImageError
+        If no picture is left.
     """
     functions = {name: registry("zoo.metrics").load(name) for name in metrics}
     scores = []
     for case in cases:
-        result, truth = benchmark_planes(enlarge(case.low), case.high, scale)
-        values = {
-            name: _measure(name, function, result, truth, case.name)
-            for name, function in functions.items()
-        }
+        try:
+            result, truth = benchmark_planes(enlarge(case.low), case.high, scale)
+            values = {
+                name: _measure(name, function, result, truth, case.name)
+                for name, function in functions.items()
+            }
+        except ShapeError as error:
+            named = ShapeError(f"picture {case.name!r}: {error}")
+            if leave_out is None:
+                raise named from error
+            leave_out(case.name, named)
+            continue
         score = Score(case.name, values)
         scores.append(score)
         if report is not None:
             report(score)
+    if not scores:
+        raise ImageError("there is no picture that could be measured")
     return Scores(scale, scale, origin, tuple(scores))
 
 

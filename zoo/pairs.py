@@ -29,11 +29,20 @@ class Pair:
 
 
 def read_rgb(path: Path) -> Pixels:
-    """Read an 8-bit picture as H x W x 3, gray replicated, alpha ignored."""
-    image = read(path)
-    pixels = image.pixels
+    """Read a picture as H x W x 3 of 8 bits, gray replicated, alpha ignored.
+
+    16 bits are rounded to 8, which is all that the protocol compares.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read, or holds floats, whose white nobody knows.
+    """
+    pixels = read(path).pixels
+    if pixels.dtype == np.uint16:
+        pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
     if pixels.dtype != np.uint8:
-        raise ImageError(f"{path}: the protocol is for 8-bit pictures")
+        raise ImageError(f"{path} holds floats; save it with 8 or 16 bits")
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(pixels)

@@ -96,7 +96,7 @@ def test_fine_tuning_of_another_scale(
         (["--set", "bach=3"], "did you mean batch"),
         (["--cost", "none"], "no cost 'none'"),
         (["--updates", "0"], "updates is 0"),
-        (["--device", "cuda"], "--backend torch"),
+        (["--device", "nowhere"], "no device 'nowhere'"),
         (["--backend", "numpy", "--device", "cuda"], "knows no devices"),
         (["--patch", "1000"], "smaller than a patch"),
         (["--from", "none.safetensors"], "no file"),

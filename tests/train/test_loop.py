@@ -165,10 +165,10 @@ def test_bad_losses_change_nothing(tmp_path: Path, bad: float) -> None:
     for name, array in session.network.tensors.items():
         np.testing.assert_array_equal(array, before[name])
     assert trainer.learner.state().updates == updates
-    assert trainer.skipped == trainer.bad_in_a_row == 1
+    assert trainer.guard.skipped == trainer.guard.bad_in_a_row == 1
     trainer._one_update()
-    assert trainer.bad_in_a_row == 0
-    assert trainer.skipped == 1
+    assert trainer.guard.bad_in_a_row == 0
+    assert trainer.guard.skipped == 1
 
 
 def test_too_many_bad_losses_end_the_run_resumably(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from zoo.cli._common import (
 )
 
 if TYPE_CHECKING:
+    from zoo.errors import ZooError
     from zoo.plugins import Precision
 
 __all__ = ["command"]
@@ -58,18 +59,21 @@ def command(
     precision: Precision,
     threads: int | None,
     as_json: bool,
-) -> None:
+) -> int:
     """Measure a MODEL on the pictures of a FOLDER.
 
     MODEL is a cfg file, a name (`zoo list`), or the word bicubic. FOLDER holds
     large pictures, from which MATLAB's bicubic makes the small ones, or two
     folders HR and LR with pictures of the same names.
 
+    A picture that cannot be read or is too small is reported and left out of the
+    means; the exit code is 1 then.
+
     The protocol is that of the literature: luma of BT.601, as many border
     pixels cut off as the scale says, 8 bits, mean over the pictures. It holds
     for every --metric, which gets those luma planes.
     """
-    from zoo.errors import UsageError
+    from zoo.errors import ImageError, UsageError
     from zoo.evaluate import bicubic, cases_in, enlarger, evaluate, scale_of
     from zoo.pairs import whole_scale
     from zoo.progress import bar
@@ -94,16 +98,31 @@ def command(
             raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")
         scale = whole_scale(net.network)
         enlarge = enlarger(net)
-    cases, count, origin = cases_in(folder, scale)
+    left_out: dict[str, str] = {}
+
+    def leave_out(name: str, error: ZooError) -> None:
+        left_out[name] = str(error)
+        progress.update(1)
+
+    cases, count, origin = cases_in(folder, scale, leave_out)
     with bar(total=count, unit="picture") as progress:
-        scores = evaluate(
-            enlarge,
-            cases,
-            scale,
-            origin,
-            report=lambda _: progress.update(1),
-            metrics=metrics,
-        )
+        try:
+            scores = evaluate(
+                enlarge,
+                cases,
+                scale,
+                origin,
+                report=lambda _: progress.update(1),
+                metrics=metrics,
+                leave_out=leave_out,
+            )
+        except ImageError:
+            reason = next(iter(left_out.values()), "none is left")
+            raise ImageError(
+                f"none of {count} pictures could be measured: {reason}"
+            ) from None
+    for reason in left_out.values():
+        click.echo(f"zoo: {reason}; left out", err=True)
     if as_json:
         print_json(
             {
@@ -111,21 +130,26 @@ def command(
                 "folder": str(folder),
                 "scale": scale,
                 "protocol": scores.protocol,
+                "is_complete": not left_out,
                 **scores.means,
                 "pictures": [{"name": s.name, **s.values} for s in scores.scores],
+                "left_out": [{"name": n, "reason": r} for n, r in left_out.items()],
             }
         )
-        return
+        return int(bool(left_out))
     from zoo.tables import table
 
     columns = {name: _COLUMNS.get(name, (name, ".6g")) for name in scores.means}
     heads = ["picture", *(head for head, _ in columns.values())]
+    mean = f"mean of {count - len(left_out)} of {count}" if left_out else "mean"
     rows = [
         [picture, *(format(values[name], columns[name][1]) for name in columns)]
         for picture, values in (
             *((s.name, s.values) for s in scores.scores),
-            ("mean", scores.means),
+            (mean, scores.means),
         )
     ]
     click.echo(table(heads, rows, "l" + "r" * len(columns)))
-    click.echo(f"x{scale}; {scores.protocol}")
+    incomplete = "; incomplete, pictures were left out" if left_out else ""
+    click.echo(f"x{scale}; {scores.protocol}{incomplete}")
+    return int(bool(left_out))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import math
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_every = partial(click.option, type=click.IntRange(min=1), show_default=True)
+_every = partial(click.option, type=click.IntRange(min=1))
 
 
 @click.command(short_help="Train a network on a folder of pictures.")
@@ -33,6 +35,7 @@ _every = partial(click.option, type=click.IntRange(min=1), show_default=True)
 @click.option("--from-cfg", type=click.Path(), help="Their cfg, if another one.")
 @click.option("--updates", type=int, help="Steps of the optimizer in all.")
 @click.option("--batch", type=int, help="Patches per update.")
+@click.option("--subdivisions", type=int, help="Parts of a batch; saves memory.")
 @click.option("--patch", type=int, help="Side of a low-resolution patch.")
 @click.option("--cost", help="mae, mse, charbonnier, ...")
 @click.option("--optimizer", help="adam, adamw, sgd, ...")
@@ -46,13 +49,14 @@ _every = partial(click.option, type=click.IntRange(min=1), show_default=True)
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of [net]."
 )
-@_every("--validate-every", default=TrainingOptions.validate_every)
-@_every("--save-every", default=TrainingOptions.save_every)
-@_every("--log-every", default=TrainingOptions.log_every)
+@_every("--validate-every", help="Updates between two validations [1000].")
+@_every("--save-every", help="Between two checkpoints [200].")
+@_every("--log-every", help="Between two lines of the log [50].")
 @click.option("--minutes", type=float, help="Stop, resumable, after so long.")
 @backend_option
 @device_option
 @threads_option
+@click.option("--json", "as_json", is_flag=True, help="Print the log as JSON lines.")
 def command(
     cfg: str | None,
     data: tuple[str, ...],
@@ -62,13 +66,14 @@ def command(
     from_weights: str | None,
     from_cfg: str | None,
     settings: tuple[str, ...],
-    validate_every: int,
-    save_every: int,
-    log_every: int,
+    validate_every: int | None,
+    save_every: int | None,
+    log_every: int | None,
     minutes: float | None,
     backend: str | None,
     device: str | None,
     threads: int | None,
+    as_json: bool,
     **recipe: Any,
 ) -> None:
     """Train the network CFG on pictures, or go on with a run.
@@ -78,11 +83,17 @@ def command(
     from), the best weights, a log and a picture of the learning curve.
 
     The recipe can be written in the cfg's [net] section; options override it,
-    and --set reaches the keys that have no option of their own.
+    and --set reaches the keys that have no option of their own. A resumed run
+    remembers all but --minutes and --threads.
+
+    With --json stdout gets what log.jsonl gets, and a last object with the result.
     """
     from zoo.errors import UsageError
+    from zoo.train.run_folder import plain_entry
     from zoo.train.session import Session
 
+    if minutes is not None and not 0 <= minutes < math.inf:
+        raise UsageError(f"--minutes is {minutes:g}; it must be 0 or more, and finite")
     options = TrainingOptions(
         data=data,
         validate=validate,
@@ -114,15 +125,27 @@ def command(
         )
     else:
         raise UsageError("training needs CFG, --data and --output, or --resume")
-    session.prepare(_say)
-    with _display(session, log_every) as show:
-        session.trainer.report = show
+
+    def put(entry: dict[str, Any]) -> None:
+        click.echo(json.dumps(plain_entry(entry)))
+
+    with closing(session):
+        session.prepare(_say, put if as_json else None)
         try:
-            session.trainer.run(seconds=None if minutes is None else 60 * minutes)
+            with _display(session) as show:
+                session.trainer.report = show
+                session.trainer.run(seconds=None if minutes is None else 60 * minutes)
         except KeyboardInterrupt:
             _say(session.conclusion())
+            if as_json:
+                put(session.summary())
             raise
-    click.echo(session.conclusion())
+        conclusion = session.conclusion()
+        if as_json:
+            _say(conclusion)
+            put(session.summary())
+        else:
+            click.echo(conclusion)
 
 
 def _say(text: str) -> None:
@@ -130,7 +153,7 @@ def _say(text: str) -> None:
 
 
 @contextmanager
-def _display(session: Session, every: int) -> Iterator[Callable[[Report], None]]:
+def _display(session: Session) -> Iterator[Callable[[Report], None]]:
     """Progress on stderr: loss, PSNR, speed, time left.
 
     A bar on a terminal; elsewhere a line now and then, for ``nohup`` and logs.
@@ -139,6 +162,7 @@ def _display(session: Session, every: int) -> Iterator[Callable[[Report], None]]
 
     shown = sys.stderr is not None and sys.stderr.isatty()
     total, done = session.recipe.updates, session.trainer.update
+    every = session.settings.log_every
     with bar(total, "update", shown=shown, done=done) as progress:
 
         def show(report: Report) -> None:

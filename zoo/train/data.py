@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.errors import UsageError
+from zoo.errors import ImageError, UsageError
 from zoo.images import pictures_in
 from zoo.pairs import Pair, Pixels, cropped, low_and_high
 
@@ -59,21 +59,32 @@ def load_pairs(
     patch : int
         Side of the low-resolution patches; smaller pictures are left out.
     report : callable, optional
-        Told of pictures that are left out, in one sentence each.
+        Told of pictures that are left out, in one sentence each: those that cannot
+        be read, and those that are smaller than a patch.
 
     Raises
     ------
     UsageError
-        If no picture is large enough.
+        If no picture is left.
     """
-    pairs = []
+    say = report or (lambda text: None)
+    pairs, unread = [], 0
     for path in files:
-        high = cropped(read(path), scale)
+        try:
+            high = cropped(read(path), scale)
+        except ImageError as error:
+            say(f"{error}; left out")
+            unread += 1
+            continue
         if min(high.shape[:2]) < patch * scale:
-            if report is not None:
-                report(f"{path}: smaller than a patch of {patch * scale}; left out")
+            say(f"{path}: smaller than a patch of {patch * scale}; left out")
             continue
         pairs.append(Pair(path.name, *low_and_high(high, scale)))
+    if not pairs and unread:
+        raise UsageError(
+            f"no picture is left: {unread} of {len(files)} cannot be read, and the "
+            f"others are smaller than a patch of {patch * scale}"
+        )
     if not pairs:
         raise UsageError(
             f"every picture is smaller than a patch of {patch * scale} x "

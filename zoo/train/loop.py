@@ -13,9 +13,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.errors import ZooError
+import numpy as np
+
 from zoo.layers.base import Array
 from zoo.train.data import PatchSampler
+from zoo.train.guard import Guard, TrainingError
 from zoo.train.interrupts import deferred_signals
 from zoo.train.learner import Learner, Outcome
 from zoo.train.recipe import Recipe
@@ -23,19 +25,11 @@ from zoo.train.run_folder import RunFolder, Snapshot
 
 __all__ = ["Report", "Trainer", "TrainingError"]
 
-_SMOOTHING = 0.02  # of the running mean of the loss: about the last 50 updates
-_EXPLOSION = 20.0  # times the running mean: such a loss is not learned from
-_PATIENCE = 20  # bad updates in a row
-
-_PROGRESS = ("mean_loss", "psnr", "best", "skipped", "bad_in_a_row", "seconds")
-"""Attributes of the trainer that a checkpoint keeps."""
+_PROGRESS = ("psnr", "best", "seconds")
+"""Attributes of the trainer that a checkpoint keeps, beside those of the guard."""
 
 Validate = Callable[[dict[str, Array]], float]
-"""PSNR in dB of a set of weights on the validation pictures."""
-
-
-class TrainingError(ZooError):
-    """Training cannot go on: the loss is not finite or exploded, again and again."""
+"""PSNR in dB of a set of weights; NaN if what they give is not finite."""
 
 
 @dataclass
@@ -71,6 +65,8 @@ class Trainer:
         In updates.
     report : callable, optional
         Shown a :class:`Report` after each update.
+    on_entry : callable, optional
+        Shown what is written into the log.
     """
 
     def __init__(
@@ -86,6 +82,7 @@ class Trainer:
         save_every: int = 200,
         log_every: int = 50,
         report: Callable[[Report], None] | None = None,
+        on_entry: Callable[[dict[str, Any]], None] | None = None,
     ) -> None:
         self.learner = learner
         self.sampler = sampler
@@ -97,25 +94,24 @@ class Trainer:
         self.save_every = save_every
         self.log_every = log_every
         self.report = report
+        self.on_entry = on_entry
         self.schedule = recipe.make_schedule()
         self.update = 0
         self.saved_at = -1
-        self.mean_loss: float | None = None
+        self.guard = Guard()
         self.psnr: float | None = None
         self.best: float | None = None
-        self.skipped = 0
-        self.bad_in_a_row = 0
         self.seconds = 0.0
         self.seconds_per_update = 0.0
 
-    def resume(self) -> None:
+    def resume(self, snapshot: Snapshot) -> None:
         """Continue from the folder's checkpoint as if it had never stopped."""
-        snapshot = self.folder.load()
         self.learner.restore(snapshot.learner)
         self.sampler.state = snapshot.sampler
         self.update = snapshot.update
         for name in _PROGRESS:
             setattr(self, name, snapshot.progress[name])
+        self.guard.restore(snapshot.progress)
         self.saved_at = self.update
         self.folder.forget_after(self.update)
 
@@ -132,7 +128,9 @@ class Trainer:
         Raises
         ------
         TrainingError
-            If the loss explodes again and again; the last checkpoint stays.
+            If the loss explodes again and again, if no update could be learned
+            from, or if the network gives no finite pictures any more; there is a
+            checkpoint from before the trouble.
         KeyboardInterrupt
             At Ctrl-C, or what else SIGTERM means, with a checkpoint, when the update
             is done.
@@ -140,21 +138,26 @@ class Trainer:
         last = min(until or self.recipe.updates, self.recipe.updates)
         begun = time.monotonic()
         spent_before = self.seconds
-        with deferred_signals() as asked_to_stop:
+        learned_before = self.update - self.guard.skipped
+        # What overflows is found in loss, norm and validation; NumPy need not warn.
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with quiet, deferred_signals() as asked_to_stop:
             while self.update < last:
                 started = time.monotonic()
-                self._one_update()
+                outcome = self._one_update()
                 self._time_one(time.monotonic() - started)
                 self.seconds = spent_before + time.monotonic() - begun
                 is_over = self.update >= last or (
                     seconds is not None and time.monotonic() - begun >= seconds
                 )
+                if is_over and self.update - self.guard.skipped == learned_before:
+                    self._give_up(f"nothing was learned: {self._trouble(outcome)}")
                 if self.update % self.log_every == 0 or is_over:
                     self._log()
                 if self.update % self.validate_every == 0 or is_over:
                     self._validate()
                 stops = asked_to_stop()
-                is_well = self.bad_in_a_row == 0
+                is_well = self.guard.bad_in_a_row == 0
                 is_due = self.update % self.save_every == 0 or stops
                 if (is_due and is_well) or is_over:
                     self.save()
@@ -171,27 +174,27 @@ class Trainer:
                 learner=self.learner.state(),
                 sampler=self.sampler.state,
                 recipe=self.recipe.to_dict(),
-                progress={name: getattr(self, name) for name in _PROGRESS},
-            )
+                progress={
+                    **{name: getattr(self, name) for name in _PROGRESS},
+                    **self.guard.state(),
+                },
+            ),
+            keep_before=self._last_is_doubtful(),
         )
         self.saved_at = self.update
 
-    def _one_update(self) -> None:
+    def _one_update(self) -> Outcome:
         low, high = self.sampler.draw()
-        limit = math.inf if self.mean_loss is None else _EXPLOSION * self.mean_loss
-        outcome = self.learner.step(low, high, self.schedule(self.update), limit)
+        rate = self.schedule(self.update)
+        outcome = self.learner.step(low, high, rate, self.guard.limit)
         self.update += 1
-        if not outcome.applied:
-            self._note_bad(outcome)
-            return
-        self.bad_in_a_row = 0
-        if self.mean_loss is None:
-            self.mean_loss = outcome.loss
-        # While young, an average is over all updates so far.
-        young = 1 / (self.update - self.skipped)
-        self.mean_loss += max(_SMOOTHING, young) * (outcome.loss - self.mean_loss)
-        if self.recipe.average:
+        young = self.guard.note(outcome, self.update)
+        if self.guard.has_to_give_up:
+            times = f"and as bad {self.guard.bad_in_a_row} times in a row"
+            self._give_up(f"{self._trouble(outcome)}, {times}")
+        if outcome.applied and self.recipe.average:
             self.learner.update_average(max(self.recipe.average, young))
+        return outcome
 
     def _time_one(self, seconds: float) -> None:
         """Follow the time that an update takes; validation does not count."""
@@ -199,56 +202,63 @@ class Trainer:
             self.seconds_per_update = seconds
         self.seconds_per_update += 0.1 * (seconds - self.seconds_per_update)
 
-    def _note_bad(self, outcome: Outcome) -> None:
-        """Count an update that was left out; give up after too many in a row."""
-        self.skipped += 1
-        self.bad_in_a_row += 1
-        if self.bad_in_a_row < _PATIENCE:
-            return
-        # The last good update may be what broke the network. A checkpoint made
-        # right after it is no place to go on from.
-        if self.saved_at >= self.update - self.bad_in_a_row:
+    def _trouble(self, outcome: Outcome) -> str:
+        return f"{self.guard.what_is_wrong(outcome)} at update {self.update}"
+
+    def _last_is_doubtful(self) -> bool:
+        """Whether the last checkpoint holds the weights that bad updates began with.
+
+        The last good update may be what broke the network.
+        """
+        bad = self.guard.bad_in_a_row
+        return bad > 0 and self.saved_at >= self.update - bad
+
+    def _give_up(self, why: str) -> None:
+        """Go back to a checkpoint that is safe to go on from, and say what to do."""
+        if self._last_is_doubtful():
             self.folder.step_back()
-        what = (
-            f"the loss was {outcome.loss:.4g}"
-            if math.isnan(outcome.norm)
-            else f"the gradient had the norm {outcome.norm:.4g}"
-        )
-        usual = "" if self.mean_loss is None else f", usually {self.mean_loss:.4g}"
         raise TrainingError(
-            f"{what}{usual} at update {self.update}, and as bad {self.bad_in_a_row} "
-            f"times in a row; resume from the last checkpoint ({self.folder.last}) "
-            f"with a lower --learning-rate or with --clip-gradient"
+            f"{why}; resume from the last checkpoint ({self.folder.last}) with a "
+            f"lower --learning-rate or with --clip-gradient"
         )
 
     def _validate(self) -> None:
         weights = self.learner.best_weights()
-        self.psnr = self.validate(weights)
-        self.folder.append(
-            {"update": self.update, "psnr": self.psnr, "seconds": self.seconds}
-        )
-        if math.isfinite(self.psnr) and (self.best is None or self.psnr > self.best):
-            self.best = self.psnr
-            self.save_best(weights, self.psnr, self.update)
+        psnr = self.validate(weights)
+        self.write({"update": self.update, "psnr": psnr, "seconds": self.seconds})
+        if math.isnan(psnr):
+            self._give_up(
+                f"at update {self.update} the network gives values that are not finite"
+            )
+        self.psnr = psnr
+        if self.best is None or psnr > self.best:
+            self.best = psnr
+            self.save_best(weights, psnr, self.update)
+
+    def write(self, entry: dict[str, Any]) -> None:
+        """Add to the log."""
+        self.folder.append(entry)
+        if self.on_entry is not None:
+            self.on_entry(entry)
 
     def _log(self) -> None:
         entry: dict[str, Any] = {
             "update": self.update,
-            "loss": self.mean_loss,
+            "loss": self.guard.mean_loss,
             "rate": self.schedule(self.update - 1),
             "seconds": self.seconds,
         }
-        self.folder.append(entry)
+        self.write(entry)
 
     def _report(self) -> Report:
         return Report(
             self.update,
             self.recipe.updates,
-            self.mean_loss if self.mean_loss is not None else math.nan,
+            math.nan if self.guard.mean_loss is None else self.guard.mean_loss,
             self.schedule(self.update - 1),
             self.seconds,
             self.seconds_per_update,
             self.psnr,
             self.best,
-            self.skipped,
+            self.guard.skipped,
         )

@@ -26,10 +26,13 @@ class TrainingOptions:
         what the cfg says, or the run that is resumed; None leaves them as they are.
     settings : sequence of str
         More changes, written ``key=value``, the keys those of [net].
-    backend, threads
-        As in :func:`zoo.plugins.select`.
-    validate_every, save_every, log_every : int
-        Updates between two validations, checkpoints, lines of the log.
+    backend : str, optional
+        As in :func:`zoo.plugins.select`; by default what a run has that is resumed.
+    threads : int, optional
+        As there.
+    validate_every, save_every, log_every : int, optional
+        Updates between two validations, checkpoints, lines of the log; by default
+        what a run has that is resumed, or :class:`zoo.train.settings.RunSettings`.
     """
 
     data: Sequence[str | Path] = ()
@@ -38,6 +41,6 @@ class TrainingOptions:
     settings: Sequence[str] = ()
     backend: str | None = None
     threads: int | None = None
-    validate_every: int = 1000
-    save_every: int = 200
-    log_every: int = 50
+    validate_every: int | None = None
+    save_every: int | None = None
+    log_every: int | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
 from typing import Any
@@ -29,6 +29,9 @@ class Recipe:
         Steps of the optimizer in all.
     batch, patch : int
         Patches per update; side of a low-resolution patch in pixels.
+    subdivisions : int
+        Parts that a batch is worked off in, which saves memory. Without batch
+        normalization, which looks at a part alone, nothing else changes.
     cost, optimizer, policy : str
         Names of :mod:`zoo.train.costs`, ``optimizers`` and ``schedules``.
     clip_gradient : float
@@ -44,6 +47,7 @@ class Recipe:
 
     updates: int = 20000
     batch: int = 16
+    subdivisions: int = 1
     patch: int = 48
     cost: str = "mae"
     optimizer: str = "adam"
@@ -155,24 +159,43 @@ class Recipe:
             if getattr(self, field) != getattr(base, field)
         }
 
-    def check(self) -> None:
-        """Raise UsageError for numbers that cannot be meant."""
-        for name in ("updates", "batch", "patch"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} is {getattr(self, name)}; it must be above 0")
-        if not 0 < self.learning_rate < math.inf:
-            raise UsageError(
-                f"the learning rate is {self.learning_rate}; it must be above 0"
-            )
-        if not 0 <= self.average < 1:
-            raise UsageError(f"average is {self.average}; it must lie in [0, 1)")
-        if self.clip_gradient < 0:
-            raise UsageError(
-                f"clip_gradient is {self.clip_gradient}; it must not be negative"
-            )
+    @property
+    def summary(self) -> str:
+        """What matters most, in half a line."""
+        return (
+            f"{self.optimizer}, learning rate {self.learning_rate:g} ({self.policy}), "
+            f"cost {self.cost}, batch {self.batch}, patch {self.patch}"
+        )
+
+    def check(self, network: Network | None = None) -> None:
+        """Raise UsageError for values that cannot be meant.
+
+        Parameters
+        ----------
+        network : Network, optional
+            Whose cfg the recipe began with: a value from there is named by
+            file:line.
+        """
+        for key, field in _FIELDS.items():
+            value = getattr(self, field)
+            reason = _what_is_wrong(field, value)
+            if reason:
+                where = "" if network is None else _place(network, key, value)
+                name = field if field in ("updates", "average") else key
+                raise UsageError(f"{where}{name} is {_text(value)}; it must {reason}")
         cost_named(self.cost)
-        self.make_schedule()
         self.make_optimizer()
+        schedule = self.make_schedule()
+        for update in {0, self.updates // 2, self.updates - 1}:
+            try:
+                rate = schedule(update)
+            except OverflowError:
+                rate = math.inf
+            if not 0 <= rate < math.inf:
+                raise UsageError(
+                    f"policy {self.policy} gives the learning rate {rate:g} for "
+                    f"update {update}; it must not be negative, and finite"
+                )
 
     def make_schedule(self) -> Schedule:
         """The learning rate at each update."""
@@ -200,9 +223,48 @@ def _text(value: Any) -> str:
     return str(int(value) if isinstance(value, bool) else value)
 
 
+def _what_is_wrong(field: str, value: Any) -> str:
+    """How a value must be and is not; nothing if all is well."""
+    values = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(v, float) and not math.isfinite(v) for v in values):
+        return "be a finite number"
+    reason, fits = _RANGES.get(field, ("", lambda value: True))
+    return "" if all(map(fits, values)) else reason
+
+
+def _place(network: Network, key: str, value: Any) -> str:
+    """``file:line: `` of a value, if it is the one that the cfg gives."""
+    head = network.sections[0]
+    for entry in head.entries:
+        if entry.key == key and network.settings[key] == value:
+            return f"{head.source}:{entry.line}: "
+    return ""
+
+
+_ABOVE_0: tuple[str, Callable[[Any], bool]] = ("be above 0", lambda value: value > 0)
+_FROM_0: tuple[str, Callable[[Any], bool]] = (
+    "not be negative",
+    lambda value: value >= 0,
+)
+_BELOW_1: tuple[str, Callable[[Any], bool]] = (
+    "lie in [0, 1)",
+    lambda value: 0 <= value < 1,
+)
+
+_RANGES = {
+    **dict.fromkeys(("updates", "batch", "subdivisions"), _ABOVE_0),
+    **dict.fromkeys(("patch", "step", "growth"), _ABOVE_0),
+    **dict.fromkeys(("learning_rate", "epsilon"), _ABOVE_0),
+    **dict.fromkeys(("momentum", "beta1", "beta2", "average"), _BELOW_1),
+    **dict.fromkeys(("decay", "clip_gradient", "burn_in", "seed"), _FROM_0),
+    **dict.fromkeys(("steps", "scales", "scale", "cycle", "lowest"), _FROM_0),
+}
+"""How a field must be, and whether a value is so."""
+
 _FIELDS = {
     "max_batches": "updates",
     "batch": "batch",
+    "subdivisions": "subdivisions",
     "patch": "patch",
     "cost": "cost",
     "optimizer": "optimizer",

@@ -2,16 +2,19 @@
 
 ================== =======================================================
 model.cfg          the network
-data.json          which pictures it learns from and is validated on
+data.json          which pictures it learns from and is validated on, the back
+                   end, how often it reports
 last.safetensors   everything needed to continue exactly
 before.safetensors the checkpoint before it
 best.safetensors   weights of the best validation so far, ready for `zoo run`
 log.jsonl          a JSON object per report and per validation
 curve.png          loss and PSNR over the updates
+run.lock           held by the process that trains
 ================== =======================================================
 
-Every file is replaced whole, so a run killed at any moment loses only the
-updates since the last checkpoint.
+Files are replaced whole; the log grows line by line, and what was logged after
+the last checkpoint is dropped when the run goes on. So a run killed at any
+moment loses only the updates since the last checkpoint.
 """
 
 from __future__ import annotations
@@ -19,7 +22,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import isfinite
 from pathlib import Path
@@ -30,8 +32,10 @@ from zoo.files import atomic_write
 from zoo.layers.base import Array
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.train.learner import LearnerState
+from zoo.train.lock import FolderLock
+from zoo.train.settings import RunSettings
 
-__all__ = ["RunFolder", "Snapshot"]
+__all__ = ["RunFolder", "Snapshot", "plain_entry"]
 
 _WEIGHTS, _OPTIMIZER, _AVERAGE = "weights:", "optimizer:", "average:"
 
@@ -69,6 +73,7 @@ class RunFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
+        self._lock: FolderLock | None = None
 
     @property
     def cfg(self) -> Path:
@@ -105,37 +110,58 @@ class RunFolder:
         """Which pictures the run learns from and is validated on."""
         return self.path / "data.json"
 
-    def create(self, cfg_text: str, data: Mapping[str, Any]) -> None:
-        """Make a new folder for a network.
-
-        Raises
-        ------
-        UsageError
-            If a run is there already.
-        """
+    def require_free(self) -> None:
+        """Raise UsageError if a run is there already."""
         if self.last.exists():
             raise UsageError(
                 f"{self.path} already holds a run; continue it with --resume, "
                 f"or name another folder"
             )
+
+    def create(self, cfg_text: str, settings: RunSettings) -> None:
+        """Make a new folder for a network, and lock it.
+
+        Raises
+        ------
+        UsageError
+            If a run is there already, or another process makes one there.
+        """
+        self.require_free()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise UsageError(
                 f"{self.path} cannot be made a folder: {error.strerror}"
             ) from None
+        self.lock()
+        self.require_free()
         with atomic_write(self.cfg) as file:
             file.write(cfg_text.encode())
-        self.write_data(data)
+        self.write_settings(settings)
         # Killed before its first checkpoint, an older run may have left a log.
         self.forget_after(-1)
 
-    def write_data(self, data: Mapping[str, Any]) -> None:
+    def lock(self) -> None:
+        """Keep other processes from training here, until :meth:`unlock`.
+
+        Raises
+        ------
+        UsageError
+            If another one does.
+        """
+        self._lock = FolderLock(self.path)
+
+    def unlock(self) -> None:
+        """Let other processes train here."""
+        if self._lock is not None:
+            self._lock.close()
+
+    def write_settings(self, settings: RunSettings) -> None:
         """Write ``data.json``."""
         with atomic_write(self.data) as file:
-            file.write(json.dumps(dict(data), indent=1).encode())
+            file.write(json.dumps(settings.to_dict(), indent=1).encode())
 
-    def read_data(self) -> dict[str, Any]:
+    def read_settings(self) -> RunSettings:
         """Read ``data.json``.
 
         Raises
@@ -145,14 +171,21 @@ class RunFolder:
         """
         try:
             found = json.loads(self.data.read_text(encoding="utf-8"))
-            return {"folders": found["folders"], "validate": found["validate"]}
+            return RunSettings.from_dict(found)
         except (OSError, ValueError, KeyError, TypeError):
             raise UsageError(
                 f"{self.data} is missing or damaged; name the pictures with --data"
             ) from None
 
-    def save(self, snapshot: Snapshot) -> None:
-        """Write ``last.safetensors``; the one before it stays as ``before``."""
+    def save(self, snapshot: Snapshot, *, keep_before: bool = False) -> None:
+        """Write ``last.safetensors``; the one before it stays as ``before``.
+
+        Parameters
+        ----------
+        snapshot : Snapshot
+        keep_before : bool
+            Leave ``before`` as it is: ``last`` is not worth going back to.
+        """
         learner = snapshot.learner
         tensors = {
             **{_WEIGHTS + name: array for name, array in learner.weights.items()},
@@ -161,13 +194,15 @@ class RunFolder:
         }
         plain = {
             "update": snapshot.update,
+            "optimizer": learner.optimizer_name,
             "optimizer_updates": learner.updates,
             "random": learner.random,
             "sampler": snapshot.sampler,
             "recipe": snapshot.recipe,
             "progress": snapshot.progress,
         }
-        self._keep_last_as_before()
+        if not keep_before:
+            self._keep_last_as_before()
         write_safetensors(self.last, tensors, {"zoo.run": json.dumps(plain)})
 
     def _keep_last_as_before(self) -> None:
@@ -219,6 +254,9 @@ class RunFolder:
                     plain["optimizer_updates"],
                     parts.get(_AVERAGE, {}),
                     plain["random"],
+                    # Older versions kept only the slots of the recipe's optimizer.
+                    plain.get("optimizer")
+                    or dict(plain["recipe"]).get("optimizer", ""),
                 ),
                 sampler=plain["sampler"],
                 recipe=plain["recipe"],
@@ -232,12 +270,8 @@ class RunFolder:
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add a line to the log; numbers that are not finite become null."""
-        plain = {
-            name: None if isinstance(value, float) and not isfinite(value) else value
-            for name, value in entry.items()
-        }
         with open(self.log, "a", encoding="utf-8") as file:
-            file.write(json.dumps(plain) + "\n")
+            file.write(json.dumps(plain_entry(entry)) + "\n")
 
     def entries(self) -> list[dict[str, Any]]:
         """The log; a last line cut short by a kill is left out."""
@@ -260,3 +294,11 @@ class RunFolder:
         with atomic_write(self.log) as file:
             for entry in kept:
                 file.write((json.dumps(entry) + "\n").encode())
+
+
+def plain_entry(entry: dict[str, Any]) -> dict[str, Any]:
+    """What JSON can hold of an entry: numbers that are not finite become None."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in entry.items()
+    }

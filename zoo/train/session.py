@@ -4,53 +4,61 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from zoo import charts
 from zoo.catalog import find_cfg
-from zoo.charts import Line, Panel
-from zoo.errors import UsageError
-from zoo.evaluate import cases_in, enlarger, evaluate
+from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.layers.base import Array
 from zoo.network import Network
-from zoo.pairs import Pair, read_rgb, whole_scale
+from zoo.pairs import read_rgb, whole_scale
 from zoo.plugins import Kernels, select
 from zoo.state import save_weights
+from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, load_pairs, picture_files
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
 from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
-from zoo.train.run_folder import RunFolder
+from zoo.train.run_folder import RunFolder, Snapshot
+from zoo.train.settings import RunSettings, digest_of_cases, digest_of_files
 from zoo.train.transfer import transfer
+from zoo.train.validation import Validator, load_cases
 
 __all__ = ["Session"]
 
 _OWN_CASES = 5  # training pictures to validate on where no others are given
+
+Say = Callable[[str], None]
 
 
 class Session:
     """A training run: network, pictures, recipe, folder.
 
     Use :meth:`start` or :meth:`resume`, then :meth:`prepare`, then
-    ``session.trainer.run()``.
+    ``session.trainer.run()``. Until :meth:`close` no other process can train in the
+    folder.
     """
 
     def __init__(
         self,
         folder: RunFolder,
         network: Network,
+        cfg_text: str,
         recipe: Recipe,
-        data: dict[str, Any],
-        options: TrainingOptions,
+        settings: RunSettings,
+        *,
+        threads: int | None = None,
+        earlier: _Earlier | None = None,
     ) -> None:
-        self.options = options
         self.folder = folder
         self.network = network
+        self.cfg_text = cfg_text
         self.recipe = recipe
-        self.data = data
-        self.is_new = not folder.last.exists()
+        self.settings = settings
+        self.threads = threads
+        self.earlier = earlier
         self.trainer: Trainer
 
     @classmethod
@@ -62,9 +70,9 @@ class Session:
         *,
         from_weights: str | Path | None = None,
         from_cfg: str | Path | None = None,
-        say: Callable[[str], None] | None = None,
+        say: Say | None = None,
     ) -> Session:
-        """A new run; its folder is made and the cfg copied into it.
+        """A new run; nothing is written before :meth:`prepare`.
 
         Parameters
         ----------
@@ -82,15 +90,17 @@ class Session:
         Raises
         ------
         ZooError
-            Before anything is written, if the call cannot be meant.
+            If the call cannot be meant.
         """
         path = find_cfg(cfg)
         network = Network.read(path)
         whole_scale(network)
         require_pictures(network.pixels, network.source)
         recipe = _overridden(Recipe.of(network), options)
-        data = _data(options, {"folders": [], "validate": None})
+        recipe.check(network)
+        settings = RunSettings().with_environment().changed_by(options)
         folder = RunFolder(output)
+        folder.require_free()
         network.initialize(recipe.seed)
         if from_cfg and not from_weights:
             raise UsageError(f"--from-cfg {from_cfg} goes with --from WEIGHTS")
@@ -98,47 +108,81 @@ class Session:
             copied, total = transfer(network, from_weights, from_cfg)
             if say is not None:
                 say(f"{copied} of {total} tensors from {from_weights}")
-        folder.create(path.read_text(encoding="utf-8"), data)
-        return cls(folder, network, recipe, data, options)
+        text = path.read_text(encoding="utf-8")
+        return cls(folder, network, text, recipe, settings, threads=options.threads)
 
     @classmethod
     def resume(cls, path: Path, options: TrainingOptions) -> Session:
-        """An old run; options change its recipe from here on.
+        """An old run; options change its recipe and settings from here on.
 
         Raises
         ------
         ZooError
-            If there is no run, or the call cannot be meant.
+            If there is no run, another process trains it, or the call cannot be
+            meant.
         """
         folder = RunFolder(path)
         if not folder.last.exists():
             raise UsageError(f"{path} holds no run with a checkpoint")
+        folder.lock()
         folder.tidy()
         network = Network.read(folder.cfg)
-        recipe = _overridden(Recipe.from_dict(folder.load().recipe), options)
+        text = folder.cfg.read_text(encoding="utf-8")
+        snapshot = folder.load()
+        old = Recipe.from_dict(snapshot.recipe)
+        recipe = _overridden(old, options)
+        recipe.check()
+        if recipe.seed != old.seed:
+            raise UsageError(
+                f"a resumed run goes on with the random numbers of its seed "
+                f"{old.seed}; leave seed {recipe.seed} out, or start another run"
+            )
         try:
-            known = folder.read_data()
+            known = folder.read_settings()
         except UsageError:
             if not options.data:
                 raise
-            known = {"folders": [], "validate": None}
-        data = _data(options, known)
-        if options.data or options.validate:
-            folder.write_data(data)
-        return cls(folder, network, recipe, data, options)
+            known = RunSettings()
+        return cls(
+            folder,
+            network,
+            text,
+            recipe,
+            known.changed_by(options),
+            threads=options.threads,
+            earlier=_Earlier(snapshot, old, known),
+        )
 
-    def prepare(self, say: Callable[[str], None] | None = None) -> None:
-        """Load the pictures and make the trainer.
+    def close(self) -> None:
+        """Let other processes train in the folder."""
+        self.folder.unlock()
+
+    def prepare(
+        self,
+        say: Say | None = None,
+        on_entry: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
+        """Load the pictures, make the trainer; only then make or change the folder.
 
         Parameters
         ----------
         say : callable, optional
-            Told, in a sentence each, of pictures that are left out.
+            Told, in a sentence each, of pictures that are left out, and what a
+            resumed run goes on with.
+        on_entry : callable, optional
+            Shown what is written into the log.
+
+        Raises
+        ------
+        ZooError
+            If there is no picture to learn from or to validate on, or the back end
+            cannot train the network; the disk is as it was then.
         """
+        say = say or (lambda text: None)
+        kernels = self._kernels()
         scale = whole_scale(self.network)
-        pairs = load_pairs(
-            picture_files(self.data["folders"]), scale, read_rgb, self.recipe.patch, say
-        )
+        files = picture_files(self.settings.folders)
+        pairs = load_pairs(files, scale, read_rgb, self.recipe.patch, say)
         sampler = PatchSampler(
             pairs,
             scale=scale,
@@ -147,63 +191,87 @@ class Session:
             seed=self.recipe.seed,
             augment=self.recipe.augment,
         )
-        kernels = select(self.options.backend, self.options.threads)
+        cases = pairs[:_OWN_CASES]
+        if self.settings.validate:
+            cases = load_cases(self.settings.validate, self.network, scale, say)
+        self.settings = replace(
+            self.settings,
+            pictures=digest_of_files(files),
+            cases=digest_of_cases(cases),
+        )
+        shown = Network.parse(self.cfg_text, str(self.folder.cfg))
         self.trainer = Trainer(
             self._learner(kernels),
             sampler,
             self.recipe,
             self.folder,
-            validate=_Validator(
-                self.folder.cfg, kernels, self._cases(scale, pairs), scale
-            ),
+            validate=Validator(shown, kernels, cases, scale),
             save_best=self._save_best,
-            validate_every=self.options.validate_every,
-            save_every=self.options.save_every,
-            log_every=self.options.log_every,
+            validate_every=self.settings.validate_every,
+            save_every=self.settings.save_every,
+            log_every=self.settings.log_every,
+            on_entry=on_entry,
         )
-        if self.is_new:
+        if self.earlier is None:
+            self.folder.create(self.cfg_text, self.settings)
             self.trainer.save()  # from now on the run can be resumed
         else:
-            self.trainer.resume()
+            self.earlier.go_on(self, kernels, say)
 
     def conclusion(self) -> str:
         """What came out, in a sentence or two; draws the learning curve."""
         self.draw_curve()
         trainer = self.trainer
         text = f"{trainer.update} of {self.recipe.updates} updates done"
+        if trainer.guard.skipped:
+            text += f", {trainer.guard.skipped} of them left out for their loss"
         if trainer.best is not None:
             text += f"; best PSNR {trainer.best:.2f} dB: {self.folder.best}"
         if trainer.update < self.recipe.updates:
             text += f"; go on with `zoo train --resume {self.folder.path}`"
         return text
 
+    def summary(self) -> dict[str, object]:
+        """What came out, for programs; numbers in dB and seconds."""
+        trainer = self.trainer
+        return {
+            "run": str(self.folder.path),
+            "updates": trainer.update,
+            "updates_planned": self.recipe.updates,
+            "left_out": trainer.guard.skipped,
+            "loss": trainer.guard.mean_loss,
+            "psnr": trainer.psnr,
+            "best": trainer.best,
+            "weights": str(self.folder.best) if self.folder.best.exists() else None,
+            "seconds": trainer.seconds,
+        }
+
     def draw_curve(self) -> None:
         """Draw ``curve.png`` from the log."""
-        entries = self.folder.entries()
-        panels = []
-        for name, key, line in (
-            ("loss", "loss", self.recipe.cost),
-            ("PSNR dB", "psnr", "validation"),
-        ):
-            points = [(e["update"], e[key]) for e in entries if e.get(key) is not None]
-            if points:
-                x, y = zip(*points, strict=True)
-                panels.append(Panel("training", "update", name, [Line(line, x, y)]))
-        if panels:
-            charts.save(panels, self.folder.curve)
+        draw_curve(self.folder, self.recipe.cost)
+
+    def _kernels(self) -> Kernels:
+        try:
+            return select(self.settings.backend, self.threads)
+        except PluginError as error:
+            if self.earlier is None or not self.earlier.settings.backend:
+                raise
+            raise PluginError(
+                f"{error}; the run was on {self.earlier.settings.backend}, "
+                f"--backend names another"
+            ) from None
 
     def _learner(self, kernels: Kernels) -> Learner:
+        side = self.recipe.patch
+        try:
+            self.network.shapes(side, side)
+        except ShapeError as error:
+            raise UsageError(f"a patch of {side} does not fit: {error}") from None
         own: Learner | None = kernels.learner(self.network, self.recipe)
         return own or NetworkLearner(self.network, kernels, self.recipe)
 
-    def _cases(self, scale: int, pairs: list[Pair]) -> list[Pair]:
-        """Validation pictures; a few of the training ones where none are given."""
-        if self.data["validate"]:
-            return list(cases_in(self.data["validate"], scale)[0])
-        return pairs[:_OWN_CASES]
-
     def _save_best(self, weights: dict[str, Array], psnr: float, update: int) -> None:
-        best = Network.read(self.folder.cfg)
+        best = Network.parse(self.cfg_text, str(self.folder.cfg))
         for name, array in best.tensors.items():
             array[...] = weights[name]
         best.trained = True
@@ -216,44 +284,61 @@ class Session:
         self.draw_curve()
 
 
-class _Validator:
-    """PSNR of a set of weights on the validation pictures."""
+class _Earlier:
+    """What a run was when it stopped, and how it goes on with what is new."""
 
     def __init__(
-        self, cfg: Path, kernels: Kernels, cases: list[Pair], scale: int
+        self, snapshot: Snapshot, recipe: Recipe, settings: RunSettings
     ) -> None:
-        self.network = Network.read(cfg)
-        self.network.trained = True
-        self.kernels = kernels
-        self.cases = cases
-        self.scale = scale
+        self.snapshot = snapshot
+        self.recipe = recipe
+        self.settings = settings
 
-    def __call__(self, weights: dict[str, Array]) -> float:
-        from zoo.api import Model
+    def go_on(self, session: Session, kernels: Kernels, say: Say) -> None:
+        """Put the trainer where the run stopped."""
+        trainer, recipe, settings = session.trainer, session.recipe, session.settings
+        learner = self.snapshot.learner
+        if recipe.optimizer != self.recipe.optimizer:
+            # Their arrays share names and not meanings.
+            learner = replace(learner, optimizer={}, updates=0)
+        if not recipe.average:
+            learner = replace(learner, average={})
+        trainer.resume(replace(self.snapshot, learner=learner))
+        if recipe.cost != self.recipe.cost:
+            trainer.guard.forget_losses()
+        say(
+            f"goes on after update {trainer.update} of {recipe.updates} on "
+            f"{session.settings.backend or kernels.name}: {recipe.summary}"
+        )
+        say(
+            f"learns from {', '.join(settings.folders)}; validated on "
+            f"{settings.validate or 'pictures of these'} every "
+            f"{settings.validate_every} updates"
+        )
+        old, new = self.settings.pictures, settings.pictures
+        if old and old != new:
+            counts = f"{old.partition(':')[0]} then, {new.partition(':')[0]} now"
+            say(f"the pictures are not those of before ({counts})")
+        if self._is_validated_on_others(settings):
+            trainer.best = trainer.psnr = None
+            trainer.write(
+                {"update": trainer.update, "validation": settings.validate or ""}
+            )
+            say("validation is on other pictures than before: the best counts anew")
+            trainer.save()  # with no best, before the settings say what is compared
+        session.folder.write_settings(settings)
 
-        for name, array in self.network.tensors.items():
-            array[...] = weights[name]
-        # A new model each time: plans may keep packed copies of the weights.
-        model = Model(self.network, self.kernels)
-        scores = evaluate(enlarger(model), self.cases, self.scale, metrics=("psnr",))
-        return scores.psnr
+    def _is_validated_on_others(self, settings: RunSettings) -> bool:
+        if self.settings.cases:
+            return self.settings.cases != settings.cases
+        # A run of an older version: only the folders are known.
+        return (
+            self.settings.validate != settings.validate
+            or not settings.validate
+            and self.settings.folders != settings.folders
+        )
 
 
 def _overridden(recipe: Recipe, options: TrainingOptions) -> Recipe:
-    """A recipe with what the options say, checked."""
-    recipe = recipe.changed(**options.changes).with_settings(options.settings)
-    recipe.check()
-    return recipe
-
-
-def _data(options: TrainingOptions, known: dict[str, Any]) -> dict[str, Any]:
-    """Where the pictures are, absolute, checked to exist."""
-    data = dict(known)
-    if options.data:
-        data["folders"] = [str(Path(folder).resolve()) for folder in options.data]
-    if options.validate:
-        data["validate"] = str(Path(options.validate).resolve())
-    picture_files(data["folders"])
-    if data["validate"]:
-        cases_in(data["validate"], 1)
-    return data
+    """A recipe with what the options say."""
+    return recipe.changed(**options.changes).with_settings(options.settings)

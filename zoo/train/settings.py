@@ -1,0 +1,120 @@
+"""What a run remembers beside its recipe: pictures, back end, how often it reports."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.evaluate import cases_in
+from zoo.pairs import Pair
+from zoo.train.data import picture_files
+from zoo.train.options import TrainingOptions
+
+__all__ = ["RunSettings", "digest_of_cases", "digest_of_files"]
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What ``data.json`` holds; all but the first two may be missing in old runs.
+
+    Attributes
+    ----------
+    folders : tuple of str
+        Of the pictures, absolute.
+    validate : str or None
+        Folder to measure PSNR on, absolute; None for some of the pictures.
+    backend : str or None
+        As in :func:`zoo.plugins.select`.
+    validate_every, save_every, log_every : int
+        Updates between two validations, checkpoints, lines of the log.
+    pictures, cases : str
+        Digests, to notice when the pictures of either kind are others; "" where
+        that is not known.
+    """
+
+    folders: tuple[str, ...] = ()
+    validate: str | None = None
+    backend: str | None = None
+    validate_every: int = 1000
+    save_every: int = 200
+    log_every: int = 50
+    pictures: str = ""
+    cases: str = ""
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> RunSettings:
+        """Undo :meth:`to_dict`.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If there are no folders, or a value is of another type.
+        """
+        plain = RunSettings(tuple(values["folders"]), values["validate"])
+        found = {}
+        for name, default in asdict(plain).items():
+            value = values.get(name, default)
+            if name in ("validate", "backend"):
+                fits = value is None or isinstance(value, str)
+            elif name.endswith("_every"):
+                fits = isinstance(value, int) and value >= 1
+            elif name == "folders":
+                value = tuple(value)
+                fits = all(isinstance(folder, str) for folder in value)
+            else:
+                fits = isinstance(value, str)
+            if not fits:
+                raise ValueError(name)
+            found[name] = value
+        return cls(**found)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+    def changed_by(self, options: TrainingOptions) -> RunSettings:
+        """Return a copy with what the options say, the folders checked to exist.
+
+        Raises
+        ------
+        UsageError
+            If a folder does not exist or holds no picture.
+        """
+        changes: dict[str, Any] = {
+            name: value
+            for name in ("backend", "validate_every", "save_every", "log_every")
+            if (value := getattr(options, name)) is not None
+        }
+        if options.data:
+            changes["folders"] = tuple(str(Path(f).resolve()) for f in options.data)
+        if options.validate:
+            changes["validate"] = str(Path(options.validate).resolve())
+        settings = replace(self, **changes)
+        picture_files(settings.folders)
+        if settings.validate:
+            cases_in(settings.validate, 1)
+        return settings
+
+    def with_environment(self) -> RunSettings:
+        """Return a copy with the back end that ``ZOO_BACKEND`` names, if none is."""
+        named = self.backend or os.environ.get("ZOO_BACKEND") or None
+        return replace(self, backend=named)
+
+
+def digest_of_files(files: Iterable[Path]) -> str:
+    """How many files there are, and a digest of their names and sizes."""
+    return _digest([f"{path.name} {path.stat().st_size}" for path in files])
+
+
+def digest_of_cases(cases: Sequence[Pair]) -> str:
+    """How many validation pictures there are, and a digest of names and sizes."""
+    return _digest([f"{case.name} {case.high.shape[:2]}" for case in cases])
+
+
+def _digest(lines: list[str]) -> str:
+    text = "\n".join(sorted(lines)).encode()
+    return f"{len(lines)}:{hashlib.sha256(text).hexdigest()[:16]}"

@@ -1,0 +1,116 @@
+"""PSNR of a set of weights on pictures kept for that."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.api import Model
+from zoo.errors import ShapeError, UsageError, ZooError
+from zoo.evaluate import cases_in, evaluate
+from zoo.images import Image
+from zoo.layers.base import Array
+from zoo.network import Network
+from zoo.pairs import Pair
+from zoo.pipeline import super_resolve
+from zoo.plugins import Kernels
+
+__all__ = ["Validator", "load_cases"]
+
+
+def load_cases(
+    folder: str, network: Network, scale: int, say: Callable[[str], None]
+) -> list[Pair]:
+    """The pictures of a folder that the network can be measured on.
+
+    Parameters
+    ----------
+    folder : str
+        As for :func:`zoo.evaluate.cases_in`.
+    network : Network
+    scale : int
+    say : callable
+        Told, in a sentence each, of pictures that are left out.
+
+    Raises
+    ------
+    UsageError
+        If none is left.
+    """
+
+    def leave_out(name: str, error: ZooError) -> None:
+        say(f"validation: {error}; left out")
+
+    cases = []
+    for case in cases_in(folder, scale, leave_out)[0]:
+        try:
+            _require_fit(case, network, scale)
+        except ShapeError as error:
+            leave_out(case.name, ShapeError(f"picture {case.name!r}: {error}"))
+        else:
+            cases.append(case)
+    if not cases:
+        raise UsageError(f"no picture in {folder!r} can be validated on")
+    return cases
+
+
+def _require_fit(case: Pair, network: Network, scale: int) -> None:
+    """Raise ShapeError if a picture is too small for the protocol or the network."""
+    height, width = case.high.shape[:2]
+    if min(height, width) <= 2 * scale:
+        raise ShapeError(
+            f"{width} x {height} pixels are too few, for {scale} are cut off at each "
+            f"side"
+        )
+    made = network.shapes(*case.low.shape[:2])[-1]
+    if made[:2] != (height, width):
+        raise ShapeError(
+            f"the network makes {made[1]} x {made[0]} pixels of it, not "
+            f"{width} x {height}"
+        )
+
+
+class Validator:
+    """PSNR of a set of weights on the validation pictures.
+
+    Parameters
+    ----------
+    network : Network
+        Of its own: the weights are written into it.
+    kernels : Kernels
+    cases : sequence of Pair
+    scale : int
+    """
+
+    def __init__(
+        self, network: Network, kernels: Kernels, cases: list[Pair], scale: int
+    ) -> None:
+        self.network = network
+        self.network.trained = True
+        self.kernels = kernels
+        self.cases = cases
+        self.scale = scale
+
+    def __call__(self, weights: dict[str, Array]) -> float:
+        """PSNR in dB; NaN if the weights are not finite, or what they give."""
+        for name, array in self.network.tensors.items():
+            array[...] = weights[name]
+        if not all(np.isfinite(a).all() for a in self.network.tensors.values()):
+            return math.nan
+        # A new model each time: plans may keep packed copies of the weights.
+        model = Model(self.network, self.kernels)
+        broken = False
+
+        def enlarge(low: NDArray[np.uint8]) -> NDArray[np.float32]:
+            # In floats, for an integer would hide that the network gives NaN.
+            nonlocal broken
+            image = Image(low.astype(np.float32))
+            large = super_resolve(model, image, white=255).pixels
+            broken = broken or not np.isfinite(large).all()
+            return np.nan_to_num(large)
+
+        scores = evaluate(enlarge, self.cases, self.scale, metrics=("psnr",))
+        return math.nan if broken else scores.psnr
