@@ -153,6 +153,54 @@ def test_peer_in_bfloat16_or_not_at_all(
     assert relative_error(result, truth) < 5e-2
 
 
+MIRRORED = """\
+[net]
+channels=3
+
+[convolutional]
+filters=8
+size=3
+pad=1
+pad_mode=symmetric
+activation=relu
+
+[convolutional]
+filters=8
+size=5
+pad=1
+pad_mode=symmetric
+activation=leaky
+
+[deconvolutional]
+filters=3
+size=4
+stride=2
+padding=1
+activation=linear
+"""
+
+
+@pytest.mark.parametrize("precision", ["f32", "bf16"])
+def test_torch_mirrors_and_enlarges(precision: str, tmp_path: Path) -> None:
+    pytest.importorskip("torch", exc_type=ImportError)
+    network = Network.parse(MIRRORED).initialize(1)
+    x = np.random.default_rng(0).random((1, 9, 7, 3), np.float32)
+    truth = network.forward(x, kernels=NumpyKernels())
+    engine_type = load("torch")
+    files = engine_type.prepare(network, 9, 7, tmp_path)
+    for variant in engine_type.variants:
+        engine = engine_type(Setup(files, 9, 7, 3, 1, precision, variant))
+        result = engine.fetch(engine.run(engine.feed(x)))
+        assert relative_error(result, truth) < (1e-5 if precision == "f32" else 5e-2)
+
+
+def test_torch_refuses_what_is_no_operation(tmp_path: Path) -> None:
+    pytest.importorskip("torch", exc_type=ImportError)
+    network = Network.parse("[net]\nchannels=3\n[softmax]\nspatial=1\n")
+    with pytest.raises(NotPossibleError, match="no counterpart"):
+        load("torch").prepare(network, 5, 6, tmp_path)
+
+
 def test_report_of_a_tiny_network(network: Network) -> None:
     entrants = [Entrant("zoo", "numpy"), Entrant("opencv")]
     parts: list[float] = []

@@ -21,14 +21,7 @@ from zoo.plugins.program import (
     Program,
     Step,
 )
-from zoo.plugins.torch.functions import (
-    activate,
-    apply,
-    convolve,
-    shuffle,
-    to_images,
-    to_tensor,
-)
+from zoo.plugins.torch.functions import apply, apply_conv, to_images, to_tensor
 
 __all__ = ["TorchProgram"]
 
@@ -123,8 +116,8 @@ class TorchProgram:
 
     def _run(self, step: Step, inputs: list[Tensor]) -> Tensor:
         match step.operation:
-            case Conv():
-                return self._convolve(step, step.operation, inputs)
+            case Conv() as conv:
+                return apply_conv(conv, inputs, *self._prepared(step, conv))
             case Opaque():
                 arrays = [to_images(x).cpu().numpy() for x in inputs]
                 result = np.ascontiguousarray(step.operation.forward(*arrays))
@@ -136,16 +129,6 @@ class TorchProgram:
                 f"{step.operation.kind}; use another back end"
             )
         return found
-
-    def _convolve(self, step: Step, conv: Conv, inputs: list[Tensor]) -> Tensor:
-        epilogue = conv.epilogue
-        weights, biases, slopes = self._prepared(step, conv)
-        y = convolve(inputs[0], weights, biases, conv.geometry)
-        y = activate(y, epilogue.activation, slopes)
-        if epilogue.residual:
-            y = epilogue.alpha * y + epilogue.beta * inputs[1]
-            y = activate(y, epilogue.last)
-        return y if conv.shuffle == 1 else shuffle(y, conv.shuffle, conv.order)
 
     def _prepared(
         self, step: Step, conv: Conv

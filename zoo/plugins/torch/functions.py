@@ -20,6 +20,7 @@ from zoo.plugins.program import (
     Activate,
     Add,
     Concat,
+    Conv,
     Identity,
     Operation,
     Pad,
@@ -31,6 +32,7 @@ from zoo.plugins.program import (
 __all__ = [
     "activate",
     "apply",
+    "apply_conv",
     "convolve",
     "convolve_transposed",
     "pad",
@@ -67,7 +69,7 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
                 None if slopes is None else torch.from_numpy(slopes).to(x.device),
             )
         case Add():
-            total = _times(x, operation.alpha) + _times(inputs[1], operation.beta)
+            total = _sum(x, operation.alpha, inputs[1], operation.beta)
             return activate(total, operation.activation)
         case Concat():
             parts = [
@@ -80,16 +82,41 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
         case Pad():
             return pad(x, operation.padding, operation.mode)
         case Repeat():
-            larger = x.repeat_interleave(operation.scale, 2)
-            larger = larger.repeat_interleave(operation.scale, 3)
+            scale = float(operation.scale)
+            # "nearest" rounds the place down before it is exact: wrong by 41.
+            larger = functional.interpolate(x, scale_factor=scale, mode="nearest-exact")
             return _times(larger, operation.factor)
         case Shuffle():
             return shuffle(x, operation.scale, operation.order)
     return None
 
 
+def apply_conv(
+    conv: Conv,
+    inputs: Sequence[Tensor],
+    weights: Tensor,
+    biases: Tensor | None,
+    slopes: Tensor | None,
+) -> Tensor:
+    """A convolution, its epilogue and its shuffle; weights K x C/g x kh x kw."""
+    epilogue = conv.epilogue
+    y = convolve(inputs[0], weights, biases, conv.geometry)
+    y = activate(y, epilogue.activation, slopes)
+    if epilogue.residual:
+        y = _sum(y, epilogue.alpha, inputs[1], epilogue.beta)
+        y = activate(y, epilogue.last)
+    return y if conv.shuffle == 1 else shuffle(y, conv.shuffle, conv.order)
+
+
 def _times(x: Tensor, factor: float) -> Tensor:
     return x if factor == 1 else factor * x
+
+
+def _sum(a: Tensor, alpha: float, b: Tensor, beta: float) -> Tensor:
+    """alpha a + beta b, in one pass where one of them is 1."""
+    if beta == 1:
+        return torch.add(b, a, alpha=alpha)
+    return torch.add(_times(a, alpha), b, alpha=beta)
 
 
 # -- windows ---------------------------------------------------------------
@@ -130,11 +157,15 @@ def pad(x: Tensor, padding: Padding, mode: PadMode) -> Tensor:
     top, bottom, left, right = padding
     if not any(padding):
         return x
+    sides = (left, right, top, bottom)
     if mode == "zero":
-        return functional.pad(x, (left, right, top, bottom))
-    for axis, sides in ((2, (top, bottom)), (3, (left, right))):
-        if any(sides):
-            cells = np.pad(np.arange(x.shape[axis]), sides, mode=mode)
+        return functional.pad(x, sides)
+    # One row mirrored at the border is the border.
+    if mode == "edge" or max(padding) == 1:
+        return functional.pad(x, sides, mode="replicate")
+    for axis, ends in ((2, (top, bottom)), (3, (left, right))):
+        if any(ends):
+            cells = np.pad(np.arange(x.shape[axis]), ends, mode=mode)
             x = x.index_select(axis, torch.from_numpy(cells).to(x.device))
     return x
 
