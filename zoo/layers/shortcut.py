@@ -222,7 +222,7 @@ class Shortcut(Layer):
         return reached
 
     def _weighted_sum(self, inputs: tuple[Array, ...]) -> Array:
-        factors = self._factors()
+        factors = self.factors()
         total = inputs[0] * factors[0]
         previous = _shape(inputs[0])
         for x, factor in zip(inputs[1:], factors[1:], strict=True):
@@ -235,7 +235,7 @@ class Shortcut(Layer):
     def _weighted_backward(
         self, delta: Array, shapes: tuple[Shape, ...], inputs: tuple[Array, ...]
     ) -> tuple[Array, ...]:
-        factors = self._factors()
+        factors = self.factors()
         slopes = np.zeros_like(factors)  # derivatives of the cost by p
         gradients = []
         for number, (x, shape) in enumerate(zip(inputs, shapes, strict=True)):
@@ -249,7 +249,7 @@ class Shortcut(Layer):
         self.gradients = {"weights": self._through_normalization(factors, slopes)}
         return tuple(gradients)
 
-    def _factors(self) -> Array:
+    def factors(self) -> Array:
         """The p of the class's description: inputs, or inputs x C."""
         raw = self._normalizer()
         if raw is None:
