@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import UsageError
+from zoo.errors import ShapeError, UsageError
 from zoo.layers.base import Array, Layer
 from zoo.net_section import PixelFormat
 from zoo.network import INPUT, Network
 from zoo.pixels import prepare, target
 from zoo.plugins import Kernels
 from zoo.train.costs import cost_named, gradient_start
+from zoo.train.optimizers import OPTIMIZERS
 from zoo.train.recipe import Recipe
 
 __all__ = [
@@ -23,10 +25,13 @@ __all__ = [
     "LearnerState",
     "NetworkLearner",
     "Outcome",
+    "checked_batch",
     "layers_that_learn",
+    "parts_of",
     "random_states",
     "require_pictures",
     "restore_random_states",
+    "slots_for",
     "training_arrays",
 ]
 
@@ -41,7 +46,7 @@ class Outcome(NamedTuple):
 
     ``loss`` is the cost before the update, ``norm`` that of the whole gradient
     before clipping. When one of them is not finite, or the loss is above the
-    limit, ``applied`` is False and the weights did not change.
+    limit, ``applied`` is False and neither weights nor statistics changed.
     """
 
     loss: float
@@ -65,6 +70,8 @@ class LearnerState:
         Moving average of the tensors, or empty.
     random : dict of str to object
         States of the layers' own random numbers, plain values for JSON.
+    optimizer_name : str
+        Whose arrays ``optimizer`` holds; "" where that is not known.
     """
 
     weights: dict[str, Array]
@@ -72,6 +79,7 @@ class LearnerState:
     updates: int
     average: dict[str, Array] = field(default_factory=dict)
     random: dict[str, Any] = field(default_factory=dict)
+    optimizer_name: str = ""
 
 
 class Learner(Protocol):
@@ -103,7 +111,11 @@ class Learner(Protocol):
         """What :meth:`restore` needs; to be read only, valid until the next step."""
 
     def restore(self, state: LearnerState) -> None:
-        """Continue from a state."""
+        """Continue from a state.
+
+        The optimizer starts afresh if the state is that of another one, and an
+        average is dropped that the recipe does not ask for.
+        """
 
 
 class NetworkLearner:
@@ -130,7 +142,7 @@ class NetworkLearner:
         self.start, self.factor = gradient_start(network, recipe.cost)
         self.optimizer = recipe.make_optimizer()
         self.optimizer.kernels = kernels
-        self.clip = recipe.clip_gradient
+        self.recipe = recipe
         self.average: dict[str, Array] = {}
 
     def step(
@@ -152,23 +164,63 @@ class NetworkLearner:
         rate, limit
             See :class:`Learner`.
         """
-        y = self.network.forward(x, kernels=self.kernels, training=True)
-        loss, delta = self.cost(y, t)
+        x, t = checked_batch(self.network, x, t)
+        statistics = [
+            (array, array.copy())
+            for layer in self.network.layers
+            if not layer.frozen
+            for array in layer.statistics.values()
+        ]
+        outcome = Outcome(math.nan, math.nan, False)
+        try:
+            outcome = self._learn(x, t, rate, limit)
+        finally:
+            self._drop_gradients()
+            if not outcome.applied:
+                # The forward has moved them, maybe to NaN, which would stay for good.
+                for array, before in statistics:
+                    array[...] = before
+        return outcome
+
+    def _learn(self, x: Array, t: Array, rate: float, limit: float) -> Outcome:
+        loss = self._loss_and_gradients(x, t, limit)
         if not loss <= limit or not math.isfinite(loss):
             return Outcome(loss, math.nan, False)
-        if self.factor != 1:
-            delta = delta * delta.dtype.type(self.factor)
-        self.network.backward_parameters(delta, kernels=self.kernels, layer=self.start)
         norm = self._norm()
         if not math.isfinite(norm):
             return Outcome(loss, norm, False)
-        if 0 < self.clip < norm:
-            self._scale_gradients(self.clip / norm)
+        if 0 < self.recipe.clip_gradient < norm:
+            self._scale_gradients(self.recipe.clip_gradient / norm)
         self.optimizer.learning_rate = rate
         self.optimizer.begin_update()
         self.network.update(self.optimizer)
-        self._drop_gradients()
         return Outcome(loss, norm, True)
+
+    def _loss_and_gradients(self, x: Array, t: Array, limit: float) -> float:
+        """The loss; the layers hold its gradients unless it is a bad one.
+
+        Costs are means over the batch, so those of its parts add up by their sizes,
+        and so do the gradients.
+        """
+        network, loss = self.network, 0.0
+        sums: list[dict[str, Array]] = [{} for _ in network.layers]
+        parts = parts_of(len(x), self.recipe.subdivisions)
+        for part in parts:
+            share = (part.stop - part.start) / len(x)
+            y = network.forward(x[part], kernels=self.kernels, training=True)
+            loss_of_part, delta = self.cost(y, t[part])
+            loss += share * loss_of_part
+            is_last = part is parts[-1]
+            if not math.isfinite(loss) or (is_last and not loss <= limit):
+                return loss
+            if share * self.factor != 1:
+                delta = delta * delta.dtype.type(share * self.factor)
+            network.backward_parameters(delta, kernels=self.kernels, layer=self.start)
+            if len(parts) > 1:
+                for layer, known in zip(network.layers, sums, strict=True):
+                    _add(known, layer.gradients)
+                    layer.gradients = known if is_last else {}
+        return loss
 
     def update_average(self, share: float) -> None:
         """Move the average of the weights by a share towards the weights."""
@@ -192,6 +244,7 @@ class NetworkLearner:
             self.optimizer.updates,
             self.average,
             random_states(self.network),
+            self.recipe.optimizer,
         )
 
     def restore(self, state: LearnerState) -> None:
@@ -199,8 +252,9 @@ class NetworkLearner:
         for name, array in self.network.tensors.items():
             array[...] = state.weights[name]
         self.network.trained = True
-        self.optimizer.restore(_copied(state.optimizer), state.updates)
-        self.average = _copied(state.average)
+        slots, updates = slots_for(state, self.recipe.optimizer)
+        self.optimizer.restore(_copied(slots), updates)
+        self.average = _copied(state.average) if self.recipe.average else {}
         restore_random_states(self.network, state.random)
 
     def _gradients(self) -> list[NDArray[Any]]:
@@ -225,12 +279,15 @@ class NetworkLearner:
 
 
 def layers_that_learn(network: Network) -> list[int]:
-    """Indices of the layers with parameters that the output depends on.
+    """Indices of the layers with parameters that training changes.
+
+    Those that the output depends on and that are not frozen.
 
     Raises
     ------
     UsageError
-        If a gradient must pass a layer that has no ``backward``.
+        If a gradient must pass a layer that has no ``backward``, or all layers are
+        frozen.
     """
     reached: set[int] = set()
     todo = [len(network) - 1]
@@ -242,7 +299,8 @@ def layers_that_learn(network: Network) -> list[int]:
     wanted = {INPUT: False}
     for index, layer in enumerate(network):
         passes = any(wanted[source] for source in network.sources[index])
-        wanted[index] = passes or bool(layer.parameters)
+        learns = bool(layer.parameters) and not layer.frozen
+        wanted[index] = index > network.stop and (passes or learns)
         made = type(layer)
         if (
             index in reached
@@ -254,7 +312,56 @@ def layers_that_learn(network: Network) -> list[int]:
                 f"{network.where(index)} has no gradient (no method backward), so "
                 f"that nothing can be learned through it"
             )
-    return [index for index in sorted(reached) if network[index].parameters]
+    with_parameters = [index for index in sorted(reached) if network[index].parameters]
+    learning = [index for index in with_parameters if not network[index].frozen]
+    if with_parameters and not learning:
+        raise UsageError(
+            f"nothing of {network.source} can learn: dont_update or stopbackward "
+            f"holds every layer with weights"
+        )
+    return learning
+
+
+def checked_batch(network: Network, x: Array, t: Array) -> tuple[Array, Array]:
+    """An input and the truth for it, contiguous and of the type of the weights.
+
+    Raises
+    ------
+    ShapeError
+        If the network cannot learn from these arrays.
+    """
+    if x.dtype.kind != "f" or t.dtype.kind not in "fiub":
+        raise ShapeError(
+            f"learning takes arrays of float32, not input {x.dtype} and truth {t.dtype}"
+        )
+    shape = network.shapes_for(x)[-1]
+    if not len(x):
+        raise ShapeError("there is nothing to learn from a batch of no pictures")
+    if t.shape != (len(x), *shape):
+        expected = (len(x), *shape)
+        raise ShapeError(f"prediction {expected} and truth {t.shape} differ in shape")
+    kinds = [array.dtype for layer in network for array in layer.parameters.values()]
+    kind = np.result_type(*kinds) if kinds else np.dtype(np.float32)
+    return np.ascontiguousarray(x, kind), np.ascontiguousarray(t, kind)
+
+
+def parts_of(count: int, parts: int) -> list[slice]:
+    """Cut a batch into nearly equal parts, none of them empty."""
+    parts = min(parts, count)
+    ends = [number * count // parts for number in range(parts + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
+
+
+def slots_for(state: LearnerState, optimizer: str) -> tuple[dict[str, Array], int]:
+    """What an optimizer goes on with: its arrays and how many updates it did.
+
+    Nothing of another one's: arrays of one name mean other things there.
+    """
+    slots = {key.partition("/")[0] for key in state.optimizer}
+    is_own = state.optimizer_name == optimizer or (
+        not state.optimizer_name and slots <= set(OPTIMIZERS[optimizer].slots)
+    )
+    return (state.optimizer, state.updates) if is_own else ({}, 0)
 
 
 def require_pictures(pixels: PixelFormat, source: str = "the network") -> None:
@@ -291,6 +398,15 @@ def training_arrays(
 
 def _luma_column() -> NDArray[np.float32]:
     return np.array(_LUMA, np.float32)[:, None]
+
+
+def _add(sums: dict[str, Array], gradients: dict[str, Array]) -> None:
+    """Add up gradients by name; the arrays of the sums are nobody else's."""
+    for name, gradient in gradients.items():
+        if name in sums:
+            sums[name] += gradient
+        else:
+            sums[name] = gradient.copy()
 
 
 def _copied(arrays: dict[str, Array]) -> dict[str, Array]:

@@ -66,11 +66,10 @@ def _lowered(layer: Layer) -> Function:
     return run
 
 
-def _normalized(
-    x: Tensor, tensors: Tensors, normalization: Normalization, training: bool
-) -> Tensor:
+def _normalized(x: Tensor, tensors: Tensors, layer: Any, training: bool) -> Tensor:
     """Batch normalization, statistics moved while training."""
-    if training:
+    normalization: Normalization = layer.normalization
+    if training and not layer.frozen:
         axes = (0, 2, 3)
         mean = x.mean(axes)
         variance = x.var(axes, correction=0)
@@ -104,7 +103,7 @@ def _convolutional(layer: Any) -> Function:
         geometry = layer.geometry(_shape(x))
         if layer.batch_normalize:
             y = convolve(x, weights, None, geometry)
-            y = _normalized(y, tensors, layer.normalization, training)
+            y = _normalized(y, tensors, layer, training)
         else:
             y = convolve(x, weights, tensors.get("biases"), geometry)
         return activate(y, layer.activation)
@@ -118,7 +117,7 @@ def _deconvolutional(layer: Any) -> Function:
         height, width, _ = layer.output_shape(_shape(x))
         y = convolve_transposed(x, weights, layer.geometry(), (height, width))
         if layer.batch_normalize:
-            y = _normalized(y, tensors, layer.normalization, training)
+            y = _normalized(y, tensors, layer, training)
         elif "biases" in tensors:
             y = y + _column(tensors["biases"])
         return activate(y, layer.activation)
@@ -131,7 +130,7 @@ def _connected(layer: Any) -> Function:
         y = to_images(x).reshape(len(x), -1) @ tensors["weights"].T
         y = y.reshape(len(x), -1, 1, 1)
         if layer.batch_normalize:
-            y = _normalized(y, tensors, layer.normalization, training)
+            y = _normalized(y, tensors, layer, training)
         elif "biases" in tensors:
             y = y + _column(tensors["biases"])
         return activate(y, layer.activation)
@@ -141,7 +140,7 @@ def _connected(layer: Any) -> Function:
 
 def _batchnorm(layer: Any) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
-        return _normalized(x, tensors, layer.normalization, training)
+        return _normalized(x, tensors, layer, training)
 
     return run
 

@@ -8,8 +8,9 @@ of layers. Checkpoints are those of :class:`zoo.train.learner.NetworkLearner`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from itertools import groupby
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,16 +24,25 @@ from zoo.train.costs import SECRET, cost_named, gradient_start, plain_name
 from zoo.train.learner import (
     LearnerState,
     Outcome,
+    checked_batch,
     layers_that_learn,
+    parts_of,
     random_states,
     restore_random_states,
+    slots_for,
     training_arrays,
 )
 from zoo.train.recipe import Recipe
 
 __all__ = ["TorchLearner"]
 
-_ALL = "all"
+
+class _Group(NamedTuple):
+    """Parameters that lie side by side and learn at one rate."""
+
+    names: list[str]
+    part: slice
+    factor: float
 
 
 class TorchLearner:
@@ -59,7 +69,7 @@ class TorchLearner:
         gradient_start(network, recipe.cost)  # autograd only needs that there is one
         self.cost = _COSTS[plain_name(recipe.cost)]
         self.optimizer = recipe.make_optimizer()
-        self.clip = recipe.clip_gradient
+        self.recipe = recipe
         self.module = NetworkModule(network).to(device).train()
         self._lay_out()
         self.average: Tensor | None = None
@@ -67,23 +77,32 @@ class TorchLearner:
     def _lay_out(self) -> None:
         """Move all tensors into one, and gradients into another.
 
-        What learns comes first. Parameters that the output does not depend on do
-        not: the learner of the layers leaves them alone as well.
+        What learns comes first, by the factor of the learning rate, then the
+        statistics that training moves, then what it leaves alone: the frozen layers,
+        and the parameters that the output does not depend on.
         """
         values = self.module.named()
-        layers = {str(index) for index in layers_that_learn(self.network)}
-        self.learning = [
-            name.replace("/", ".")
-            for name, _ in self.module.named_parameters()
-            if name.partition("/")[0] in layers
+        layers = layers_that_learn(self.network)
+        parameters = [name for name, _ in self._named_parameters()]
+        self.learning = sorted(
+            (name for name in parameters if _index(name) in layers), key=self._factor
+        )
+        moving = [
+            name
+            for name in values
+            if name not in parameters and not self.network[_index(name)].frozen
         ]
+        first = {*self.learning, *moving}
         names = [
             *self.learning,
-            *(name for name in values if name not in self.learning),
+            *moving,
+            *(name for name in values if name not in first),
         ]
         self.flat = torch.cat([values[name].detach().reshape(-1) for name in names])
         size = sum(values[name].numel() for name in self.learning)
+        moved = sum(values[name].numel() for name in moving)
         self.trained = self.flat[:size]
+        self.statistics = self.flat[size : size + moved]
         self.gradient = torch.zeros_like(self.trained)
         start = 0
         for name in names:
@@ -92,8 +111,26 @@ class TorchLearner:
             value.data = self.flat[part].view(value.shape)
             if start < size:
                 value.grad = self.gradient[part].view(value.shape)
+            else:
+                value.requires_grad_(False)
             start = part.stop
         self.shapes = {name: tuple(values[name].shape) for name in names}
+        self.groups: dict[str, _Group] = {}
+        start = 0
+        for factor, group in groupby(self.learning, self._factor):
+            members = list(group)
+            stop = start + sum(values[name].numel() for name in members)
+            self.groups[str(factor)] = _Group(members, slice(start, stop), factor)
+            start = stop
+
+    def _named_parameters(self) -> list[tuple[str, Tensor]]:
+        return [
+            (name.replace("/", "."), value)
+            for name, value in self.module.named_parameters()
+        ]
+
+    def _factor(self, name: str) -> float:
+        return self.network[_index(name)].rate_factor
 
     def step(
         self,
@@ -110,26 +147,53 @@ class TorchLearner:
         self, x: Array, t: Array, rate: float, limit: float = math.inf
     ) -> Outcome:
         """Learn from any input x and the output t that it should give."""
-        y = self.module(torch.from_numpy(x).to(self.device))
-        cost = self.cost(y, torch.from_numpy(t).to(self.device))
-        self.gradient.zero_()
-        cost.backward()
+        x, t = checked_batch(self.network, x, t)
+        statistics = self.statistics.clone()
+        outcome = Outcome(math.nan, math.nan, False)
+        try:
+            outcome = self._learn(x, t, rate, limit)
+        finally:
+            if not outcome.applied:
+                # The forward has moved them, maybe to NaN, which would stay for good.
+                self.statistics.copy_(statistics)
+        return outcome
+
+    def _learn(self, x: Array, t: Array, rate: float, limit: float) -> Outcome:
+        cost = self._cost_and_gradient(x, t)
         with torch.no_grad():
-            figures = torch.stack([cost.detach(), torch.linalg.norm(self.gradient)])
+            figures = torch.stack([cost, torch.linalg.norm(self.gradient)])
             loss, norm = figures.tolist()
             if not loss <= limit or not math.isfinite(loss):
                 return Outcome(loss, math.nan, False)
             if not math.isfinite(norm):
                 return Outcome(loss, norm, False)
-            if 0 < self.clip < norm:
-                self.gradient.mul_(self.clip / norm)
+            if 0 < self.recipe.clip_gradient < norm:
+                self.gradient.mul_(self.recipe.clip_gradient / norm)
             self.optimizer.learning_rate = rate
             self.optimizer.begin_update()
-            # The optimizers' formulas hold for tensors as for arrays.
-            trained: Any = self.trained
-            gradient: Any = self.gradient
-            self.optimizer.step(_ALL, trained, gradient)
+            for name, group in self.groups.items():
+                # The optimizers' formulas hold for tensors as for arrays.
+                trained: Any = self.trained[group.part]
+                gradient: Any = self.gradient[group.part]
+                self.optimizer.step(name, trained, gradient, group.factor)
         return Outcome(loss, norm, True)
+
+    def _cost_and_gradient(self, x: Array, t: Array) -> Tensor:
+        """The cost; PyTorch adds up the gradients of the parts of the batch."""
+        self.gradient.zero_()
+        total = torch.zeros((), device=self.device)
+        for part in parts_of(len(x), self.recipe.subdivisions):
+            y = self.module(self._tensor(x[part]))
+            cost = self.cost(y, self._tensor(t[part]))
+            cost = cost * ((part.stop - part.start) / len(x))
+            cost.backward()
+            total += cost.detach()
+        return total
+
+    def _tensor(self, array: Array) -> Tensor:
+        """On the device; PyTorch wants arrays that it may write to."""
+        writable = np.require(array, np.float32, ["C", "W"])
+        return torch.from_numpy(writable).to(self.device)
 
     def update_average(self, share: float) -> None:
         """Move the average of the weights by a share towards the weights."""
@@ -146,9 +210,9 @@ class TorchLearner:
         """What :meth:`restore` needs."""
         slots: dict[str, Array] = {}
         for key, tensor in self.optimizer.state_arrays().items():
-            slot = key.partition("/")[0]
+            slot, _, group = key.partition("/")
             value: Any = tensor
-            for name, array in self._named(value).items():
+            for name, array in self._named(value, self.groups[group].names).items():
                 slots[f"{slot}/{_parameter(name)}"] = array
         return LearnerState(
             self._named(self.flat),
@@ -156,24 +220,28 @@ class TorchLearner:
             self.optimizer.updates,
             {} if self.average is None else self._named(self.average),
             random_states(self.network),
+            self.recipe.optimizer,
         )
 
     @torch.no_grad()
     def restore(self, state: LearnerState) -> None:
         """Continue from a state of this learner or of that of the layers."""
         self.flat.copy_(self._joined(state.weights))
-        self.average = self._joined(state.average) if state.average else None
+        keeps_average = self.recipe.average and state.average
+        self.average = self._joined(state.average) if keeps_average else None
+        known, updates = slots_for(state, self.recipe.optimizer)
         slots: dict[str, dict[str, Array]] = {}
-        for key, array in state.optimizer.items():
+        for key, array in known.items():
             slot, _, name = key.partition("/")
             slots.setdefault(slot, {})[name] = array
         joined: Any = {
-            f"{slot}/{_ALL}": self._joined(
-                {name: self._slot(arrays, name) for name in self.learning}
+            f"{slot}/{key}": self._joined(
+                {name: self._slot(arrays, name) for name in group.names}
             )
             for slot, arrays in slots.items()
+            for key, group in self.groups.items()
         }
-        self.optimizer.restore(joined, state.updates)
+        self.optimizer.restore(joined, updates)
         restore_random_states(self.network, state.random)
 
     def _slot(self, arrays: dict[str, Array], name: str) -> Array:
@@ -181,14 +249,15 @@ class TorchLearner:
         found = arrays.get(_parameter(name))
         return np.zeros(self.shapes[name], np.float32) if found is None else found
 
-    def _named(self, flat: Tensor) -> dict[str, Array]:
-        """Cut one tensor into arrays; it may hold the parameters alone."""
+    def _named(
+        self, flat: Tensor, names: Iterable[str] | None = None
+    ) -> dict[str, Array]:
+        """Cut one tensor into arrays, by default for all names."""
         array = flat.detach().cpu().numpy()
         found, start = {}, 0
-        for name, shape in self.shapes.items():
+        for name in self.shapes if names is None else names:
+            shape = self.shapes[name]
             size = math.prod(shape)
-            if start + size > len(array):
-                break
             found[name] = array[start : start + size].reshape(shape)
             start += size
         return found
@@ -201,6 +270,11 @@ class TorchLearner:
             if name in arrays
         ]
         return torch.from_numpy(np.concatenate(parts)).to(self.device)
+
+
+def _index(name: str) -> int:
+    """Of the layer of ``5.convolutional.weights``."""
+    return int(name.partition(".")[0])
 
 
 def _parameter(name: str) -> str:

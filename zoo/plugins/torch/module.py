@@ -54,11 +54,14 @@ class NetworkModule(torch.nn.Module):
         last = len(self._functions) - 1
         for index, function in enumerate(self._functions):
             sources = self.network.sources[index]
-            outputs[index] = function(
+            is_below = index <= self.network.stop
+            y = function(
                 self._tensors_of(index),
-                self.training,
+                self.training and not is_below,
                 *(outputs[source] for source in sources),
             )
+            outputs[index] = y.detach() if self.training and is_below else y
+            del y
             for source in set(sources):
                 if self._last_use[source] == index:
                     del outputs[source]
