@@ -99,9 +99,117 @@ def test_what_depends_on_the_size_needs_one() -> None:
     check(network, to_onnx(network, 8, 7), (1, 8, 7, 3))
 
 
+SHORTCUT = "[shortcut]\nfrom=0,{}\nactivation=leaky\n"
+UNEQUAL = {
+    "equal": CONV.format(4, 3, "linear"),
+    "smaller": "[convolutional]\nfilters=6\nsize=3\nstride=2\n",
+    "a third": "[convolutional]\nfilters=4\nsize=3\nstride=3\n",
+    "larger": "[deconvolutional]\nfilters=3\nsize=2\nstride=2\n",
+    "cut": "[convolutional]\nfilters=4\nsize=2\n",
+}
+SUMS = ["", "alpha=0.5\nbeta=3\n"] + [
+    f"weights_type={kind}\nweights_normalization={way}\n"
+    for kind, way in (
+        ("per_feature", "none"),
+        ("per_feature", "softmax"),
+        ("per_channel", "none"),
+        ("per_channel", "relu"),
+    )
+]
+
+
+@pytest.mark.parametrize("between", UNEQUAL)
+@pytest.mark.parametrize("how", SUMS)
+def test_every_shortcut(between: str, how: str) -> None:
+    first = CONV.format(4, 3, "linear")
+    network = make(first, UNEQUAL[between], SHORTCUT.format(-1) + how)
+    for layer in network.layers[2:]:
+        for tensor in layer.tensors.values():
+            tensor[...] = np.random.default_rng(1).uniform(-0.5, 2, tensor.shape)
+    for height, width in ((9, 7), (8, 8)):
+        check(network, to_onnx(network, height, width), (1, height, width, 3))
+    if between == "equal":
+        check(network, to_onnx(network, batch=None), (3, 5, 9, 3))
+    else:
+        with pytest.raises(UsageError, match=r"layer 2 \[shortcut\].*give a size"):
+            to_onnx(network)
+        check(network, to_onnx(network, 9, 7, batch=None), (3, 9, 7, 3))
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "stride=2\nmode=bilinear",
+        "stride=3\nmode=bilinear\nscale=0.5",
+        "stride=2\nmode=bicubic",
+        "stride=3\nmode=bicubic\na=-0.5\nscale=2",
+    ],
+)
+def test_every_enlargement(keys: str) -> None:
+    network = make(CONV.format(2, 3, "relu"), f"[upsample]\n{keys}\n")
+    model = to_onnx(network, batch=None)
+    for shape in ((1, 6, 4, 3), (2, 2, 8, 3)):
+        check(network, model, shape)
+
+
+def test_cells_are_summed() -> None:
+    network = make(CONV.format(2, 3, "relu"), "[upsample]\nstride=-2\nscale=0.5\n")
+    check(network, to_onnx(network, 6, 4, batch=None), (2, 6, 4, 3))
+    with pytest.raises(UsageError, match="every size .*cells of 2x2.*give a size"):
+        to_onnx(network)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "size=3\nstride=2\nsame=1",  # which become a convolution and a shuffle
+        "size=4\nstride=2\npadding=1",
+        "size=9\nstride=3\npadding=3",
+        "size=3\nstride=2\npadding=1\noutput_padding=1",
+        "size=2\nstride=4\nsame=1",  # and those that do not
+        "size=3\nstride=2",
+        "size=2\nstride=3\npadding=1",
+        "size=5\nstride=1\npad=1\nactivation=normalize_channels",
+    ],
+)
+@pytest.mark.parametrize("more", ["bias=0", "batch_normalize=1", ""])
+def test_every_transposed_convolution(groups: int, keys: str, more: str) -> None:
+    network = make(
+        CONV.format(4, 3, "relu"),
+        f"[deconvolutional]\nfilters=6\ngroups={groups}\n{keys}\n{more}\n",
+    )
+    model = to_onnx(network, batch=None)
+    for shape in ((1, 5, 4, 3), (2, 3, 8, 3)):
+        check(network, model, shape)
+
+
+@pytest.mark.parametrize(
+    "keys", ["spatial=1", "spatial=1\ngroups=2\ntemperature=3", "groups=4", ""]
+)
+def test_softmax(keys: str) -> None:
+    network = make(CONV.format(4, 3, "linear"), f"[softmax]\n{keys}\n")
+    model = to_onnx(network, batch=None)
+    for shape in ((1, 6, 4, 3), (2, 2, 8, 3)):
+        check(network, model, shape)
+
+
+@pytest.mark.parametrize("more", ["bias=0", "batch_normalize=1", ""])
+def test_connected(more: str) -> None:
+    network = Network.parse(
+        "[net]\nheight=5\nwidth=4\nchannels=3\n\n"
+        f"[connected]\noutput=7\nactivation=tanh\n{more}\n\n"
+        "[connected]\noutput=5\nactivation=linear\n\n[softmax]\n"
+    ).initialize(1)
+    check(network, to_onnx(network, 5, 4, batch=None), (3, 5, 4, 3))
+    with pytest.raises(UsageError, match=r"layer 0 \[connected\].*give a size"):
+        to_onnx(network)
+
+
 def test_what_onnx_cannot_say_is_named() -> None:
-    network = make(CONV.format(2, 3, "relu"), "[upsample]\nstride=2\nmode=bicubic\n")
-    with pytest.raises(UsageError, match=r"layer 1 \[upsample\].*ONNX"):
+    network = make(CONV.format(2, 3, "relu"), "[softmax]\nspatial=1\n")
+    network[1].__class__ = type("Foreign", (type(network[1]),), {})
+    with pytest.raises(UsageError, match=r"layer 1 \[softmax\].*ONNX"):
         to_onnx(network, 4, 4)
 
 

@@ -19,10 +19,10 @@ from zoo._version import __version__
 from zoo.activations import activation
 from zoo.engine.lowering import lower
 from zoo.errors import PluginError, ShapeError, UsageError
-from zoo.layers.activation import Activation
 from zoo.network import Network
 from zoo.onnx_activations import WRITERS
-from zoo.plugins.base import Array, Padding, PadMode
+from zoo.onnx_layers import depends_on, layer_writer
+from zoo.plugins.base import Array, Padding, PadMode, ShuffleOrder
 from zoo.plugins.program import (
     Activate,
     Add,
@@ -162,14 +162,21 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
     if height and width:
         return program
     # 2n + 1: another parity, and as far as possible another remainder.
-    other = lower(
-        network,
-        height or 2 * nominal[0] + 1,
-        width or 2 * nominal[1] + 1,
-        kernels,
-    )
+    larger = (height or 2 * nominal[0] + 1, width or 2 * nominal[1] + 1)
+    try:
+        other = lower(network, *larger, kernels)
+    except ShapeError as error:
+        raise UsageError(
+            f"{network.source} does not take pictures of every size ({error}); "
+            f"give a size"
+        ) from None
     for one, two in zip(program.steps, other.steps, strict=True):
-        if _plain(one.operation) != _plain(two.operation):
+        layer = network.layers[one.layers[0]]
+        sizes = (
+            depends_on(layer, [made.shapes[value] for value in step.inputs])
+            for made, step in ((program, one), (other, two))
+        )
+        if _plain(one.operation) != _plain(two.operation) or len(set(sizes)) > 1:
             raise UsageError(
                 f"{network.where(one.layers[0])}: what it does depends on the size "
                 f"of the picture; give a size"
@@ -215,13 +222,13 @@ class _Writer:
         names = {0: INPUT_NAME}
         for step in program.steps:
             inputs = [names[value] for value in step.inputs]
-            depth = [program.shapes[value].channels for value in step.inputs]
+            shapes = [program.shapes[value] for value in step.inputs]
+            depth = [shape.channels for shape in shapes]
             layer = self.network.layers[step.layers[0]]
             try:
-                if isinstance(step.operation, Opaque) and isinstance(
-                    layer, Activation
-                ):  # one across channels
-                    made = self.activate(inputs[0], layer.activation)
+                own = layer_writer(layer)
+                if isinstance(step.operation, Opaque) and own is not None:
+                    made = own(self, layer, inputs, shapes)
                 else:
                     made = self._operation(step.operation, inputs, depth)
                 names[step.output] = made
@@ -267,6 +274,10 @@ class _Writer:
         numbers = ([start], [stop], [axis], [step])
         return self.node("Slice", x, *(self.tensor(n, np.int64) for n in numbers))
 
+    def scaled(self, x: str, factor: float) -> str:
+        """A value times a number."""
+        return x if factor == 1 else self.node("Mul", x, self.number(factor))
+
     # -- operations --------------------------------------------------------
 
     def _operation(
@@ -281,17 +292,14 @@ class _Writer:
             case Add():
                 total = self.node(
                     "Add",
-                    self._scaled(inputs[0], operation.alpha),
-                    self._scaled(inputs[1], operation.beta),
+                    self.scaled(inputs[0], operation.alpha),
+                    self.scaled(inputs[1], operation.beta),
                 )
                 return self.activate(total, operation.activation)
             case Activate():
                 return self.activate(x, operation.name, operation.slopes)
             case Shuffle():
-                mode = operation.order.upper()
-                return self.node(
-                    "DepthToSpace", x, blocksize=operation.scale, mode=mode
-                )
+                return self._shuffle(x, operation.scale, operation.order)
             case Concat():
                 parts = [
                     part if span == (0, full) else self.slice(part, 1, *span)
@@ -310,13 +318,10 @@ class _Writer:
                 return self._repeat(operation, x)
         raise _NotInOnnxError("this layer")
 
-    def _scaled(self, x: str, factor: float) -> str:
-        return x if factor == 1 else self.node("Mul", x, self.number(factor))
-
     def _conv(self, conv: Conv, x: str) -> str:
         stride, dilation, padding, pad_mode, groups = conv.geometry
         epilogue = conv.epilogue
-        if conv.shuffle != 1 or epilogue.residual or epilogue.last != Epilogue().last:
+        if epilogue.residual or epilogue.last != Epilogue().last:
             raise _NotInOnnxError("a fused convolution")
         if pad_mode != "zero" and any(padding):
             x = self._pad(x, padding, pad_mode)
@@ -333,7 +338,13 @@ class _Writer:
             pads=[padding.top, padding.left, padding.bottom, padding.right],
             group=groups,
         )
-        return self.activate(y, epilogue.activation, epilogue.slopes)
+        y = self.activate(y, epilogue.activation, epilogue.slopes)
+        return self._shuffle(y, conv.shuffle, conv.order)
+
+    def _shuffle(self, x: str, scale: int, order: ShuffleOrder) -> str:
+        if scale == 1:
+            return x
+        return self.node("DepthToSpace", x, blocksize=scale, mode=order.upper())
 
     def _pool(self, pool: Pool, x: str) -> str:
         size, stride, padding = pool.geometry
@@ -373,7 +384,7 @@ class _Writer:
             coordinate_transformation_mode="asymmetric",
             nearest_mode="floor",
         )
-        return self._scaled(y, repeat.factor)
+        return self.scaled(y, repeat.factor)
 
     # -- activations -------------------------------------------------------
 

@@ -86,9 +86,11 @@ def test_command(
 
 
 def test_what_onnx_cannot_say(tmp_path: Path) -> None:
-    text = PLAIN + "\n[softmax]\ngroups=3\n"
+    network = Network.parse(PLAIN + "\n[softmax]\n").initialize()
+    network[1].__class__ = type("Foreign", (type(network[1]),), {})
     with pytest.raises(UsageError, match=r"layer 1 \[softmax\].*as ONNX"):
-        export_onnx(Network.parse(text).initialize(), tmp_path / "out.onnx")
+        export_onnx(network, tmp_path / "new" / "out.onnx")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_wrong_file_is_not_written(
