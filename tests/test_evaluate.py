@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.errors import ImageError, UsageError
+from zoo.errors import ImageError, ShapeError, UsageError, ZooError
 from zoo.evaluate import Score, Scores, bicubic, cases_in, evaluate, scale_of
 from zoo.images import Image, write
 from zoo.resize import imresize
@@ -119,3 +119,53 @@ def test_what_does_not_fit(tmp_path: Path) -> None:
     (tmp_path / "hr" / "a.png").write_text("no picture")
     with pytest.raises(ImageError):
         list(cases_in(tmp_path, 2)[0])
+
+
+def test_bad_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
+    _picture(tmp_path / "a.png")
+    _picture(tmp_path / "b.png")
+    write(tmp_path / "tiny.png", Image(np.zeros((4, 8, 3), np.uint8)))
+    write(tmp_path / "point.png", Image(np.zeros((1, 1, 3), np.uint8)))
+    (tmp_path / "b.png").write_bytes((tmp_path / "a.png").read_bytes()[:100])
+    left: dict[str, str] = {}
+
+    def leave_out(name: str, error: ZooError) -> None:
+        left[name] = str(error)
+
+    cases, count, origin = cases_in(tmp_path, 2, leave_out)
+    scores = evaluate(bicubic(2), cases, 2, origin, leave_out=leave_out)
+    assert count == 4
+    assert [score.name for score in scores.scores] == ["a"]
+    assert left.keys() == {"b", "tiny", "point"}
+    assert "b.png is truncated" in left["b"]
+    assert left["tiny"].startswith("picture 'tiny': a border of 2 leaves nothing")
+    assert "smaller than one pixel" in left["point"]
+    for name in ("a", "b", "point"):
+        (tmp_path / f"{name}.png").unlink()
+    with pytest.raises(ImageError, match="no picture that could be measured"):
+        evaluate(bicubic(2), cases_in(tmp_path, 2)[0], 2, leave_out=leave_out)
+    with pytest.raises(ShapeError, match="'tiny': a border"):
+        evaluate(bicubic(2), cases_in(tmp_path, 2)[0], 2)
+
+
+def test_folders_below(tmp_path: Path) -> None:
+    _picture(tmp_path / "hr" / "one" / "a.png")
+    _picture(tmp_path / "hr" / "two" / "a.png")
+    cases, count, _ = cases_in(tmp_path, 2)
+    assert count == 2
+    assert [case.name for case in cases] == ["one/a", "two/a"]
+    for name in ("one", "two"):
+        _picture(tmp_path / "lr" / name / "a.png", 18, 24)
+    assert len(list(cases_in(tmp_path, 2)[0])) == 2
+    # Pictures of the folder itself: what is below does not count.
+    _picture(tmp_path / "hr" / "b.png")
+    assert cases_in(tmp_path, 2)[1] == 1
+
+
+def test_several_sets_are_not_thrown_together(tmp_path: Path) -> None:
+    for name in ("x2", "x3"):
+        _picture(tmp_path / name / "hr" / "a.png")
+        _picture(tmp_path / name / "LR" / "a.png", 18, 24)
+    with pytest.raises(UsageError, match=r"several sets; name one .*x2"):
+        cases_in(tmp_path, 2)
+    assert cases_in(tmp_path / "x2", 2)[1] == 1

@@ -56,3 +56,31 @@ def test_what_does_not_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     save_weights(Network.read(cfg).initialize(), tmp_path / "tiny.safetensors")
     assert main(["eval", cfg, data, "--scale", "3", *NUMPY]) == 2
     assert "2 times, not 3 times" in capsys.readouterr().err
+
+
+def test_bad_picture_makes_the_means_incomplete(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = pictures(tmp_path / "data")
+    call = ["eval", "bicubic", str(data), "--scale", "2"]
+    assert main([*call, "--json"]) == 0
+    whole = json.loads(capsys.readouterr().out)
+    assert (whole["is_complete"], whole["left_out"]) == (True, [])
+    (data / "p1.png").write_bytes((data / "p1.png").read_bytes()[:200])
+    assert main(call) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"zoo: {data / 'p1.png'} is truncated; left out\n"
+    assert "mean of 2 of 3" in captured.out
+    assert captured.out.rstrip().endswith("incomplete, pictures were left out")
+    assert main([*call, "--json"]) == 1
+    rest = json.loads(capsys.readouterr().out)
+    assert not rest["is_complete"]
+    assert [left["name"] for left in rest["left_out"]] == ["p1"]
+    scores = [p["psnr"] for p in whole["pictures"] if p["name"] != "p1"]
+    assert rest["psnr"] == pytest.approx(sum(scores) / 2)
+    for name in ("p0", "p2"):
+        (data / f"{name}.png").write_bytes(b"none")
+    assert main(call) == 1
+    captured = capsys.readouterr()
+    assert "none of 3 pictures could be measured: " in captured.err
+    assert captured.err.count("\n") == 1

@@ -96,6 +96,11 @@ def test_fine_tuning_of_another_scale(
         (["--set", "bach=3"], "did you mean batch"),
         (["--cost", "none"], "no cost 'none'"),
         (["--updates", "0"], "updates is 0"),
+        (["--seed", "-1"], "seed is -1; it must not be negative"),
+        (["--set", "B2=1"], "B2 is 1.0; it must lie in [0, 1)"),
+        (["--decay", "nan"], "decay is nan; it must be a finite number"),
+        (["--minutes", "-1"], "--minutes is -1"),
+        (["--minutes", "nan"], "--minutes is nan"),
         (["--device", "nowhere"], "no device 'nowhere'"),
         (["--backend", "numpy", "--device", "cuda"], "knows no devices"),
         (["--patch", "1000"], "smaller than a patch"),
@@ -118,3 +123,44 @@ def test_calls_that_say_too_little(capsys: pytest.CaptureFixture[str]) -> None:
     assert "CFG, --data and --output" in capsys.readouterr().err
     assert main(["train", "--resume", "nowhere"]) == 2
     assert "no run with a checkpoint" in capsys.readouterr().err
+
+
+def test_json_is_the_log_and_a_summary(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *NUMPY, "--json"]) == 0
+    captured = capsys.readouterr()
+    *entries, summary = [json.loads(line) for line in captured.out.splitlines()]
+    folder = RunFolder(tmp_path / "run")
+    assert entries == folder.entries()
+    assert len(entries) == 4
+    assert (summary["updates"], summary["updates_planned"]) == (6, 6)
+    assert (summary["left_out"], summary["weights"]) == (0, str(folder.best))
+    assert summary["best"] == entries[-1]["psnr"]
+    assert "6 of 6 updates done" in captured.err
+
+
+def test_resumed_run_goes_on_as_before(
+    arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    begin = [*arguments, *NUMPY, "--validate-every", "3", "--minutes", "0"]
+    assert main(begin) == 0
+    assert main(["train", "--resume", str(tmp_path / "run")]) == 0
+    err = capsys.readouterr().err
+    assert "zoo: goes on after update 1 of 6 on numpy: adam, learning rate" in err
+    updates = [
+        [e["update"] for e in RunFolder(tmp_path / "run").entries() if key in e]
+        for key in ("loss", "psnr")
+    ]
+    assert updates == [[1, 2, 4, 6], [1, 3, 6]]
+
+
+def test_network_that_breaks_is_a_failure(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*arguments, *NUMPY, "--learning-rate", "3e38"]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    last = captured.err.splitlines()[-1]
+    assert "gives values that are not finite; resume from the last" in last
+    assert "warning" not in captured.err

@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from tiny_training import pictures
 
 from zoo.errors import UsageError
-from zoo.pairs import Pair
+from zoo.pairs import Pair, read_rgb
 from zoo.resize import imresize
 from zoo.train.data import PatchSampler, load_pairs, picture_files
 
@@ -80,3 +81,16 @@ def test_folders(tmp_path):
         (tmp_path / name).touch()
     names = [path.name for path in picture_files([tmp_path])]
     assert names == ["b.png", "a.JPG"]
+
+
+def test_unreadable_pictures_are_left_out_and_said(tmp_path):
+    pictures(tmp_path)
+    whole = (tmp_path / "p0.png").read_bytes()
+    (tmp_path / "p0.png").write_bytes(whole[: len(whole) // 2])
+    said = []
+    pairs = load_pairs(picture_files([tmp_path]), 2, read_rgb, report=said.append)
+    assert [pair.name for pair in pairs] == ["p1.png", "p2.png"]
+    assert len(said) == 1
+    assert "p0.png is truncated; left out" in said[0]
+    with pytest.raises(UsageError, match="no picture is left: 1 of 1 cannot be read"):
+        load_pairs([tmp_path / "p0.png"], 2, read_rgb)

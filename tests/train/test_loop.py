@@ -199,3 +199,52 @@ def test_minutes_end_with_a_checkpoint(tmp_path: Path) -> None:
     assert 0 < done < 10**6
     assert session.folder.load().update == done
     assert "--resume" in session.conclusion()
+
+
+def test_cost_below_zero_is_learned_from(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path), cost="wgan", updates=40)
+    session.trainer.run()
+    assert session.trainer.guard.skipped == 0
+    losses = [e["loss"] for e in session.folder.entries() if "loss" in e]
+    assert losses[-1] < losses[0]
+    assert "left out" not in session.conclusion()
+
+
+def test_updates_left_out_are_said(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path), updates=5)
+    _broken_trainer(session, [0.3, float("nan"), 1e6]).run()
+    assert "5 of 5 updates done, 2 of them left out" in session.conclusion()
+    assert session.summary()["left_out"] == 2
+
+
+def test_run_that_learned_nothing_fails(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path), updates=3)
+    with pytest.raises(TrainingError, match="nothing was learned: the loss was nan"):
+        _broken_trainer(session, [float("nan")] * 3).run()
+    assert session.folder.load().update == 0
+
+
+def test_broken_network_is_never_the_best(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path)
+    session = begin(tmp_path, "run", cfg, learning_rate=1e30, validate_every=1)
+    with pytest.raises(TrainingError, match="values that are not finite.*--learning"):
+        session.trainer.run()
+    assert session.trainer.best is None
+    assert not session.folder.best.exists()
+    assert [e["psnr"] for e in session.folder.entries()] == [None]
+    assert session.folder.load().update == 0
+
+
+def test_checkpoints_in_bad_times_do_not_push_out_the_good_one(tmp_path: Path) -> None:
+    """Update 4 broke the network, was saved, and the run ended among bad updates."""
+    cfg = tiny_cfg(tmp_path)
+    session = begin(tmp_path, "run", cfg, updates=100, save_every=2)
+    trainer = _broken_trainer(session, [0.3] * 4 + [float("nan")] * 99)
+    trainer.run(until=6)
+    folder = session.folder
+    assert folder.load().update == 6
+    assert "left out" in session.conclusion()
+    resumed = go_on(tmp_path / "run")
+    with pytest.raises(TrainingError, match="20 times in a row"):
+        _broken_trainer(resumed, [float("nan")] * 99).run()
+    assert folder.load().update == 2

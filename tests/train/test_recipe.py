@@ -120,3 +120,39 @@ def test_recipe_is_no_part_of_the_fingerprint() -> None:
     trained = "[net]\nbatch=8\nchannels=3\nlearning_rate=0.1\nhue=.1\n" + LAYER
     assert Network.parse(trained).fingerprint == plain
     assert Network.parse("[net]\nrange=255\n" + LAYER).fingerprint != plain
+
+
+@pytest.mark.parametrize(
+    ("setting", "reason"),
+    [
+        ({"seed": -1}, "seed is -1; it must not be negative"),
+        ({"beta2": 1.0}, r"B2 is 1.0; it must lie in \[0, 1\)"),
+        ({"decay": -1.0}, "decay is -1.0"),
+        ({"decay": float("nan")}, "decay is nan; it must be a finite number"),
+        ({"burn_in": -5}, "burn_in is -5"),
+        ({"clip_gradient": float("nan")}, "clip_gradient is nan"),
+        ({"momentum": 2.0}, "momentum is 2.0"),
+        ({"epsilon": 0.0}, "eps is 0.0; it must be above 0"),
+        ({"scales": (0.5, float("inf"))}, "scales is 0.5,inf"),
+        ({"step": 0}, "step is 0"),
+        ({"policy": "exp", "gamma": 3.0}, "policy exp gives .* inf for update 10000"),
+        ({"policy": "exp", "gamma": -0.9, "updates": 3}, "negative"),
+    ],
+)
+def test_values_are_checked(setting: dict[str, object], reason: str) -> None:
+    with pytest.raises(UsageError, match=reason):
+        Recipe(**setting).check()  # type: ignore[arg-type]
+
+
+def test_value_of_a_cfg_is_named_by_its_line() -> None:
+    network = Network.parse("[net]\nchannels=3\nB2=1\n" + LAYER, "a.cfg")
+    with pytest.raises(UsageError, match=r"^a\.cfg:3: B2 is 1"):
+        Recipe.of(network).check(network)
+    with pytest.raises(UsageError, match=r"^B2 is 2"):
+        Recipe.of(network).changed(beta2=2.0).check(network)
+    Recipe.of(network).changed(beta2=0.9).check(network)
+
+
+def test_every_policy_of_usual_values_passes() -> None:
+    for policy in ("constant", "step", "exp", "poly", "sigmoid", "sgdr", "cosine"):
+        Recipe(policy=policy, burn_in=10).check()

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_sessions import begin, go_on
+from tiny_sessions import begin, go_on, training_options
 from tiny_training import pictures, tiny_cfg
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import PluginError, UsageError, ZooError
 from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader
 from zoo.state import load_weights
@@ -108,3 +109,132 @@ def test_output_that_cannot_be_a_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ZooError, match="folder"):
         begin(tmp_path, "file/run", tiny_cfg(tmp_path))
+
+
+def resumed(path: Path, said: list[str] | None = None, **options: object) -> Session:
+    """A session that resumes a run on what the run remembers."""
+    session = Session.resume(path, training_options(**options))
+    session.prepare((said if said is not None else []).append)
+    return session
+
+
+def test_resumed_run_remembers_and_says_so(tmp_path: Path) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path)).trainer.run(until=4)
+    said: list[str] = []
+    session = resumed(tmp_path / "run", said)
+    trainer = session.trainer
+    assert trainer.validate.kernels.name == "numpy"
+    assert trainer.validate_every == 5
+    assert (trainer.save_every, trainer.log_every) == (4, 2)
+    recipe = "adam, learning rate 0.001 (constant), cost mae, batch 2, patch 6"
+    data = tmp_path / "data"
+    assert said == [
+        f"goes on after update 4 of 10 on numpy: {recipe}",
+        f"learns from {data}; validated on pictures of these every 5 updates",
+    ]
+    resumed(tmp_path / "run", log_every=3)
+    assert resumed(tmp_path / "run").trainer.log_every == 3
+
+
+def test_runs_of_older_versions_are_resumed(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path))
+    session.trainer.run(until=4)
+    best = session.trainer.best
+    folders = [str(tmp_path / "data")]
+    session.folder.data.write_text(json.dumps({"folders": folders, "validate": None}))
+    said: list[str] = []
+    trainer = resumed(tmp_path / "run", said, backend="numpy").trainer
+    assert (trainer.save_every, trainer.best) == (200, best)
+    assert len(said) == 2
+    trainer.run()
+
+
+def test_back_end_that_is_gone(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path))
+    settings = replace(session.settings, backend="numpy:gone")
+    session.folder.write_settings(settings)
+    with pytest.raises(PluginError, match="run was on numpy:gone, --backend names"):
+        resumed(tmp_path / "run")
+
+
+def test_other_seed_is_refused(tmp_path: Path) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path), seed=3).trainer.run(until=1)
+    with pytest.raises(UsageError, match="of its seed 3; leave seed 4 out"):
+        resumed(tmp_path / "run", seed=4)
+    assert resumed(tmp_path / "run", seed=3).recipe.seed == 3
+
+
+def test_other_validation_counts_anew(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path))
+    session.trainer.run(until=4)
+    # On an easier picture: the old best must not stay because of that.
+    session.trainer.best = 99.0
+    session.trainer.save()
+    other = pictures(tmp_path / "other", count=1)
+    said: list[str] = []
+    trainer = resumed(tmp_path / "run", said, validate=other).trainer
+    assert trainer.best is None
+    assert "on other pictures than before" in said[-1]
+    assert session.folder.entries()[-1] == {"update": 4, "validation": str(other)}
+    # Killed before the next checkpoint, it is not forgotten.
+    again = resumed(tmp_path / "run", said := [])
+    assert again.trainer.best is None
+    assert len(said) == 2
+    again.trainer.run()
+    assert again.trainer.best is not None
+    assert again.trainer.best < 99
+    # The same pictures in another place are the same.
+    other.rename(tmp_path / "moved")
+    best = resumed(tmp_path / "run", validate=tmp_path / "moved").trainer.best
+    assert best == again.trainer.best
+
+
+def test_other_pictures_are_noted_once(tmp_path: Path) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path), validate=pictures(tmp_path / "valid"))
+    (tmp_path / "data" / "p2.png").unlink()
+    said: list[str] = []
+    resumed(tmp_path / "run", said)
+    assert said[-1] == "the pictures are not those of before (3 then, 2 now)"
+    resumed(tmp_path / "run", said := [])
+    assert len(said) == 2
+
+
+def test_other_optimizer_and_cost_begin_afresh(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path)
+    begin(tmp_path, "run", cfg, average=0.1).trainer.run(until=4)
+    session = resumed(tmp_path / "run", optimizer="momentum", cost="mse", average=0.0)
+    assert session.trainer.guard.mean_loss is None
+    session.trainer.run()
+    learner = session.folder.load().learner
+    assert learner.updates == 6
+    assert {name.partition("/")[0] for name in learner.optimizer} == {"v"}
+    assert learner.average == {}
+
+
+def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path)
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    (broken / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for options, reason in (
+        ({"data": [broken]}, "no picture is left"),
+        ({"validate": broken}, "can be validated on"),
+        ({"patch": 100}, "smaller than a patch"),
+        ({"backend": "nowhere"}, "nowhere"),
+    ):
+        with pytest.raises(ZooError, match=reason):
+            begin(tmp_path, "run", cfg, **options)
+        assert not (tmp_path / "run").exists()
+
+
+def test_patch_too_small_for_the_network(tmp_path: Path) -> None:
+    middle = "[maxpool]\nsize=4\nstride=4\npadding=0\n\n[upsample]\nstride=4\n"
+    cfg = tiny_cfg(tmp_path, middle=middle)
+    for patch, reason in (
+        (3, "a patch of 3 does not fit: .*window of 4"),
+        (6, "not 12"),
+    ):
+        with pytest.raises(UsageError, match=reason):
+            begin(tmp_path, "run", cfg, patch=patch)
+    begin(tmp_path, "fits", cfg, patch=4)
+    assert not (tmp_path / "run").exists()

@@ -17,6 +17,7 @@ from zoo.plugins import Kernels, select
 from zoo.state import save_weights
 from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, load_pairs, picture_files
+from zoo.train.ignored import ignored_keys
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
 from zoo.train.options import TrainingOptions
@@ -179,6 +180,9 @@ class Session:
             cannot train the network; the disk is as it was then.
         """
         say = say or (lambda text: None)
+        ignored = ignored_keys(self.network)
+        if ignored:
+            say(f"without effect in {self.network.source}: {'; '.join(ignored)}")
         kernels = self._kernels()
         scale = whole_scale(self.network)
         files = picture_files(self.settings.folders)
@@ -262,13 +266,22 @@ class Session:
             ) from None
 
     def _learner(self, kernels: Kernels) -> Learner:
-        side = self.recipe.patch
-        try:
-            self.network.shapes(side, side)
-        except ShapeError as error:
-            raise UsageError(f"a patch of {side} does not fit: {error}") from None
+        self._require_fitting_patch()
         own: Learner | None = kernels.learner(self.network, self.recipe)
         return own or NetworkLearner(self.network, kernels, self.recipe)
+
+    def _require_fitting_patch(self) -> None:
+        side = self.recipe.patch
+        try:
+            made = self.network.shapes(side, side)[-1]
+        except ShapeError as error:
+            raise UsageError(f"a patch of {side} does not fit: {error}") from None
+        wanted = whole_scale(self.network) * side
+        if made[:2] != (wanted, wanted):
+            raise UsageError(
+                f"a patch of {side} does not fit: the network makes {made[0]} x "
+                f"{made[1]} of it, not {wanted} x {wanted}; give another --patch"
+            )
 
     def _save_best(self, weights: dict[str, Array], psnr: float, update: int) -> None:
         best = Network.parse(self.cfg_text, str(self.folder.cfg))
@@ -297,13 +310,7 @@ class _Earlier:
     def go_on(self, session: Session, kernels: Kernels, say: Say) -> None:
         """Put the trainer where the run stopped."""
         trainer, recipe, settings = session.trainer, session.recipe, session.settings
-        learner = self.snapshot.learner
-        if recipe.optimizer != self.recipe.optimizer:
-            # Their arrays share names and not meanings.
-            learner = replace(learner, optimizer={}, updates=0)
-        if not recipe.average:
-            learner = replace(learner, average={})
-        trainer.resume(replace(self.snapshot, learner=learner))
+        trainer.resume(self.snapshot)
         if recipe.cost != self.recipe.cost:
             trainer.guard.forget_losses()
         say(
@@ -315,6 +322,9 @@ class _Earlier:
             f"{settings.validate or 'pictures of these'} every "
             f"{settings.validate_every} updates"
         )
+        kept_by = self.snapshot.learner.optimizer_name
+        if kept_by != recipe.optimizer:
+            say(f"{recipe.optimizer} starts afresh: the checkpoint is of {kept_by}")
         old, new = self.settings.pictures, settings.pictures
         if old and old != new:
             counts = f"{old.partition(':')[0]} then, {new.partition(':')[0]} now"
