@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 from pathlib import Path
@@ -305,25 +306,47 @@ def test_one_continues_what_the_other_began() -> None:
     assert outcome.applied
 
 
+EDGES = [0.0, 1.0, -1.0, 0.5, -0.5, 1e-30, -1e-30, 3.0]
+
+
 @pytest.mark.parametrize("name", COSTS)
-def test_costs(name: str) -> None:
+def test_costs_on_both_learners(name: str) -> None:
+    """One gradient, edges of the formulas included, for each is a bias of its own."""
     end = {
         "softmax": "[softmax]\nspatial=1\n",
         "logistic": "[activation]\nactivation=logistic\n",
-        "hellinger": "[activation]\nactivation=softplus\n",
     }.get(name, "")
-    text = HEAD + CONV + end
-    t = batch((2, 5, 5, 4), 2)
-    if name in ("softmax", "logistic", "hellinger"):
-        t = np.abs(t) / np.abs(t).sum(axis=3, keepdims=True)
-    t[0, 0] = -1234 if name == "masked" else t[0, 0]
+    pairs = np.array([(y, t) for y in EDGES for t in EDGES], np.float32)
+    more = batch((36, 2), 3)
+    y, t = np.concatenate([pairs, more]).T.reshape(2, 1, 1, 1, -1)
+    if name == "softmax":
+        t = np.abs(t) / np.abs(t).sum()
+    if name == "masked":
+        t[..., ::7] = -1234
+    text = (
+        f"[net]\nchannels={y.size}\n\n[convolutional]\nfilters={y.size}\nsize=1\n"
+        f"activation=linear\n\n{end}"
+    )
     chosen = recipe(cost=name, optimizer="sgd")
-    one = NetworkLearner(random_network(text), NumpyKernels(), chosen)
-    two = TorchLearner(random_network(text), chosen, torch.device("cpu"))
-    x = batch((2, 5, 5, 4))
-    ours, theirs = one.learn(x, t, 0.1), two.learn(x, t, 0.1)
-    assert theirs.loss == pytest.approx(ours.loss, rel=1e-4)
-    assert theirs.norm == pytest.approx(ours.norm, rel=1e-3)
+    found = []
+    for backend in ("numpy", "torch"):
+        network = Network.parse(text).initialize(1)
+        network[0].weights[...] = 0  # so that y comes from the biases, exactly
+        network[0].biases[...] = y.reshape(-1)
+        kernels = select(backend, 1)
+        learner = kernels.learner(network, chosen) or NetworkLearner(
+            network, kernels, chosen
+        )
+        outcome = learner.learn(np.zeros_like(y), t, 2.0**10)
+        assert outcome.applied
+        assert math.isfinite(outcome.norm)
+        after = learner.state().weights["0.convolutional.biases"].copy()
+        found.append((outcome, after))
+    (one, ours), (two, theirs) = found
+    assert two.loss == pytest.approx(one.loss, rel=1e-5)
+    assert two.norm == pytest.approx(one.norm, rel=1e-5)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-5, atol=1e-6)
+    assert np.abs(ours - y.reshape(-1)).max() > 1e-3  # it did move
 
 
 def test_bad_losses_change_nothing() -> None:

@@ -1,4 +1,4 @@
-"""Training a network's module: autograd, and the project's own optimizers.
+"""Training a network's module: autograd, and the project's own costs and optimizers.
 
 All parameters lie in one long tensor, and so do their gradients, so that an
 update, the norm and the moving average are a few operations whatever the number
@@ -8,7 +8,7 @@ of layers. Checkpoints are those of :class:`zoo.train.learner.NetworkLearner`.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from itertools import groupby
 from typing import Any, NamedTuple
 
@@ -20,7 +20,7 @@ from torch import Tensor
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.plugins.torch.module import NetworkModule
-from zoo.train.costs import SECRET, cost_named, gradient_start, plain_name
+from zoo.train.costs import cost_named, gradient_start
 from zoo.train.learner import (
     LearnerState,
     Outcome,
@@ -65,9 +65,8 @@ class TorchLearner:
     def __init__(self, network: Network, recipe: Recipe, device: torch.device) -> None:
         self.network = network
         self.device = device
-        cost_named(recipe.cost)
-        gradient_start(network, recipe.cost)  # autograd only needs that there is one
-        self.cost = _COSTS[plain_name(recipe.cost)]
+        self.cost = cost_named(recipe.cost)
+        self.start, self.factor = gradient_start(network, recipe.cost)
         self.optimizer = recipe.make_optimizer()
         self.recipe = recipe
         self.module = NetworkModule(network).to(device).train()
@@ -183,11 +182,12 @@ class TorchLearner:
         self.gradient.zero_()
         total = torch.zeros((), device=self.device)
         for part in parts_of(len(x), self.recipe.subdivisions):
-            y = self.module(self._tensor(x[part]))
-            cost = self.cost(y, self._tensor(t[part]))
-            cost = cost * ((part.stop - part.start) / len(x))
-            cost.backward()
-            total += cost.detach()
+            y, entry = self.module.run(self._tensor(x[part]), self.start)
+            with torch.no_grad():
+                cost, delta = self.cost(y, self._tensor(t[part]))
+            share = (part.stop - part.start) / len(x)
+            entry.backward(delta * (self.factor * share))
+            total += cost * share
         return total
 
     def _tensor(self, array: Array) -> Tensor:
@@ -281,45 +281,3 @@ def _parameter(name: str) -> str:
     """``5.convolutional.weights`` as optimizers call it: ``5.weights``."""
     index, _, rest = name.partition(".")
     return f"{index}.{rest.partition('.')[2]}"
-
-
-# -- costs -----------------------------------------------------------------
-
-
-def _charbonnier(y: Tensor, t: Tensor) -> Tensor:
-    return torch.sqrt((y - t).square() + 1e-3**2).mean()
-
-
-def _logcosh(y: Tensor, t: Tensor) -> Tensor:
-    size = (y - t).abs()
-    return (size + torch.log1p(torch.exp(-2 * size)) - math.log(2)).mean()
-
-
-def _hellinger(y: Tensor, t: Tensor) -> Tensor:
-    tiny = torch.finfo(y.dtype).tiny
-    return 0.5 * (y.clamp(min=tiny).sqrt() - t.clamp(min=0).sqrt()).square().mean()
-
-
-def _masked(y: Tensor, t: Tensor) -> Tensor:
-    return torch.where(t == SECRET, 0, y - t).square().mean()
-
-
-def _softmax(y: Tensor, t: Tensor) -> Tensor:
-    rows = y.numel() // y.shape[-1]
-    return -(t * y.clamp(min=torch.finfo(y.dtype).tiny).log()).sum() / rows
-
-
-_COSTS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "mse": torch.nn.functional.mse_loss,
-    "mae": torch.nn.functional.l1_loss,
-    "smooth": torch.nn.functional.smooth_l1_loss,
-    "logcosh": _logcosh,
-    "charbonnier": _charbonnier,
-    "hellinger": _hellinger,
-    "hinge": lambda y, t: torch.relu(1 - t * y).mean(),
-    "wgan": lambda y, t: (-t * y).mean(),
-    "masked": _masked,
-    "seg": torch.nn.functional.mse_loss,
-    "softmax": _softmax,
-    "logistic": torch.nn.functional.binary_cross_entropy,
-}

@@ -50,8 +50,13 @@ class NetworkModule(torch.nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Run on pictures, N x H x W x C, normalised as [net] says."""
+        return self.run(x, len(self._functions) - 1)[0]
+
+    def run(self, x: Tensor, kept: int) -> tuple[Tensor, Tensor]:
+        """As :meth:`forward`: the output, and that of layer number ``kept``."""
         outputs = {INPUT: to_tensor(x)}
         last = len(self._functions) - 1
+        found = outputs[INPUT]
         for index, function in enumerate(self._functions):
             sources = self.network.sources[index]
             is_below = index <= self.network.stop
@@ -62,12 +67,15 @@ class NetworkModule(torch.nn.Module):
             )
             outputs[index] = y.detach() if self.training and is_below else y
             del y
+            if index == kept:
+                found = outputs[index]
             for source in set(sources):
                 if self._last_use[source] == index:
                     del outputs[source]
             if index not in self._last_use and index < last:
                 del outputs[index]
-        return to_images(outputs[last])
+        y = to_images(outputs[last])
+        return y, y if kept == last else to_images(found)
 
     def _tensors_of(self, index: int) -> Tensors:
         kind = self.network.canonical_kinds[index]
