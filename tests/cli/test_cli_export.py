@@ -107,11 +107,24 @@ def test_a_wrong_file_is_not_written(
 
 
 def test_without_onnx(
-    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    plain: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     network = Network.read(plain).initialize(1)
+    call = ["export", str(plain), "--force", "--onnx", str(tmp_path / "out.onnx")]
+    assert main(call) == 0
+    assert capsys.readouterr().err == ""
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     assert export_onnx(network, tmp_path / "out.onnx").error is None
+    for more in ([], ["--json"]):  # written, but nobody is left to believe it compared
+        assert main([*call, *more]) == 0
+        shown = capsys.readouterr()
+        assert "out.onnx was not compared" in shown.err
+        assert shown.err.count("\n") == 1
+        if more:
+            assert json.loads(shown.out)["error"] is None
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(PluginError, match=r"cfgzoo\[onnx\]"):
         export_onnx(network, tmp_path / "out.onnx")
