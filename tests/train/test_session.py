@@ -7,14 +7,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tiny_sessions import begin, go_on, training_options
-from tiny_training import pictures, tiny_cfg
+from tiny_sessions import assert_equal_checkpoints, begin, go_on, training_options
+from tiny_training import BATCHNORM, pictures, tiny_cfg
 
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader
+from zoo.plugins.numpy import NumpyKernels
 from zoo.state import load_weights
+from zoo.train import session as session_module
+from zoo.train.learner import Learner, NetworkLearner, Outcome
 from zoo.train.options import TrainingOptions
+from zoo.train.recipe import Recipe
 from zoo.train.session import Session
 
 
@@ -238,3 +242,42 @@ def test_patch_too_small_for_the_network(tmp_path: Path) -> None:
             begin(tmp_path, "run", cfg, patch=patch)
     begin(tmp_path, "fits", cfg, patch=4)
     assert not (tmp_path / "run").exists()
+
+
+class _Refusing(NumpyKernels):
+    """Finds out in the first step that it cannot train the network."""
+
+    def learner(self, network: Network, recipe: Recipe) -> Learner:
+        class Refusing(NetworkLearner):
+            def step(self, *given: object, **named: object) -> Outcome:
+                raise PluginError("no such layer")
+
+        return Refusing(network, self, recipe)
+
+
+def test_back_end_that_refuses_in_the_first_step(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = tiny_cfg(tmp_path)
+    begin(tmp_path, "run", cfg).trainer.run(until=4)
+    before = (tmp_path / "run" / "data.json").read_bytes()
+    monkeypatch.setattr(session_module, "select", lambda *_: _Refusing())
+    with pytest.raises(PluginError, match="no such layer"):
+        begin(tmp_path, "new", cfg)
+    assert not (tmp_path / "new").exists()
+    # A resumed run keeps the back end on which it went well.
+    with pytest.raises(PluginError, match="no such layer"):
+        resumed(tmp_path / "run", backend="refusing")
+    assert (tmp_path / "run" / "data.json").read_bytes() == before
+
+
+def test_trying_a_step_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cfg = tiny_cfg(tmp_path, middle=BATCHNORM)
+    begin(tmp_path, "tried", cfg).trainer.run()
+    monkeypatch.setattr(session_module, "_try_a_step", lambda *_: None)
+    begin(tmp_path, "plain", cfg).trainer.run()
+    assert_equal_checkpoints(
+        tmp_path / "tried" / "last.safetensors", tmp_path / "plain" / "last.safetensors"
+    )

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from zoo.catalog import find_cfg
 from zoo.errors import PluginError, ShapeError, UsageError
@@ -184,6 +188,7 @@ class Session:
         if ignored:
             say(f"without effect in {self.network.source}: {'; '.join(ignored)}")
         kernels = self._kernels()
+        self._require_fitting_patch()
         scale = whole_scale(self.network)
         files = picture_files(self.settings.folders)
         pairs = load_pairs(files, scale, read_rgb, self.recipe.patch, say)
@@ -203,9 +208,13 @@ class Session:
             pictures=digest_of_files(files),
             cases=digest_of_cases(cases),
         )
+        learner = self._learner(kernels)
+        if self.earlier is not None:
+            learner.restore(self.earlier.snapshot.learner)
+        _try_a_step(learner, sampler)
         shown = Network.parse(self.cfg_text, str(self.folder.cfg))
         self.trainer = Trainer(
-            self._learner(kernels),
+            learner,
             sampler,
             self.recipe,
             self.folder,
@@ -266,7 +275,6 @@ class Session:
             ) from None
 
     def _learner(self, kernels: Kernels) -> Learner:
-        self._require_fitting_patch()
         own: Learner | None = kernels.learner(self.network, self.recipe)
         return own or NetworkLearner(self.network, kernels, self.recipe)
 
@@ -347,6 +355,16 @@ class _Earlier:
             or not settings.validate
             and self.settings.folders != settings.folders
         )
+
+
+def _try_a_step(learner: Learner, sampler: PatchSampler) -> None:
+    """Let what cannot be trained, or fits no memory, fail now; nothing is changed."""
+    before, drawn = deepcopy(learner.state()), sampler.state
+    low, high = sampler.draw()
+    with np.errstate(all="ignore"):
+        learner.step(low, high, 0.0, limit=-math.inf)  # no loss is so small
+    learner.restore(before)
+    sampler.state = drawn
 
 
 def _overridden(recipe: Recipe, options: TrainingOptions) -> Recipe:
