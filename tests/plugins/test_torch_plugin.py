@@ -17,6 +17,8 @@ from zoo.api import Model, load
 from zoo.engine import Plan
 from zoo.errors import PluginError, UsageError
 from zoo.layers.base import Layer
+from zoo.layers.batchnorm import BatchNorm
+from zoo.layers.dropout import Dropout
 from zoo.layers.pooling import PoolLayer
 from zoo.network import Network
 from zoo.plugins import select
@@ -501,6 +503,55 @@ def test_a_layer_without_gradient_is_refused_at_once(backend: str) -> None:
         assert learner(index).learn(x, t, 0.1).applied
 
 
+@pytest.mark.parametrize("backend", ["numpy", "torch"])
+def test_what_cannot_be_trained_leaves_no_folder(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    backend: str,
+) -> None:
+    from zoo.cli import main
+
+    cfg = tiny_cfg(tmp_path, middle="[dropout]\n")
+    data = pictures(tmp_path / "data")
+    monkeypatch.setattr(Dropout, "backward", Layer.backward)
+    call = ["train", str(cfg), "--data", str(data), "-o", str(tmp_path / "run")]
+    assert main([*call, "--backend", backend, "--patch", "6"]) == 2
+    assert "layer 1 [dropout] has no gradient" in capsys.readouterr().err
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_with_layers_of_third_parties(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Begun on PyTorch and gone on with on NumPy, and the other way round."""
+    cfg = tiny_cfg(tmp_path, middle="[batchnorm]\n\n[dropout]\n")
+    monkeypatch.delitem(MAKERS, BatchNorm)  # as if they were
+    monkeypatch.delitem(MAKERS, Dropout)
+    data = [pictures(tmp_path / "data")]
+    changes = {"updates": 4, "batch": 2, "patch": 6, "average": 0.1}
+    found = []
+    for backends in (("numpy", "numpy"), ("torch", "numpy"), ("numpy", "torch")):
+        run = tmp_path / "-".join(backends)
+        for number, backend in enumerate(backends):
+            options = TrainingOptions(
+                () if number else data, changes=changes, backend=backend, threads=1
+            )
+            session = (
+                Session.resume(run, options)
+                if number
+                else Session.start(cfg, run, options)
+            )
+            session.prepare()
+            session.trainer.run(until=2 * (number + 1))
+            session.close()
+        found.append(session.folder.load().learner)
+    for other in found[1:]:
+        assert other.random == found[0].random
+        for name, array in found[0].weights.items():
+            np.testing.assert_allclose(other.weights[name], array, atol=1e-3)
+
+
 def test_devices() -> None:
     assert "PyTorch" in select("torch:cpu", 1).instruction_set
     for device in ("nonsense", "cuda:99"):
@@ -514,6 +565,8 @@ sys.modules["torch"] = None
 from zoo.plugins import select
 from zoo.errors import PluginError, UsageError
 from zoo.layers.base import Layer
+from zoo.layers.batchnorm import BatchNorm
+from zoo.layers.dropout import Dropout
 from zoo.layers.pooling import PoolLayer
 try:
     select("torch")
