@@ -21,12 +21,13 @@ from zoo.plugins import Kernels, select
 from zoo.state import save_weights
 from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, load_pairs, picture_files
+from zoo.train.earlier import Earlier
 from zoo.train.ignored import ignored_keys
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
 from zoo.train.loop import Trainer
 from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
-from zoo.train.run_folder import RunFolder, Snapshot
+from zoo.train.run_folder import RunFolder
 from zoo.train.settings import RunSettings, digest_of_cases, digest_of_files
 from zoo.train.transfer import transfer
 from zoo.train.validation import Validator, load_cases
@@ -55,7 +56,7 @@ class Session:
         settings: RunSettings,
         *,
         threads: int | None = None,
-        earlier: _Earlier | None = None,
+        earlier: Earlier | None = None,
     ) -> None:
         self.folder = folder
         self.network = network
@@ -155,7 +156,7 @@ class Session:
             recipe,
             known.changed_by(options),
             threads=options.threads,
-            earlier=_Earlier(snapshot, old, known),
+            earlier=Earlier(snapshot, old, known),
         )
 
     def close(self) -> None:
@@ -229,7 +230,7 @@ class Session:
             self.folder.create(self.cfg_text, self.settings)
             self.trainer.save()  # from now on the run can be resumed
         else:
-            self.earlier.go_on(self, kernels, say)
+            self.earlier.go_on(self.trainer, self.settings, kernels, say)
 
     def conclusion(self) -> str:
         """What came out, in a sentence or two; draws the learning curve."""
@@ -303,58 +304,6 @@ class Session:
             extra={"psnr": f"{psnr:.4f}", "recipe": json.dumps(self.recipe.to_dict())},
         )
         self.draw_curve()
-
-
-class _Earlier:
-    """What a run was when it stopped, and how it goes on with what is new."""
-
-    def __init__(
-        self, snapshot: Snapshot, recipe: Recipe, settings: RunSettings
-    ) -> None:
-        self.snapshot = snapshot
-        self.recipe = recipe
-        self.settings = settings
-
-    def go_on(self, session: Session, kernels: Kernels, say: Say) -> None:
-        """Put the trainer where the run stopped."""
-        trainer, recipe, settings = session.trainer, session.recipe, session.settings
-        trainer.resume(self.snapshot)
-        if recipe.cost != self.recipe.cost:
-            trainer.guard.forget_losses()
-        say(
-            f"goes on after update {trainer.update} of {recipe.updates} on "
-            f"{session.settings.backend or kernels.name}: {recipe.summary}"
-        )
-        say(
-            f"learns from {', '.join(settings.folders)}; validated on "
-            f"{settings.validate or 'pictures of these'} every "
-            f"{settings.validate_every} updates"
-        )
-        kept_by = self.snapshot.learner.optimizer_name
-        if kept_by != recipe.optimizer:
-            say(f"{recipe.optimizer} starts afresh: the checkpoint is of {kept_by}")
-        old, new = self.settings.pictures, settings.pictures
-        if old and old != new:
-            counts = f"{old.partition(':')[0]} then, {new.partition(':')[0]} now"
-            say(f"the pictures are not those of before ({counts})")
-        if self._is_validated_on_others(settings):
-            trainer.best = trainer.psnr = None
-            trainer.write(
-                {"update": trainer.update, "validation": settings.validate or ""}
-            )
-            say("validation is on other pictures than before: the best counts anew")
-            trainer.save()  # with no best, before the settings say what is compared
-        session.folder.write_settings(settings)
-
-    def _is_validated_on_others(self, settings: RunSettings) -> bool:
-        if self.settings.cases:
-            return self.settings.cases != settings.cases
-        # A run of an older version: only the folders are known.
-        return (
-            self.settings.validate != settings.validate
-            or not settings.validate
-            and self.settings.folders != settings.folders
-        )
 
 
 def _try_a_step(learner: Learner, sampler: PatchSampler) -> None:
