@@ -12,7 +12,7 @@ from tiny_training import BATCHNORM, pictures, tiny_cfg
 
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.network import Network
-from zoo.parsers.safetensors import SafetensorsReader
+from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.plugins.numpy import NumpyKernels
 from zoo.state import load_weights
 from zoo.train import session as session_module
@@ -206,13 +206,46 @@ def test_other_pictures_are_noted_once(tmp_path: Path) -> None:
 def test_other_optimizer_and_cost_begin_afresh(tmp_path: Path) -> None:
     cfg = tiny_cfg(tmp_path)
     begin(tmp_path, "run", cfg, average=0.1).trainer.run(until=4)
-    session = resumed(tmp_path / "run", optimizer="momentum", cost="mse", average=0.0)
+    changes = {"optimizer": "momentum", "cost": "mse", "average": 0.0}
+    said: list[str] = []
+    session = resumed(tmp_path / "run", said, **changes)
+    assert said[-1] == "momentum starts afresh: the checkpoint is of adam"
     assert session.trainer.guard.mean_loss is None
     session.trainer.run()
     learner = session.folder.load().learner
     assert learner.updates == 6
     assert {name.partition("/")[0] for name in learner.optimizer} == {"v"}
     assert learner.average == {}
+    assert learner.optimizer_name == "momentum"
+
+
+def test_checkpoints_of_older_versions_are_of_the_recipes_optimizer(
+    tmp_path: Path,
+) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path)).trainer.run(until=4)
+    last = tmp_path / "run" / "last.safetensors"
+    checkpoint = SafetensorsReader.read(last)
+    plain = json.loads(checkpoint.metadata["zoo.run"])
+    assert plain.pop("optimizer") == "adam"
+    write_safetensors(last, checkpoint.tensors, {"zoo.run": json.dumps(plain)})
+    said: list[str] = []
+    session = resumed(tmp_path / "run", said, optimizer="momentum")
+    assert said[-1] == "momentum starts afresh: the checkpoint is of adam"
+    assert session.trainer.learner.state().optimizer == {}
+    same = resumed(tmp_path / "run").trainer.learner.state()
+    assert same.updates == 4
+    assert same.optimizer
+
+
+def test_keys_without_effect_are_named(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path, keys="angle=7\nhue=.1")
+    data = pictures(tmp_path / "data")
+    session = Session.start(
+        cfg, tmp_path / "run", training_options(data=[data], patch=6)
+    )
+    said: list[str] = []
+    session.prepare(said.append)
+    assert f"without effect in {cfg}: [net] angle, hue" in said
 
 
 def test_failed_start_leaves_nothing(tmp_path: Path) -> None:
