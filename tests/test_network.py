@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.errors import CfgError, ShapeError, WeightsError
+from zoo.errors import CfgError, ShapeError, UsageError, WeightsError
 from zoo.network import Network
 from zoo.parsers.cfg import Entry, Section, read_cfg
 from zoo.plugins import select
@@ -147,6 +147,27 @@ def test_structure() -> None:
     assert network.parameter_count == (3 * 3 * 2 * 3 + 3) + (9 + 3) + (24 + 8)
     assert network.where(2) == "a.cfg:10: layer 2 [shortcut]"
     assert parse("# x\n" + HEAD + CONV).fingerprint == parse(HEAD + CONV).fingerprint
+
+
+def test_what_training_leaves_alone_is_no_part_of_the_fingerprint() -> None:
+    frozen = CONV + "dont_update=1\nlearning_rate=0.5\nstopbackward=1\n"
+    assert parse(HEAD + frozen).fingerprint == parse(HEAD + CONV).fingerprint
+    assert parse(HEAD + CONV + "clip=1\n").fingerprint != parse(HEAD + CONV).fingerprint
+
+
+def test_layers_up_to_a_stop_are_frozen() -> None:
+    network = parse(HEAD + CONV + SHUFFLE + "stopbackward=1\n" + CONV)
+    assert network.stop == 2
+    assert [layer.frozen for layer in network] == [True, True, True, False]
+    network.initialize()
+    kernels = select("numpy")
+    y = network.forward(
+        np.ones((1, 4, 4, 2), np.float32), kernels=kernels, training=True
+    )
+    with pytest.raises(UsageError, match=r"layer 2 \[shuffler\] has stopbackward=1"):
+        network.backward(y, kernels=kernels)
+    network.backward_parameters(y, kernels=kernels)
+    assert [bool(layer.gradients) for layer in network] == [False] * 3 + [True]
 
 
 def test_variables_of_net() -> None:

@@ -82,3 +82,17 @@ def test_unknown_name_and_option():
         optimizer_named("adman")
     with pytest.raises(UsageError, match="beta3"):
         optimizer_named("adam", beta3=1)
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_factor_of_the_rate_is_of_this_parameter_alone(name):
+    one = optimizer_named(name, learning_rate=RATE, decay=0.01)
+    two = optimizer_named(name, learning_rate=RATE / 4, decay=0.01)
+    p, q = np.ones((4, 3)), np.ones((4, 3))
+    for g in _gradients(4):
+        for optimizer in (one, two):
+            optimizer.begin_update()
+        one.step("p", p, g, 0.25)
+        two.step("p", q, g)
+        assert one.learning_rate == RATE
+    np.testing.assert_array_equal(p, q)
