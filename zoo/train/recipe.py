@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any
 
-from zoo.errors import UsageError
+from zoo.errors import UsageError, did_you_mean
 from zoo.layers.cost import Cost
 from zoo.net_section import NET_KEYS
 from zoo.network import Network
@@ -133,8 +132,7 @@ class Recipe:
         for text in settings:
             name, equals, value = (part.strip() for part in text.partition("="))
             if name not in _FIELDS or not equals:
-                near = get_close_matches(name, _FIELDS, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(name, _FIELDS, "{}")
                 raise UsageError(
                     f"{text!r} sets no key of a recipe{hint} "
                     f"(there are {', '.join(_FIELDS)})"
