@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tiny_training import pictures, tiny_cfg
 
 from zoo.cli import main
+from zoo.images import Image, write
 from zoo.network import Network
 from zoo.state import save_weights
 
@@ -49,7 +51,8 @@ def test_what_does_not_go(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         (["bicubic", str(tmp_path / "none"), "--scale", "2"], 2, "no folder"),
         ([cfg, data], 1, "no weights"),
     ):
-        assert main(["eval", *arguments, *NUMPY]) == code
+        backend = [] if "bicubic" in arguments else NUMPY
+        assert main(["eval", *arguments, *backend]) == code
         captured = capsys.readouterr()
         assert reason in captured.err
         assert captured.err.count("\n") == 1
@@ -84,3 +87,20 @@ def test_bad_picture_makes_the_means_incomplete(
     captured = capsys.readouterr()
     assert "none of 3 pictures could be measured: " in captured.err
     assert captured.err.count("\n") == 1
+
+
+def test_bicubic_has_no_back_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pictures(tmp_path / "data")
+    call = ["eval", "bicubic", str(tmp_path / "data"), "--scale", "2"]
+    assert main([*call, "--backend", "numpy"]) == 2
+    assert "bicubic has no --backend" in capsys.readouterr().err
+
+
+def test_json_of_a_picture_without_a_fault(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "flat.png", Image(np.full((40, 40, 3), 90, np.uint8)))
+    assert main(["eval", "bicubic", str(tmp_path), "--scale", "2", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["psnr"] is None

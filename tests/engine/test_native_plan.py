@@ -29,6 +29,11 @@ FAMILIES = {
     "edsr_x4": EDSR.write(blocks=1, filters=16, scale=4),
     "wdsr_a_x4": WDSR.write(variant="a", blocks=2, filters=8, scale=4),
     "wdsr_b_x2": WDSR.write(variant="b", blocks=2, filters=16, scale=2),
+    "groups": (
+        "[net]\nchannels=4\n[convolutional]\nfilters=32\nsize=3\npad=1\ngroups=2\n"
+        "activation=leaky\n[shuffler]\nscale=2\n[deconvolutional]\nfilters=6\nsize=4\n"
+        "stride=2\nsame=1\ngroups=2\nactivation=relu\n"
+    ),
     "wdsr_symmetric": WDSR.write(
         variant="a", blocks=1, filters=8, scale=2, padding="symmetric"
     ),

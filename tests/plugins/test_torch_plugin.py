@@ -442,6 +442,23 @@ def foreign(network: Network, index: int, **members: Any) -> Network:
     return network
 
 
+def test_tensors_of_a_layer_of_a_third_party_keep_their_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    network = foreign(random_network(HEAD + CONV), 0)
+    kinds = ["acme/conv.2"] * len(network)
+    monkeypatch.setattr(type(network), "canonical_kinds", property(lambda _: kinds))
+    before = {name: array.copy() for name, array in network.tensors.items()}
+    assert any("/" in name for name in before)
+    learner = TorchLearner(network, recipe(), torch.device("cpu"))
+    assert learner.state().weights.keys() == before.keys()
+    module = NetworkModule(network)
+    module.load({name: array + 1 for name, array in before.items()})
+    module.store()
+    for name, array in network.tensors.items():
+        np.testing.assert_array_equal(array, before[name] + 1)
+
+
 def test_layers_of_third_parties_are_run_and_trained_by_themselves() -> None:
     text = (
         HEAD + CONV + "[convolutional]\nfilters=6\nsize=3\nstride=2\n"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from tiny_sessions import assert_equal_checkpoints, begin, go_on, tensors
 from tiny_training import BATCHNORM, pictures, tiny_cfg
 
 from zoo.plugins.numpy import NumpyKernels
-from zoo.train.learner import NetworkLearner
+from zoo.train.learner import NetworkLearner, Outcome
 from zoo.train.loop import Report, Trainer, TrainingError
 from zoo.train.run_folder import RunFolder
 from zoo.train.session import Session
@@ -46,6 +48,7 @@ KILLED = """
 import sys
 from tiny_sessions import begin
 from pathlib import Path
+from typing import Any
 folder = Path(sys.argv[1])
 session = begin(folder, "killed", folder / "tiny.cfg", updates=4000, save_every=3)
 print("ready", flush=True)
@@ -117,6 +120,24 @@ def test_a_signal_waits_for_the_end_of_an_update(tmp_path: Path, number: int) ->
         tmp_path / "whole" / "last.safetensors",
         tmp_path / "ended" / "last.safetensors",
     )
+
+
+def test_a_signal_during_a_bad_update_leaves_a_checkpoint(tmp_path: Path) -> None:
+    cfg = tiny_cfg(tmp_path)
+    session = begin(tmp_path, "ended", cfg, updates=50, save_every=40)
+    learner = session.trainer.learner
+    update = learner.step
+
+    def step(low: Any, high: Any, rate: float, limit: float) -> Outcome:
+        if session.trainer.update < 5:
+            return update(low, high, rate, limit)
+        signal.raise_signal(signal.SIGINT)
+        return Outcome(math.nan, math.nan, False)
+
+    learner.step = step  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        session.trainer.run()
+    assert RunFolder(tmp_path / "ended").load().update == 6
 
 
 def test_what_is_validated_and_kept_is_the_average(tmp_path: Path) -> None:

@@ -228,13 +228,13 @@ def test_checkpoints_of_older_versions_are_of_the_recipes_optimizer(
     plain = json.loads(checkpoint.metadata["zoo.run"])
     assert plain.pop("optimizer") == "adam"
     write_safetensors(last, checkpoint.tensors, {"zoo.run": json.dumps(plain)})
+    same = resumed(tmp_path / "run").trainer.learner.state()
+    assert same.updates == 4
+    assert same.optimizer
     said: list[str] = []
     session = resumed(tmp_path / "run", said, optimizer="momentum")
     assert said[-1] == "momentum starts afresh: the checkpoint is of adam"
     assert session.trainer.learner.state().optimizer == {}
-    same = resumed(tmp_path / "run").trainer.learner.state()
-    assert same.updates == 4
-    assert same.optimizer
 
 
 def test_keys_without_effect_are_named(tmp_path: Path) -> None:
@@ -314,3 +314,28 @@ def test_trying_a_step_changes_nothing(
     assert_equal_checkpoints(
         tmp_path / "tried" / "last.safetensors", tmp_path / "plain" / "last.safetensors"
     )
+
+
+def test_options_of_a_resumed_run_are_safe_at_once(tmp_path: Path) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path)).trainer.run(until=4)
+    go_on(tmp_path / "run", learning_rate=5e-6, cost="mse").close()  # and is killed
+    recipe = go_on(tmp_path / "run", learning_rate=None).recipe
+    assert (recipe.learning_rate, recipe.cost) == (5e-6, "mse")
+
+
+def test_fewer_updates_than_are_done(tmp_path: Path) -> None:
+    begin(tmp_path, "run", tiny_cfg(tmp_path)).trainer.run(until=4)
+    with pytest.raises(UsageError, match="has done 4 updates already"):
+        go_on(tmp_path / "run", updates=3)
+
+
+def test_a_backward_that_fails_leaves_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(self: Network, *arguments: object, **keywords: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Network, "backward_parameters", fail)
+    with pytest.raises(MemoryError):
+        begin(tmp_path, "run", tiny_cfg(tmp_path))
+    assert not (tmp_path / "run").exists()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tiny_sessions import begin
 from tiny_training import tiny_cfg
 
 from zoo.catalog import find_cfg
@@ -95,3 +96,9 @@ def test_weights_that_are_not_there(tmp_path: Path) -> None:
         transfer(network, "none.pt")
     with pytest.raises(UsageError, match="has no weights"):
         transfer(network, "edsr_r32f256_x2")
+
+
+def test_a_checkpoint_is_no_file_of_weights(tmp_path: Path) -> None:
+    session = begin(tmp_path, "run", tiny_cfg(tmp_path))
+    with pytest.raises(UsageError, match="best.safetensors"):
+        transfer(session.network, session.folder.last)

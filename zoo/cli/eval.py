@@ -79,6 +79,14 @@ def command(
     from zoo.progress import bar
 
     if model == "bicubic":
+        for name, given in (
+            ("weights", weights),
+            ("backend", backend),
+            ("device", device),
+            ("threads", threads),
+        ):
+            if given is not None:
+                raise UsageError(f"bicubic has no --{name}; leave it out")
         scale = scale or scale_of(folder)
         if scale is None:
             raise UsageError("bicubic needs --scale, for the folder does not tell it")

@@ -109,7 +109,7 @@ def command(
         for given, what in (
             (cfg, "cfg"),
             (output, "folder"),
-            (from_weights, "weights"),
+            (from_weights or from_cfg, "weights"),
         ):
             if given:
                 raise UsageError(f"a resumed run has its {what} already; leave it out")

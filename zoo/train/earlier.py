@@ -70,13 +70,17 @@ class Earlier:
         if old and old != new:
             counts = f"{old.partition(':')[0]} then, {new.partition(':')[0]} now"
             say(f"the pictures are not those of before ({counts})")
-        if self._is_validated_on_others(settings):
+        is_on_others = self._is_validated_on_others(settings)
+        if is_on_others:
             trainer.best = trainer.psnr = None
             trainer.write(
                 {"update": trainer.update, "validation": settings.validate or ""}
             )
             say("validation is on other pictures than before: the best counts anew")
-            trainer.save()  # with no best, before the settings say what is compared
+        if is_on_others or recipe != self.recipe:
+            # Before the settings: a run that is killed between the two compares
+            # with no best, and what was asked for is not half forgotten.
+            trainer.save()
         trainer.folder.write_settings(settings)
 
     def _is_validated_on_others(self, settings: RunSettings) -> bool:

@@ -158,8 +158,8 @@ class Trainer:
                     self._validate()
                 stops = asked_to_stop()
                 is_well = self.guard.bad_in_a_row == 0
-                is_due = self.update % self.save_every == 0 or stops
-                if (is_due and is_well) or is_over:
+                is_due = self.update % self.save_every == 0
+                if (is_due and is_well) or is_over or stops:
                     self.save()
                 if self.report is not None:
                     self.report(self._report())

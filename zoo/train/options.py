@@ -19,8 +19,8 @@ class TrainingOptions:
     data : sequence of path
         Folders of pictures; a resumed run has its own, for which these stand in.
     validate : path, optional
-        Folder to measure PSNR on; without one it is some of the pictures, or what a
-        run has that is resumed on its own pictures.
+        Folder to measure PSNR on; without one it is what a resumed run has, or some
+        of the pictures.
     changes : mapping of str to object
         Fields of :class:`zoo.train.recipe.Recipe` and what they shall be instead of
         what the cfg says, or the run that is resumed; None leaves them as they are.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -138,6 +137,11 @@ class Session:
         old = Recipe.from_dict(snapshot.recipe)
         recipe = _overridden(old, options)
         recipe.check()
+        if recipe.updates < snapshot.update:
+            raise UsageError(
+                f"{path} has done {snapshot.update} updates already; --updates "
+                f"{recipe.updates} is fewer"
+            )
         if recipe.seed != old.seed:
             raise UsageError(
                 f"a resumed run goes on with the random numbers of its seed "
@@ -311,7 +315,7 @@ def _try_a_step(learner: Learner, sampler: PatchSampler) -> None:
     before, drawn = deepcopy(learner.state()), sampler.state
     low, high = sampler.draw()
     with np.errstate(all="ignore"):
-        learner.step(low, high, 0.0, limit=-math.inf)  # no loss is so small
+        learner.step(low, high, 0.0)
     learner.restore(before)
     sampler.state = drawn
 

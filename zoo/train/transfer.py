@@ -7,6 +7,7 @@ from pathlib import Path
 from zoo.catalog import find_cfg, find_weights
 from zoo.errors import CfgError, UsageError, WeightsError
 from zoo.network import Network
+from zoo.parsers.safetensors import read_metadata
 from zoo.state import load_weights
 
 __all__ = ["transfer"]
@@ -47,6 +48,11 @@ def transfer(
     path = Path(weights)
     if not path.is_file():
         path, cfg = _of_name(str(weights), cfg)
+    if path.suffix == ".safetensors" and "zoo.run" in read_metadata(path):
+        raise UsageError(
+            f"{path} is the checkpoint of a run; its weights are in "
+            f"{path.with_name('best.safetensors')}"
+        )
     if cfg is None:
         beside = (path.with_suffix(".cfg"), path.parent / "model.cfg")
         cfg = next((place for place in beside if place.is_file()), None)

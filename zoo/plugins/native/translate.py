@@ -104,9 +104,10 @@ def _renumbered(program: Program) -> Program:
 
 def _split_shuffle(conv: Conv) -> tuple[Conv, Shuffle]:
     """A convolution and its shuffle apart, its filters in the order that copies runs."""
+    if conv.order == "dcr" or conv.geometry.groups != 1:
+        # Filters cannot leave their group, whatever order would be quicker to copy.
+        return replace(conv, shuffle=1), Shuffle(conv.shuffle, conv.order)
     shuffle = Shuffle(conv.shuffle, "dcr")
-    if conv.order == "dcr":
-        return replace(conv, shuffle=1), shuffle
     cells = conv.shuffle * conv.shuffle
     order = np.arange(conv.weights.shape[3]).reshape(-1, cells).T.reshape(-1)
     epilogue = conv.epilogue

@@ -124,7 +124,7 @@ class TorchLearner:
 
     def _named_parameters(self) -> list[tuple[str, Tensor]]:
         return [
-            (name.replace("/", "."), value)
+            (self.module.tensor_names[name], value)
             for name, value in self.module.named_parameters()
         ]
 

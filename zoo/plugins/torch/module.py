@@ -23,7 +23,7 @@ class NetworkModule(torch.nn.Module):
     """Computes what a network computes, from and to N x H x W x C.
 
     The names of parameters and buffers are those of ``network.tensors`` with "/"
-    in place of ".", which PyTorch forbids.
+    in place of ".", which PyTorch forbids; ``tensor_names`` leads back.
 
     Parameters
     ----------
@@ -37,16 +37,19 @@ class NetworkModule(torch.nn.Module):
         self.network = network
         kinds = network.canonical_kinds
         self._functions: list[Function] = []
+        self.tensor_names: dict[str, str] = {}
         self._last_use = network.last_uses()
         for index, layer in enumerate(network.layers):
             self._functions.append(function_of(layer))
-            for name, array in layer.parameters.items():
-                value = torch.nn.Parameter(torch.from_numpy(array.copy()))
-                self.register_parameter(f"{index}/{kinds[index]}/{name}", value)
-            for name, array in layer.statistics.items():
-                self.register_buffer(
-                    f"{index}/{kinds[index]}/{name}", torch.from_numpy(array.copy())
-                )
+            for name, array in layer.tensors.items():
+                tensor_name = f"{index}.{kinds[index]}.{name}"
+                key = tensor_name.replace(".", "/")
+                self.tensor_names[key] = tensor_name
+                value = torch.from_numpy(array.copy())
+                if name in layer.parameters:
+                    self.register_parameter(key, torch.nn.Parameter(value))
+                else:
+                    self.register_buffer(key, value)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run on pictures, N x H x W x C, normalised as [net] says."""
@@ -80,12 +83,13 @@ class NetworkModule(torch.nn.Module):
     def _tensors_of(self, index: int) -> Tensors:
         kind = self.network.canonical_kinds[index]
         layer = self.network.layers[index]
-        return {name: getattr(self, f"{index}/{kind}/{name}") for name in layer.tensors}
+        prefix = f"{index}.{kind}.".replace(".", "/")
+        return {name: getattr(self, prefix + name) for name in layer.tensors}
 
     def named(self) -> Tensors:
         """Parameters, then buffers, by the names of ``network.tensors``."""
         both = [*self.named_parameters(), *self.named_buffers()]
-        return {name.replace("/", "."): value for name, value in both}
+        return {self.tensor_names[name]: value for name, value in both}
 
     @torch.no_grad()
     def load(self, tensors: dict[str, Array]) -> None:
