@@ -122,6 +122,13 @@ class Affine(Layer):
             self.statistics["rolling_variance"],
         )
 
+    def _fold(self, weights: Array) -> tuple[Array, Array | None]:
+        """Weights ... x K and biases, with the batch normalization multiplied in."""
+        if not self.batch_normalize:
+            return weights, self.parameters.get("biases")
+        factor, offset = self.normalization_of_inference()
+        return weights * factor, offset
+
     # -- computation -------------------------------------------------------
 
     def _normalized(

@@ -213,11 +213,7 @@ class Convolutional(Filters):
 
     def folded(self) -> tuple[Array, Array | None]:
         """Weights and biases with the batch normalization multiplied in."""
-        weights = self.weights
-        if not self.batch_normalize:
-            return weights, self.parameters.get("biases")
-        factor, offset = self.normalization_of_inference()
-        return weights * factor, offset
+        return self._fold(self.weights)
 
     # -- computation -------------------------------------------------------
 

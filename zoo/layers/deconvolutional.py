@@ -166,11 +166,7 @@ class Deconvolutional(Filters):
         kh, kw, depth, channels = self.weights.shape
         apart = (kh, kw, depth, self.groups, channels // self.groups)
         kernel = self.weights.reshape(apart).transpose(0, 1, 4, 3, 2)
-        kernel = kernel.reshape(kh, kw, channels // self.groups, self.filters)
-        if not self.batch_normalize:
-            return kernel, self.parameters.get("biases")
-        factor, offset = self.normalization_of_inference()
-        return kernel * factor, offset
+        return self._fold(kernel.reshape(kh, kw, channels // self.groups, self.filters))
 
     def window(self) -> tuple[Window, Window]:
         seen = Window(-(-self.size // self.stride), 1, self.stride)

@@ -97,6 +97,15 @@ def _column(values: Tensor) -> Tensor:
     return values.reshape(-1, 1, 1)
 
 
+def _finished(y: Tensor, tensors: Tensors, layer: Any, training: bool) -> Tensor:
+    """What follows W x: normalization or biases, and the activation."""
+    if layer.batch_normalize:
+        y = _normalized(y, tensors, layer, training)
+    elif "biases" in tensors:
+        y = y + _column(tensors["biases"])
+    return activate(y, layer.activation)
+
+
 def _convolutional(layer: Any) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
         weights = tensors["weights"].permute(3, 2, 0, 1)
@@ -116,11 +125,7 @@ def _deconvolutional(layer: Any) -> Function:
         weights = tensors["weights"].permute(3, 2, 0, 1)
         height, width, _ = layer.output_shape(_shape(x))
         y = convolve_transposed(x, weights, layer.geometry(), (height, width))
-        if layer.batch_normalize:
-            y = _normalized(y, tensors, layer, training)
-        elif "biases" in tensors:
-            y = y + _column(tensors["biases"])
-        return activate(y, layer.activation)
+        return _finished(y, tensors, layer, training)
 
     return run
 
@@ -129,11 +134,7 @@ def _connected(layer: Any) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
         y = to_images(x).reshape(len(x), -1) @ tensors["weights"].T
         y = y.reshape(len(x), -1, 1, 1)
-        if layer.batch_normalize:
-            y = _normalized(y, tensors, layer, training)
-        elif "biases" in tensors:
-            y = y + _column(tensors["biases"])
-        return activate(y, layer.activation)
+        return _finished(y, tensors, layer, training)
 
     return run
 
