@@ -76,8 +76,8 @@ def memory(quick: bool) -> dict:
 
     from zoo.bench.net import sample_picture
     from zoo.catalog import find_cfg
+    from zoo.checkpoints.files import save_weights
     from zoo.network import Network
-    from zoo.state import save_weights
 
     width, height = (192, 108) if quick else (1920, 1080)
     with tempfile.TemporaryDirectory() as name:

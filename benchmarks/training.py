@@ -78,7 +78,7 @@ def our_step(case: Training, threads: int) -> Step:
 def torch_step(case: Training, threads: int, channels_last: bool) -> Step:
     import torch
 
-    from zoo.plugins.torch.functions import activate, apply
+    from zoo.torch.functions import activate, apply
 
     torch.set_num_threads(threads)
     layout = torch.channels_last if channels_last else torch.contiguous_format

@@ -39,7 +39,7 @@ import cv2
 import numpy as np
 
 import zoo
-from zoo.state import save_weights
+from zoo.checkpoints.files import save_weights
 
 rows, columns = np.mgrid[0:24, 0:32]
 picture = np.stack([8 * columns, 10 * rows, 4 * (rows + columns)], axis=2)

@@ -30,8 +30,6 @@ def levels() -> dict[str, int]:
 
 def unit_of(module: str) -> str:
     """The unit on the list that a module, such as zoo.train.loop, belongs to."""
-    if module.startswith("zoo.plugins.torch"):
-        return "plugins/torch"
     return module.split(".")[1] if "." in module else "__init__"
 
 
@@ -68,7 +66,7 @@ def test_every_unit_is_on_the_list() -> None:
     units = {path.stem for path in PACKAGE.glob("*.py")}
     units |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
     assert units - APART <= set(levels())
-    assert set(levels()) - {"plugins/torch"} <= units
+    assert set(levels()) <= units
 
 
 @pytest.mark.parametrize(

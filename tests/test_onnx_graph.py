@@ -15,7 +15,7 @@ from zoo.plugins.numpy import NumpyKernels
 pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
-from zoo.onnx_graph import INPUT_NAME, OPSET, OUTPUT_NAME, to_onnx
+from zoo.onnx.graph import INPUT_NAME, OPSET, OUTPUT_NAME, to_onnx
 
 CONV = "[convolutional]\nfilters={}\nsize={}\npad=1\nactivation={}\n"
 

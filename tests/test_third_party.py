@@ -158,7 +158,7 @@ def test_its_layer_and_its_kernels_run_from_a_cfg(
 ) -> None:
     (tmp_path / "own.cfg").write_text(CFG)
     script = (
-        "import zoo; from zoo.state import save_weights; "
+        "import zoo; from zoo.checkpoints.files import save_weights; "
         "save_weights(zoo.Network.read('own.cfg').initialize(1), 'own.safetensors')"
     )
     subprocess.run(

@@ -17,16 +17,16 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from zoo.api import Model
-from zoo.cards import Card, digest, read_card, write_card
 from zoo.catalog import CFG_FOLDER, find_cfg
+from zoo.checkpoints.cards import Card, digest, read_card, write_card
+from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli.train import command as train_command
-from zoo.evaluate import Scores, bicubic, cases_in, enlarger, evaluate
+from zoo.evaluate.pairs import whole_scale
+from zoo.evaluate.protocol import Scores, bicubic, cases_in, enlarger, evaluate
 from zoo.files import atomic_write
 from zoo.network import Network
-from zoo.pairs import whole_scale
 from zoo.parsers.safetensors import read_metadata
 from zoo.plugins import select
-from zoo.state import load_weights, save_weights
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 
@@ -80,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sha256=digest(target),
         training={
             "data": options.data,
-            "low resolution": "MATLAB's bicubic (zoo.resize)",
+            "low resolution": "MATLAB's bicubic (zoo.evaluate.resize)",
             "start": options.start or "random weights",
             "updates": snapshot.update,
             "best": source or "",

@@ -13,7 +13,7 @@ from zoo._version import __version__
 
 if TYPE_CHECKING:
     from zoo.api import Model, load
-    from zoo.conversion import convert
+    from zoo.checkpoints.convert import convert
     from zoo.network import Network
 
 __all__ = ["Model", "Network", "__version__", "convert", "load"]
@@ -21,7 +21,7 @@ __all__ = ["Model", "Network", "__version__", "convert", "load"]
 _HOMES = {
     "Model": "zoo.api",
     "Network": "zoo.network",
-    "convert": "zoo.conversion",
+    "convert": "zoo.checkpoints.convert",
     "load": "zoo.api",
 }
 

@@ -11,15 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.catalog import find_cfg, find_weights
+from zoo.checkpoints.files import load_weights
 from zoo.engine import Plan, Progress
 from zoo.errors import UsageError
 from zoo.layers.base import Layer
-from zoo.memory import default_limit, parse_size
+from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network
 from zoo.pixels import as_batch, prepare, restore, unbatched
 from zoo.plugins import Kernels, Precision, select
-from zoo.plugins.program import Cache
-from zoo.state import load_weights
+from zoo.program.operations import Cache
 
 if TYPE_CHECKING:
     from zoo.summary import Summary
@@ -38,7 +38,7 @@ class Model:
     kernels : Kernels
     memory : int, optional
         Bytes that a run may take beside the weights; by default
-        :func:`zoo.memory.default_limit`. It decides how the work is cut up,
+        :func:`zoo.machine.memory.default_limit`. It decides how the work is cut up,
         never the result.
     precision : {"f32", "bf16"}
         How exact the result must be. "bf16" permits what loses less than 0.02 dB

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from graphdef_builder import opencv_edsr
 
+from zoo.checkpoints.files import save_weights
 from zoo.cli import main
 from zoo.network import Network
 from zoo.parsers.safetensors import read_metadata
-from zoo.state import save_weights
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -116,7 +116,7 @@ def test_darknet_there_and_back(
 
 
 def _loaded() -> Network:
-    from zoo.state import load_weights
+    from zoo.checkpoints.files import load_weights
 
     network = Network.read("EDSR_x3.cfg")
     load_weights(network, "EDSR_x3.safetensors")

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from tiny_training import pictures, tiny_cfg
 
+from zoo.checkpoints.files import save_weights
 from zoo.cli import main
 from zoo.images import Image, write
 from zoo.network import Network
-from zoo.state import save_weights
 
 NUMPY = ["--backend", "numpy"]
 

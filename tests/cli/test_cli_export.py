@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from zoo.checkpoints.files import save_weights
 from zoo.cli import main
 from zoo.errors import PluginError, UsageError, ZooError
-from zoo.export import export_onnx
 from zoo.models.edsr import EDSR
 from zoo.models.wdsr import WDSR
 from zoo.network import Network
+from zoo.onnx.check import export_onnx
 from zoo.plugins.numpy import NumpyKernels
-from zoo.state import save_weights
 
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.cli import main
-from zoo.reference import as_markdown, describe_layer
+from zoo.key_tables import as_markdown, describe_layer
 from zoo.registry import registry
 
 ROOT = Path(__file__).resolve().parents[2]

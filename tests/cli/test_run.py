@@ -16,7 +16,7 @@ import pytest
 
 from zoo.cli import main
 from zoo.images import Image, Metadata, decode, encode, read, write
-from zoo.jobs import find_sources, make_jobs
+from zoo.run.jobs import find_sources, make_jobs
 
 NEAREST = "[net]\n[upsample]\nstride=2\n"
 NEEDS_WEIGHTS = "[net]\n[convolutional]\nfilters=3\nsize=3\npad=1\nactivation=linear\n"
@@ -315,7 +315,7 @@ def test_a_folder_without_permission_is_refused_before_computing(
     def refuse(dir):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("zoo.jobs.TemporaryFile", refuse)
+    monkeypatch.setattr("zoo.run.jobs.TemporaryFile", refuse)
     monkeypatch.setattr("zoo.images.read", lambda _: pytest.fail("too late"))
     assert run("x2.cfg", "a.png", "-o", "out/") == 1
     sentence = capsys.readouterr().err
@@ -446,8 +446,8 @@ def heard():
 def test_nothing_is_half_written_when_it_is_ended(folder, number):
     layers = "[convolutional]\nfilters=48\nsize=7\npad=1\nactivation=relu\n" * 12
     Path("slow.cfg").write_text(f"[net]\n{layers}")
+    from zoo.checkpoints.files import save_weights
     from zoo.network import Network
-    from zoo.state import save_weights
 
     network = Network.read("slow.cfg").initialize()
     save_weights(network, "slow.safetensors")

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from networks import cfgs, network
 
 from zoo.engine import Plan
-from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.errors import MemoryLimitError, PluginError
 from zoo.models.edsr import EDSR
 from zoo.models.wdsr import WDSR
 from zoo.plugins import select
+from zoo.program.fusion import fuse
 
 NUMPY = select("numpy")
 try:

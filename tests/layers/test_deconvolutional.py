@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from zoo.checkpoints.files import load_weights, save_weights
 from zoo.errors import ShapeError
 from zoo.layers.convolutional import Convolutional
 from zoo.layers.deconvolutional import Deconvolutional
@@ -15,7 +16,6 @@ from zoo.plugins.base import ConvGeometry
 from zoo.plugins.interpret import execute
 from zoo.plugins.numpy import NumpyKernels, convolution
 from zoo.shapes import Shape
-from zoo.state import load_weights, save_weights
 from zoo.testing import build_randomly, check_layer, random_inputs
 
 _KERNELS = NumpyKernels(threads=1)

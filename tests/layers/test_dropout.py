@@ -7,7 +7,7 @@ import pytest
 
 from zoo.layers.dropout import Dropout
 from zoo.plugins.numpy import NumpyKernels
-from zoo.plugins.program import Identity
+from zoo.program.operations import Identity
 from zoo.shapes import Shape
 from zoo.testing import check_layer
 

@@ -7,7 +7,7 @@ import pytest
 
 from zoo.errors import ShapeError
 from zoo.layers.input import Input
-from zoo.plugins.program import Identity
+from zoo.program.operations import Identity
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.layers.pad import Pad
-from zoo.plugins import program
 from zoo.plugins.base import Padding
 from zoo.plugins.numpy import NumpyKernels
+from zoo.program import operations as program
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

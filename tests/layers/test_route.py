@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zoo.errors import ShapeError
 from zoo.layers.route import Route
 from zoo.plugins.numpy import NumpyKernels
-from zoo.plugins.program import Concat, Identity
+from zoo.program.operations import Concat, Identity
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

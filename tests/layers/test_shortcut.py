@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from zoo.errors import ShapeError
 from zoo.layers.shortcut import Shortcut
 from zoo.plugins.numpy import NumpyKernels
-from zoo.plugins.program import Add
+from zoo.program.operations import Add
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

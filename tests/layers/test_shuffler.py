@@ -11,7 +11,7 @@ from zoo.errors import ShapeError
 from zoo.layers.base import Window
 from zoo.layers.shuffler import Shuffler
 from zoo.plugins.numpy import NumpyKernels
-from zoo.plugins.program import Shuffle
+from zoo.program.operations import Shuffle
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ShapeError
+from zoo.evaluate.resize import imresize
 from zoo.layers.base import Window
 from zoo.layers.upsample import Upsample
-from zoo.plugins.program import Repeat
-from zoo.resize import imresize
+from zoo.program.operations import Repeat
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

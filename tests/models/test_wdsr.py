@@ -17,12 +17,12 @@ from torch_modules import (
     run_zoo,
 )
 
+from zoo.checkpoints.files import assign
 from zoo.errors import UsageError
 from zoo.models.base import Recognition
 from zoo.models.wdsr import WDSR
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
-from zoo.state import assign
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*weight_norm.*:FutureWarning")
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from zoo.api import Model
+from zoo.checkpoints.files import assign
 from zoo.models.base import Family, Recognition
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
 from zoo.plugins import select
-from zoo.state import assign
 
 DIV2K = (0.4488, 0.4371, 0.4040)
 """The mean color of the training pictures, from 0 to 1."""

@@ -11,7 +11,6 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
 from zoo.errors import MemoryLimitError, PluginError
 from zoo.models.edsr import EDSR
@@ -19,6 +18,7 @@ from zoo.models.wdsr import WDSR
 from zoo.network import Network
 from zoo.plugins import ConvGeometry, Padding
 from zoo.plugins.numpy import NumpyKernels
+from zoo.program.fusion import fuse
 
 try:
     from zoo.plugins.native import NativeKernels

@@ -32,11 +32,11 @@ from zoo.train.session import Session
 
 torch = pytest.importorskip("torch")
 
-from zoo.plugins.program import Repeat
-from zoo.plugins.torch.functions import apply, to_images, to_tensor
-from zoo.plugins.torch.layers import MAKERS
-from zoo.plugins.torch.learner import TorchLearner
-from zoo.plugins.torch.module import NetworkModule
+from zoo.program.operations import Repeat
+from zoo.torch.functions import apply, to_images, to_tensor
+from zoo.torch.layers import MAKERS
+from zoo.torch.learner import TorchLearner
+from zoo.torch.module import NetworkModule
 
 HEAD = "[net]\nchannels=4\n\n"
 CONV = "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=leaky\n\n"
@@ -603,9 +603,9 @@ def test_without_pytorch_one_sentence_says_how_to_get_it() -> None:
 def test_commands_run_on_a_device(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    from zoo.checkpoints.files import save_weights
     from zoo.cli import main
     from zoo.images import read
-    from zoo.state import save_weights
 
     cfg = tiny_cfg(tmp_path)
     save_weights(Network.read(cfg).initialize(1), tmp_path / "tiny.safetensors")

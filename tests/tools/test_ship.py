@@ -11,10 +11,10 @@ import pytest
 from tiny_training import pictures, tiny_cfg
 
 from zoo.api import load
-from zoo.cards import Card, read_card
+from zoo.checkpoints.cards import Card, read_card
 from zoo.cli import main
 from zoo.errors import UsageError
-from zoo.evaluate import cases_in, enlarger, evaluate
+from zoo.evaluate.protocol import cases_in, enlarger, evaluate
 from zoo.parsers.safetensors import read_metadata
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder

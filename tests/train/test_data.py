@@ -5,8 +5,8 @@ import pytest
 from tiny_training import pictures
 
 from zoo.errors import UsageError
-from zoo.pairs import Pair, read_rgb
-from zoo.resize import imresize
+from zoo.evaluate.pairs import Pair, read_rgb
+from zoo.evaluate.resize import imresize
 from zoo.train.data import PatchSampler, load_pairs, picture_files
 
 

@@ -10,11 +10,11 @@ import pytest
 from tiny_sessions import assert_equal_checkpoints, begin, go_on, training_options
 from tiny_training import BATCHNORM, pictures, tiny_cfg
 
+from zoo.checkpoints.files import load_weights
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.plugins.numpy import NumpyKernels
-from zoo.state import load_weights
 from zoo.train import session as session_module
 from zoo.train.learner import Learner, NetworkLearner, Outcome
 from zoo.train.options import TrainingOptions

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from zoo.evaluate import bicubic, cases_in, evaluate
+from zoo.evaluate.protocol import bicubic, cases_in, evaluate
 from zoo.models.edsr import EDSR
 from zoo.train.options import TrainingOptions
 from zoo.train.session import Session

@@ -10,9 +10,9 @@ from tiny_sessions import begin
 from tiny_training import tiny_cfg
 
 from zoo.catalog import find_cfg
+from zoo.checkpoints.files import save_weights
 from zoo.errors import UsageError, WeightsError
 from zoo.network import Network
-from zoo.state import save_weights
 from zoo.train.transfer import transfer
 
 

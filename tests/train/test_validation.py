@@ -11,7 +11,7 @@ from tiny_training import pictures, tiny_cfg
 
 from zoo.api import Model
 from zoo.errors import UsageError
-from zoo.evaluate import cases_in, enlarger, evaluate
+from zoo.evaluate.protocol import cases_in, enlarger, evaluate
 from zoo.images import Image, write
 from zoo.network import Network
 from zoo.plugins import Kernels, select

@@ -17,7 +17,7 @@ from zoo.bench.layer_peers import HINTS, OURS, installed
 from zoo.bench.results import Entrant
 from zoo.bench.timing import Stats, in_turn
 from zoo.bench.workers import Worker, WorkerError
-from zoo.memory import available_memory
+from zoo.machine.memory import available_memory
 
 __all__ = ["TOLERANCE", "LayerRow", "measure"]
 

@@ -16,8 +16,8 @@ def describe() -> dict[str, Any]:
     """Processor, memory and versions, for a report and for JSON."""
     import numpy as np
 
-    from zoo.memory import available_memory
-    from zoo.plugins.threads import available_threads
+    from zoo.machine.memory import available_memory
+    from zoo.machine.threads import available_threads
 
     return {
         "processor": _processor(),

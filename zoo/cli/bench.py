@@ -98,7 +98,7 @@ def net(
     from zoo.bench.peers import OURS
     from zoo.bench.report import machine_line, net_panels, net_text, save_plot
     from zoo.bench.results import Entrant
-    from zoo.plugins.threads import thread_count
+    from zoo.machine.threads import thread_count
 
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     entrants += _peers(against)
@@ -158,8 +158,8 @@ def _peers(names: str) -> list[Any]:
 def _network(name: str, weights: str | None) -> tuple[Network, str]:
     """A network with weights, and where they came from."""
     from zoo.catalog import find_cfg, find_weights
+    from zoo.checkpoints.files import load_weights
     from zoo.network import Network
-    from zoo.state import load_weights
 
     path = find_cfg(name)
     network = Network.read(path)
@@ -350,7 +350,7 @@ def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
 def _scan(text: str | None) -> list[int]:
     """Numbers of threads to try: 1, 2, 4, ... and all there are, or what is given."""
     from zoo.errors import UsageError
-    from zoo.plugins.threads import MAX_THREADS, available_threads
+    from zoo.machine.threads import MAX_THREADS, available_threads
 
     if text is None:
         most = available_threads()

@@ -10,7 +10,7 @@ from zoo.cli._common import json_option, print_json
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.conversion import Converted
+    from zoo.checkpoints.convert import Converted
 
 __all__ = ["command"]
 
@@ -76,7 +76,7 @@ def command(
     Weights of a known network change their format with --cfg:
     `zoo convert net.weights --cfg net.cfg`, and back with --to weights.
     """
-    from zoo.conversion import convert
+    from zoo.checkpoints.convert import convert
 
     result = convert(
         source,

@@ -74,8 +74,8 @@ def command(
     for every --metric, which gets those luma planes.
     """
     from zoo.errors import ImageError, UsageError
-    from zoo.evaluate import bicubic, cases_in, enlarger, evaluate, scale_of
-    from zoo.pairs import whole_scale
+    from zoo.evaluate.pairs import whole_scale
+    from zoo.evaluate.protocol import bicubic, cases_in, enlarger, evaluate, scale_of
     from zoo.progress import bar
 
     if model == "bicubic":

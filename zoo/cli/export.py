@@ -47,7 +47,7 @@ def command(
         refuse_existing(output)
 
     from zoo import load
-    from zoo.export import export_onnx
+    from zoo.onnx.check import export_onnx
 
     network = load(cfg, weights, backend="numpy").network
     done = export_onnx(network, output, *(size or (None, None)))

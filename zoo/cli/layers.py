@@ -33,7 +33,7 @@ def command(ctx: click.Context, markdown: bool, as_json: bool) -> None:
     if ctx.invoked_subcommand is not None:
         return
     if markdown:
-        from zoo.reference import as_markdown
+        from zoo.key_tables import as_markdown
 
         click.echo(as_markdown(), nl=False)
         return
@@ -52,7 +52,7 @@ def show(name: str, as_json: bool) -> None:
 
     NAME may be an alias; "net" explains the first section of a cfg file.
     """
-    from zoo.reference import describe_key, describe_layer
+    from zoo.key_tables import describe_key, describe_layer
 
     layer = describe_layer(name)
     if as_json:
@@ -75,7 +75,7 @@ def show(name: str, as_json: bool) -> None:
 def _rows() -> list[dict[str, Any]]:
     """One row for each layer; broken ones are warned of and left out."""
     from zoo.errors import PluginError
-    from zoo.reference import describe_layer
+    from zoo.key_tables import describe_layer
     from zoo.registry import registry
 
     rows = []
@@ -118,7 +118,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 def _print_keys(keys: tuple[Key, ...]) -> None:
     from textwrap import fill
 
-    from zoo.reference import default_text, range_text
+    from zoo.key_tables import default_text, range_text
     from zoo.tables import table
 
     used = [key for key in keys if not key.unused]

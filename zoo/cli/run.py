@@ -25,8 +25,8 @@ from zoo.errors import UsageError, WeightsError, ZooError
 if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.images import Image
-    from zoo.jobs import Job
     from zoo.progress import Bar
+    from zoo.run.jobs import Job
 
 __all__ = ["command"]
 
@@ -127,8 +127,8 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
-    from zoo.jobs import check_targets, find_sources, make_jobs, require_folder
     from zoo.progress import bar
+    from zoo.run.jobs import check_targets, find_sources, make_jobs, require_folder
 
     _check_call(output, force, skip_existing, as_json)
     sources = find_sources(images, output)
@@ -226,7 +226,7 @@ def _describe(model: Model, cfg: str, origin: str | None) -> str:
 
 def _attempt(run: _Run, job: Job, index: int) -> bool:
     """Do one job; say what went wrong and return False if it fails."""
-    from zoo.jobs import exists
+    from zoo.run.jobs import exists
 
     record: dict[str, Any] = {"input": job.source, "output": job.target}
     start = time.perf_counter()
@@ -271,8 +271,8 @@ def _sentence(job: Job, problem: Exception) -> str:
 def _do(run: _Run, job: Job, index: int) -> dict[str, Any]:
     """Read, compute, write; return what was found for the JSON record."""
     from zoo.images import read, write
-    from zoo.jobs import require_folder
-    from zoo.pipeline import super_resolve
+    from zoo.run.jobs import require_folder
+    from zoo.run.pipeline import super_resolve
 
     image = read(job.source)
     size = run.model.network.shapes(image.height, image.width)[-1]
@@ -330,7 +330,7 @@ def _fitting(run: _Run, job: Job, image: Image, height: int, width: int) -> Job:
 
 def _plan_text(run: _Run, job: Job, image: Image, height: int, width: int) -> str:
     """What is about to happen to one picture."""
-    from zoo.pipeline import color_handling
+    from zoo.run.pipeline import color_handling
     from zoo.tables import mebibytes
 
     handling = color_handling(run.model.network.pixels, image)

@@ -58,8 +58,8 @@ def command(
     is computed, how many rows at a time, and what is kept of its output. The
     picture itself is read, and its enlargement written, in full.
     """
-    from zoo.cards import card_of, read_card
     from zoo.catalog import find_cfg, find_weights
+    from zoo.checkpoints.cards import card_of, read_card
     from zoo.network import Network
     from zoo.summary import summarize
 
@@ -96,7 +96,7 @@ def _show_plan(
 ) -> None:
     """What a back end executes for pictures of one size; weights do not matter."""
     from zoo.engine import Plan
-    from zoo.memory import default_limit, parse_size
+    from zoo.machine.memory import default_limit, parse_size
     from zoo.plugins import select
     from zoo.tables import mebibytes, table
 

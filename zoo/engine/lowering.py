@@ -7,7 +7,7 @@ from functools import partial
 from zoo.layers.base import Array, Layer
 from zoo.network import INPUT, Network
 from zoo.plugins import Kernels
-from zoo.plugins.program import Opaque, Operation, Program, Step
+from zoo.program.operations import Opaque, Operation, Program, Step
 from zoo.shapes import Shape
 
 __all__ = ["lower"]

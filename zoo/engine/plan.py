@@ -9,16 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.engine.fusion import fuse
 from zoo.engine.lowering import lower
-from zoo.engine.recompute import recompute
 from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
-from zoo.memory import amount
+from zoo.machine.memory import amount
 from zoo.network import INPUT, Network
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
-from zoo.plugins.program import Cache, Compiled, PixelMap, PlannedStep
+from zoo.program.fusion import fuse
+from zoo.program.operations import Cache, Compiled, PixelMap, PlannedStep
+from zoo.program.recompute import recompute
 
 __all__ = ["Plan", "Progress"]
 

@@ -11,7 +11,7 @@ from zoo.activations import ACTIVATIONS
 from zoo.errors import ShapeError, WeightsError
 from zoo.keys import Key
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Operation
+from zoo.program.operations import Operation
 from zoo.shapes import Array, Shape
 
 __all__ = ["Array", "Layer", "Optimizer", "Window"]

@@ -10,7 +10,7 @@ from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import ConvGeometry, Kernels
-from zoo.plugins.program import Conv, Operation
+from zoo.program.operations import Conv, Operation
 from zoo.shapes import Shape
 
 __all__ = ["NORMALIZATION_KEYS", "BatchNorm", "Normalization"]

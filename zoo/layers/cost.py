@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Identity, Operation
+from zoo.program.operations import Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Cost"]

@@ -13,7 +13,7 @@ from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
 from zoo.layers.base import Array, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import ConvGeometry, Kernels, Padding
-from zoo.plugins.program import Conv, Epilogue, Operation
+from zoo.program.operations import Conv, Epilogue, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Deconvolutional"]

@@ -6,7 +6,7 @@ from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Identity, Operation
+from zoo.program.operations import Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Input"]

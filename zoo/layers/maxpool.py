@@ -5,7 +5,7 @@ from __future__ import annotations
 from zoo.layers.base import Array
 from zoo.layers.pooling import PoolLayer
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Operation, Pool
+from zoo.program.operations import Operation, Pool
 from zoo.shapes import Shape
 
 __all__ = ["MaxPool"]

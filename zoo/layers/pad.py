@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from zoo.keys import Key
 from zoo.layers.base import Array, Layer, one_input
-from zoo.plugins import program
 from zoo.plugins.base import Kernels, Padding, PadMode
+from zoo.program import operations as program
 from zoo.shapes import Shape
 
 __all__ = ["Pad"]

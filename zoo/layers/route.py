@@ -9,7 +9,7 @@ from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Concat, Identity, Operation
+from zoo.program.operations import Concat, Identity, Operation
 from zoo.shapes import Shape
 
 __all__ = ["Route"]

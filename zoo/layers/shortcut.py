@@ -13,7 +13,7 @@ from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer, kept_for_derivative
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
-from zoo.plugins.program import Add, Operation
+from zoo.program.operations import Add, Operation
 from zoo.shapes import Shape
 
 __all__ = ["RELU_FLOOR", "SUM_FLOOR", "Shortcut", "overlap"]

@@ -7,7 +7,7 @@ from zoo.keys import REQUIRED, Key
 from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.layers.darknet_keys import STOP_KEY
 from zoo.plugins.base import Kernels, ShuffleOrder
-from zoo.plugins.program import Operation, Shuffle
+from zoo.program.operations import Operation, Shuffle
 from zoo.shapes import Shape
 
 __all__ = ["Shuffler"]

@@ -12,7 +12,7 @@ from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels, Taps
-from zoo.plugins.program import Operation, Repeat
+from zoo.program.operations import Operation, Repeat
 from zoo.shapes import Shape
 
 __all__ = ["EDGE", "Upsample"]

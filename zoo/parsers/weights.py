@@ -11,7 +11,7 @@ bytes  type             meaning
 =====  ===============  ==================================================
 
 All little endian. Which number belongs to which layer only the network knows
-(:mod:`zoo.darknet_state`); nothing here does.
+(:mod:`zoo.checkpoints.darknet`); nothing here does.
 
 Sources: ``load_weights_upto`` and ``save_weights_upto`` of AlexeyAB/darknet
 (writes 0.2.5) and pjreddie/darknet (writes 0.2.0).

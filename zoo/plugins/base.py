@@ -17,7 +17,8 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from zoo.plugins.geometry import (
+from zoo.machine.threads import thread_count
+from zoo.program.geometry import (
     ConvGeometry,
     Padding,
     PadMode,
@@ -25,8 +26,7 @@ from zoo.plugins.geometry import (
     ShuffleOrder,
     Taps,
 )
-from zoo.plugins.program import Cache, Compiled, Program
-from zoo.plugins.threads import thread_count
+from zoo.program.operations import Cache, Compiled, Program
 from zoo.shapes import Array
 
 __all__ = [
@@ -380,7 +380,7 @@ class Kernels(ABC):
         Parameters
         ----------
         program : Program
-            What to compute (:mod:`zoo.plugins.program`).
+            What to compute (:mod:`zoo.program.operations`).
         memory : int, optional
             Bytes that the result may take for values between its steps.
         cache : dict, optional

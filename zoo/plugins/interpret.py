@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from zoo.plugins.base import Array, Kernels
-from zoo.plugins.program import (
+from zoo.program.operations import (
     Activate,
     Add,
     Concat,

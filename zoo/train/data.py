@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from zoo.errors import ImageError, UsageError
+from zoo.evaluate.pairs import Pair, Pixels, cropped, low_and_high
 from zoo.images import pictures_in
-from zoo.pairs import Pair, Pixels, cropped, low_and_high
 
 __all__ = ["PatchSampler", "load_pairs", "picture_files"]
 

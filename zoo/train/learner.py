@@ -37,7 +37,7 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 
-# The luma of zoo.pipeline, which gives networks of color=y their pictures.
+# The luma of zoo.run.pipeline, which gives networks of color=y their pictures.
 _LUMA = (0.299, 0.587, 0.114)
 
 

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 
 from zoo.catalog import find_cfg
+from zoo.checkpoints.files import save_weights
 from zoo.errors import PluginError, ShapeError, UsageError
+from zoo.evaluate.pairs import read_rgb, whole_scale
 from zoo.layers.base import Array
 from zoo.network import Network
-from zoo.pairs import read_rgb, whole_scale
 from zoo.plugins import Kernels, select
-from zoo.state import save_weights
 from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, load_pairs, picture_files
 from zoo.train.earlier import Earlier

@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from zoo.evaluate import cases_in
-from zoo.pairs import Pair
+from zoo.evaluate.pairs import Pair
+from zoo.evaluate.protocol import cases_in
 from zoo.train.data import picture_files
 from zoo.train.options import TrainingOptions
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from zoo.catalog import find_cfg, find_weights
+from zoo.checkpoints.files import load_weights
 from zoo.errors import CfgError, UsageError, WeightsError
 from zoo.network import Network
 from zoo.parsers.safetensors import read_metadata
-from zoo.state import load_weights
 
 __all__ = ["transfer"]
 

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from zoo.api import Model
 from zoo.errors import ShapeError, UsageError, ZooError
-from zoo.evaluate import cases_in, evaluate
+from zoo.evaluate.pairs import Pair
+from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.images import Image
 from zoo.layers.base import Array
 from zoo.network import Network
-from zoo.pairs import Pair
-from zoo.pipeline import super_resolve
 from zoo.plugins import Kernels
+from zoo.run.pipeline import super_resolve
 
 __all__ = ["Validator", "load_cases"]
 
@@ -29,7 +29,7 @@ def load_cases(
     Parameters
     ----------
     folder : str
-        As for :func:`zoo.evaluate.cases_in`.
+        As for :func:`zoo.evaluate.protocol.cases_in`.
     network : Network
     scale : int
     say : callable

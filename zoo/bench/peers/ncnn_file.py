@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.bench.peers.base import NotPossibleError
-from zoo.onnx_graph import program_of
-from zoo.plugins.program import (
+from zoo.onnx.graph import program_of
+from zoo.program.operations import (
     Activate,
     Add,
     Concat,

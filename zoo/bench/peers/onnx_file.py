@@ -13,7 +13,7 @@ __all__ = ["write"]
 
 def write(network: Network, height: int, width: int, folder: Path) -> str:
     """Write the network for one size, unless it is there already."""
-    from zoo.onnx_graph import to_onnx
+    from zoo.onnx.graph import to_onnx
 
     path = folder / f"{height}x{width}.onnx"
     if not path.exists():

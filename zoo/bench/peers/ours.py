@@ -23,7 +23,7 @@ class Engine(Peer):
 
     @classmethod
     def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
-        from zoo.state import save_weights
+        from zoo.checkpoints.files import save_weights
 
         weights = folder / "zoo.safetensors"
         save_weights(network, weights)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from zoo.bench.peers.base import Peer, Setup
 from zoo.bench.peers.torch_file import read, write
-from zoo.plugins.program import Activate, Conv, Operation
-from zoo.plugins.torch.functions import activate, apply, apply_conv
+from zoo.program.operations import Activate, Conv, Operation
+from zoo.torch.functions import activate, apply, apply_conv
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.bench.peers.base import NotPossibleError
-from zoo.plugins import geometry, program
-from zoo.plugins.program import Conv, Opaque, Operation, Step
+from zoo.program import geometry, operations
+from zoo.program.operations import Conv, Opaque, Operation, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,7 +36,7 @@ def write(network: Network, height: int, width: int, folder: Path) -> str:
     """
     import torch
 
-    from zoo.onnx_graph import program_of
+    from zoo.onnx.graph import program_of
 
     path = folder / "torch.json"
     whole = program_of(network, height, width)
@@ -111,5 +111,5 @@ def _decoded(value: Any, tensors: dict[str, Tensor]) -> Any:
     if "array" in value:
         return tensors[value["array"]]
     fields = {name: _decoded(item, tensors) for name, item in value["fields"].items()}
-    home = program if hasattr(program, value["type"]) else geometry
+    home = operations if hasattr(operations, value["type"]) else geometry
     return getattr(home, value["type"])(**fields)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.plugins.program import Program
-from zoo.plugins.schedule import Schedule
+from zoo.program.operations import Program
+from zoo.program.schedule import Schedule
 
 __all__ = ["Arena", "aligned"]
 

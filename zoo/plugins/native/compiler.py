@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import MemoryLimitError
-from zoo.memory import amount
+from zoo.machine.memory import amount
 from zoo.plugins.base import Array, Precision
 from zoo.plugins.native import codes
 from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena, aligned
 from zoo.plugins.native.describe import Convolution, describe, set_pixels
 from zoo.plugins.native.translate import translate
-from zoo.plugins.program import (
+from zoo.program.operations import (
     Cache,
     Conv,
     Opaque,
@@ -28,8 +28,8 @@ from zoo.plugins.program import (
     Program,
     Step,
 )
-from zoo.plugins.schedule import Schedule, most_rows, plan_bands
-from zoo.plugins.strips import Strip, cut, strip_bounds
+from zoo.program.schedule import Schedule, most_rows, plan_bands
+from zoo.program.strips import Strip, cut, strip_bounds
 
 if TYPE_CHECKING:
     from zoo.plugins.native.kernels import NativeKernels
@@ -290,7 +290,7 @@ class NativePlan:
     def __call__(
         self, x: Array, progress: Callable[[float], None] | None = None
     ) -> Array:
-        """Run on N x H x W x C pictures; see :class:`zoo.plugins.program.Compiled`."""
+        """Run on N x H x W x C pictures; see :class:`zoo.program.operations.Compiled`."""
         shape = self.program.shapes[self.program.output]
         y = np.empty((len(x), *shape), np.float32)
         x = np.require(x, np.float32, ("C", "A"))
@@ -305,7 +305,7 @@ class NativePlan:
         result: NDArray[Any],
         progress: Callable[[float], None] | None = None,
     ) -> bool:
-        """Run from pixels to pixels; see :class:`zoo.plugins.program.Compiled`."""
+        """Run from pixels to pixels; see :class:`zoo.program.operations.Compiled`."""
         if not {images.dtype.name, result.dtype.name} <= codes.PIXEL_CODES.keys():
             return False
         parts = len(images) * len(self.strips)

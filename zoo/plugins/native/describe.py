@@ -13,7 +13,7 @@ from zoo.plugins.native import codes
 from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
 from zoo.plugins.native.arrays import plain
-from zoo.plugins.program import (
+from zoo.program.operations import (
     Activate,
     Add,
     Concat,
@@ -26,8 +26,8 @@ from zoo.plugins.program import (
     Shuffle,
     Store,
 )
-from zoo.plugins.schedule import Schedule, most_rows
-from zoo.plugins.strips import Strip
+from zoo.program.schedule import Schedule, most_rows
+from zoo.program.strips import Strip
 
 __all__ = ["Convolution", "describe", "set_pixels"]
 

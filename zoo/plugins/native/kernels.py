@@ -39,7 +39,7 @@ from zoo.plugins.native.codes import (
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.isa import choose, has_tiles, why_not
 from zoo.plugins.numpy.convolution import output_shape
-from zoo.plugins.program import Cache, Compiled, Program
+from zoo.program.operations import Cache, Compiled, Program
 
 __all__ = ["NativeKernels"]
 

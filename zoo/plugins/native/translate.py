@@ -9,7 +9,7 @@ import numpy as np
 from zoo.plugins.base import Kernels
 from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
-from zoo.plugins.program import (
+from zoo.program.operations import (
     Activate,
     Add,
     Concat,

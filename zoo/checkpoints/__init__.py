@@ -1,0 +1,1 @@
+"""Trained weights: on file, into a network, from other systems, and their cards."""

@@ -1,0 +1,359 @@
+"""Published checkpoints to a cfg and weights, with an account of every tensor."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from zoo.checkpoints.files import assign, load_weights, save_weights
+from zoo.errors import PluginError, UsageError, ZooError
+from zoo.files import atomic_path, refuse_existing
+from zoo.models.base import Assumption, Family, LedgerLine, Recognition
+from zoo.models.identify import identify
+from zoo.network import Network
+from zoo.parsers.base import Checkpoint, Reader
+from zoo.parsers.detect import NAMELESS, reader_of
+
+__all__ = ["Converted", "convert"]
+
+Target = Literal["safetensors", "weights"]
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What a conversion did.
+
+    Attributes
+    ----------
+    source : Path
+    sha256 : str
+        Of the source.
+    format : str
+        Name of the reader.
+    recognition : Recognition or None
+        None where the caller gave the cfg.
+    parameter_count : int
+    ledger : tuple of LedgerLine
+        Every tensor of the source.
+    notes : tuple of str
+        What else was in the source.
+    written : tuple of Path
+        The cfg, unless the caller gave it, and the weights.
+    """
+
+    source: Path
+    sha256: str
+    format: str
+    recognition: Recognition | None
+    parameter_count: int
+    ledger: tuple[LedgerLine, ...]
+    notes: tuple[str, ...]
+    written: tuple[Path, ...]
+
+    @property
+    def assumptions(self) -> tuple[Assumption, ...]:
+        """Hyper-parameters that the source does not state."""
+        return self.recognition.assumptions if self.recognition else ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of it as plain values, for JSON."""
+        known = self.recognition
+        return {
+            "source": str(self.source),
+            "sha256": self.sha256,
+            "format": self.format,
+            "family": known.family if known else None,
+            "layout": known.layout if known else None,
+            "options": dict(known.options) if known else {},
+            "assumptions": [vars(assumption) for assumption in self.assumptions],
+            "parameter_count": self.parameter_count,
+            "ledger": [vars(line) for line in self.ledger],
+            "notes": list(self.notes),
+            "written": [str(path) for path in self.written],
+        }
+
+
+def convert(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    family: str | None = None,
+    options: Mapping[str, Any] | None = None,
+    cfg: str | Path | None = None,
+    to: Target = "safetensors",
+    licence: str = "unknown",
+    lenient: bool = False,
+    force: bool = False,
+) -> Converted:
+    """Convert a checkpoint.
+
+    Without ``cfg``, a family recognises the checkpoint, and a cfg and weights
+    are written. With it, weights that fit this cfg (Darknet's, or zoo's own) are
+    written in the other format.
+
+    Parameters
+    ----------
+    source : str or Path
+        A checkpoint of any format that a reader knows; its content decides.
+    output : str or Path, optional
+        Path of what is written, without ending; by default the name of the
+        source (or of the cfg), in the current folder.
+    family : str, optional
+        Ask only this family.
+    options : mapping of str to object, optional
+        Hyper-parameters that the checkpoint does not state. Text is read as in
+        a cfg.
+    cfg : str or Path, optional
+        The network that the weights belong to.
+    to : {"safetensors", "weights"}
+        Format of the weights that are written.
+    licence : str
+        SPDX identifier of the weights' licence, which goes with them.
+    lenient : bool
+        Read ``cfg`` as Darknet does.
+    force : bool
+        Overwrite files that exist.
+
+    Returns
+    -------
+    Converted
+
+    Raises
+    ------
+    ReaderError
+        If the source is unreadable, damaged, hostile or of no known format.
+    WeightsError
+        If it is of no known family, or does not fit ``cfg``.
+    UsageError
+        If files exist, or arguments contradict the checkpoint or each other.
+    """
+    source = Path(source)
+    if to not in ("safetensors", "weights"):
+        raise UsageError(f"weights are written as safetensors or weights, not {to!r}")
+    if cfg is not None:
+        if family is not None or options:
+            raise UsageError(
+                "a cfg says all about its network; leave family and options out"
+            )
+        return _transcode(source, Path(cfg), output, to, licence, lenient, force)
+    reader = reader_of(source)
+    if reader.name in NAMELESS:
+        raise UsageError(
+            f"{str(source)!r} is a Darknet .weights file, which names no layers; "
+            f"give the cfg that it belongs to (--cfg)"
+        )
+    target = _stem(source, output, reader)
+    paths = (_with_ending(target, "cfg"), _with_ending(target, to))
+    _refuse_existing(paths, source, force)
+    checkpoint = reader.read(source)
+    kind, recognition = identify(checkpoint, str(source), family)
+    recognition = recognition.override(_parse_options(kind, recognition, options or {}))
+    network, text, ledger = _build(kind, checkpoint, recognition, paths[0])
+    digest = _sha256(source)
+    with ExitStack() as stack:
+        # Left in reverse: the weights get their name first, and a cfg is never
+        # without the weights that were made with it.
+        cfg_file = stack.enter_context(atomic_path(paths[0]))
+        weights_file = stack.enter_context(atomic_path(paths[1]))
+        cfg_file.write_text(text, encoding="utf-8", newline="\n")
+        save_weights(
+            network,
+            weights_file,
+            source=source.name,
+            licence=licence,
+            extra={
+                "source.sha256": digest,
+                "source.format": reader.name,
+                "source.layout": recognition.layout,
+                "family": recognition.family,
+                "options": json.dumps(dict(recognition.options)),
+                "assumed": json.dumps(
+                    [item.option for item in recognition.assumptions]
+                ),
+            },
+        )
+    return Converted(
+        source,
+        digest,
+        reader.name,
+        recognition,
+        network.parameter_count,
+        ledger,
+        _notes(checkpoint),
+        paths,
+    )
+
+
+def _build(
+    kind: type[Family], checkpoint: Checkpoint, recognition: Recognition, path: Path
+) -> tuple[Network, str, tuple[LedgerLine, ...]]:
+    """The network with its weights, its cfg, and where every tensor went."""
+    text = kind.write(**recognition.options)
+    network = Network.parse(text, str(path))
+    conversion = kind.tensors(checkpoint, recognition)
+    listed = [line.tensor for line in conversion.ledger]
+    if sorted(listed) != sorted(checkpoint.tensors):
+        lost = set(checkpoint.tensors).symmetric_difference(listed)
+        raise PluginError(
+            f"the family {kind.name} does not account for {sorted(lost)[:3]}; this is "
+            f"a mistake in the family, not in the file"
+        )
+    assign(network, conversion.tensors, f"the {kind.name} in {path.stem}")
+    return network, text, tuple(_quantized(checkpoint, conversion.ledger))
+
+
+def _quantized(checkpoint: Checkpoint, ledger: list[LedgerLine]) -> list[LedgerLine]:
+    """Say of dequantized tensors what they were made of, and what was unreadable."""
+    parts = checkpoint.metadata.get("dequantized") or {}
+    lines = [
+        replace(
+            line,
+            where=f"{line.where}; dequantized from {part['values']} "
+            f"with its minimum and maximum ({part['mode']})",
+        )
+        if (part := parts.get(line.tensor))
+        else line
+        for line in ledger
+    ]
+    unread = checkpoint.metadata.get("ignored") or {}
+    return lines + [
+        LedgerLine(name, (), "ignored", why) for name, why in unread.items()
+    ]
+
+
+def _transcode(
+    source: Path,
+    cfg: Path,
+    output: str | Path | None,
+    to: Target,
+    licence: str,
+    lenient: bool,
+    force: bool,
+) -> Converted:
+    """Write the weights of a known cfg in another format."""
+    from zoo.catalog import find_cfg
+
+    reader = reader_of(source)
+    if reader.name not in ("safetensors", "weights"):
+        raise UsageError(
+            f"{str(source)!r} is a {reader.name} checkpoint, whose family writes the "
+            f"cfg; leave --cfg out"
+        )
+    cfg = find_cfg(cfg)
+    target = _with_ending(_stem(source, output, reader), to)
+    _refuse_existing((target,), source, force)
+    network = Network.read(cfg, lenient=lenient)
+    loaded = load_weights(network, source)
+    network.require_weights()
+    digest = _sha256(source)
+    known = loaded.metadata
+    if to == "weights":
+        save_weights(network, target)
+    else:
+        kept = {
+            key: value
+            for key, value in known.items()
+            if not key.startswith("zoo.") and key not in ("license", "source")
+        }
+        save_weights(
+            network,
+            target,
+            source=str(known.get("source", source.name)),
+            licence=licence if licence != "unknown" else known.get("license", licence),
+            extra={**kept, "source.sha256": known.get("source.sha256", digest)},
+        )
+    ledger = tuple(
+        LedgerLine(entry.origin, entry.shape, "stored", entry.tensor)
+        for entry in loaded
+    )
+    return Converted(
+        source,
+        digest,
+        reader.name,
+        None,
+        network.parameter_count,
+        ledger,
+        (f"the network is {cfg}",),
+        (target,),
+    )
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _notes(checkpoint: Checkpoint) -> tuple[str, ...]:
+    """What a training state holds beside the model's tensors."""
+    notes = []
+    key = checkpoint.metadata.get("state_key")
+    if key:
+        notes.append(f"the model is {key!r} of a training state")
+    for other, tensors in (checkpoint.metadata.get("candidates") or {}).items():
+        where = repr(other) if other else "the top of the file"
+        others = "1 other tensor" if tensors == 1 else f"{tensors} other tensors"
+        notes.append(f"left aside: {others} in {where}")
+    return tuple(notes)
+
+
+# -- names of files and values ---------------------------------------------
+
+
+def _stem(source: Path, output: str | Path | None, reader: type[Reader]) -> Path:
+    """Path of what is written, without ending."""
+    if output is not None:
+        text = str(output)
+        for ending in (".cfg", ".safetensors", ".weights"):
+            text = text.removesuffix(ending)
+        stem = Path(text)
+        if text.endswith(("/", "\\")) or stem.name in ("", ".."):
+            raise UsageError(f"{str(output)!r} is no name for files; give one")
+        return stem
+    endings = [suffix for suffix in reader.suffixes if source.name.endswith(suffix)]
+    longest = max(endings, key=len, default=source.suffix)
+    return Path(source.name.removesuffix(longest) or source.name)
+
+
+def _with_ending(stem: Path, ending: str) -> Path:
+    # Not with_suffix: a stem may hold dots.
+    return stem.with_name(f"{stem.name}.{ending}")
+
+
+def _refuse_existing(paths: tuple[Path, ...], source: Path, force: bool) -> None:
+    for path in paths:
+        if not path.exists():
+            continue
+        if path.samefile(source):
+            raise UsageError(
+                f"{str(path)!r} would overwrite the source; give another name (-o)"
+            )
+        if not force:
+            refuse_existing(path)
+        if path.is_dir():
+            raise ZooError(f"{str(path)!r} is a folder; give another name (-o)")
+
+
+def _parse_options(
+    family: type[Family], recognition: Recognition, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Values of options; text is read as in a cfg, and checked either way."""
+    table = {key.name: key for key in family.options}
+    values = dict(given)
+    for name, value in given.items():
+        if name in table and isinstance(value, str):
+            try:
+                values[name] = table[name].parse(value)
+            except ValueError as error:
+                raise UsageError(
+                    f"{name}={value}: {error} ({name}: {table[name].meaning})"
+                ) from None
+    complete = family.complete({**recognition.options, **values})
+    return {name: complete[name] for name in values}

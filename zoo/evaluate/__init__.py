@@ -1,0 +1,1 @@
+"""How good a network is: pictures in two sizes, and scores by a stated protocol."""

@@ -1,0 +1,1 @@
+"""What this machine offers: threads, memory, and the limits set on both."""

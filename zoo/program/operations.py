@@ -1,0 +1,391 @@
+"""What a compiled plan is made of: a network as operations on arrays.
+
+Layers say which operation stands for them (:meth:`zoo.layers.Layer.lower`);
+``zoo.engine`` joins these to a :class:`Program`, fuses them, and works out which
+rows are computed when. A back end that can, turns the result into one call
+(:meth:`zoo.plugins.Kernels.compile`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.program.geometry import (
+    ConvGeometry,
+    Padding,
+    PadMode,
+    PoolGeometry,
+    ShuffleOrder,
+)
+from zoo.shapes import Array, Shape
+
+__all__ = [
+    "Activate",
+    "Add",
+    "Axis",
+    "Cache",
+    "Compiled",
+    "Concat",
+    "Conv",
+    "Epilogue",
+    "Identity",
+    "Load",
+    "Opaque",
+    "Operation",
+    "Pad",
+    "PixelMap",
+    "PlannedStep",
+    "Pool",
+    "Program",
+    "Repeat",
+    "Shuffle",
+    "Step",
+    "Store",
+]
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Which input positions one output position needs, along rows or columns.
+
+    Output position o needs, for each tap t below ``size``, the input position
+    (o // scale) * stride - before + t * dilation, brought back into the image
+    as ``mode`` says (``zero``: needs nothing if outside).
+    """
+
+    size: int = 1
+    stride: int = 1
+    before: int = 0
+    dilation: int = 1
+    scale: int = 1
+    mode: PadMode = "zero"
+
+    def needs(self, start: int, stop: int, length: int) -> tuple[int, int]:
+        """Smallest input range that holds all that outputs [start, stop) need.
+
+        ``length`` is the input's. The range may be empty: (0, 0).
+        """
+        if stop <= start:
+            return 0, 0
+        span = (self.size - 1) * self.dilation
+        low = (start // self.scale) * self.stride - self.before
+        high = ((stop - 1) // self.scale) * self.stride - self.before + span + 1
+        if self.mode == "zero" or (low >= 0 and high <= length):
+            low, high = max(low, 0), min(high, length)
+            return (low, high) if low < high else (0, 0)
+        positions = np.arange(low, high)
+        if self.mode == "edge":
+            inside = np.clip(positions, 0, length - 1)
+        else:  # symmetric: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
+            folded = positions % (2 * length)
+            inside = np.where(folded < length, folded, 2 * length - 1 - folded)
+        return int(inside.min()), int(inside.max()) + 1
+
+
+SAME = Axis()
+
+
+class Operation:
+    """One operation of a program."""
+
+    kind: ClassVar[str]
+    streams: ClassVar[bool] = True
+    """Whether output rows can be made from some of the input's rows."""
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        """Which rows and columns of input number ``index`` an output needs."""
+        return SAME, SAME
+
+    def operations(self, output: Shape) -> int:
+        """Floating-point operations for an output, a multiply-add counting two."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Identity(Operation):
+    """Output equals input; fusion removes it."""
+
+    kind = "identity"
+
+
+@dataclass(frozen=True)
+class Epilogue:
+    """What happens to each value between the sum and the store.
+
+    v = activation(v); then, with a residual r (the operation's second input),
+    v = last(alpha v + beta r).
+    """
+
+    activation: str = "linear"
+    slopes: Array | None = None
+    residual: bool = False
+    alpha: float = 1.0
+    beta: float = 1.0
+    last: str = "linear"
+
+
+@dataclass(frozen=True)
+class Conv(Operation):
+    """Cross-correlation, bias, epilogue; then perhaps a pixel shuffle.
+
+    ``weights`` are kh x kw x (C / groups) x K, ``biases`` K or None.
+    """
+
+    kind = "conv"
+    weights: Array
+    biases: Array | None
+    geometry: ConvGeometry
+    epilogue: Epilogue = Epilogue()
+    shuffle: int = 1
+    order: ShuffleOrder = "crd"
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        if index > 0:  # the residual
+            return SAME, SAME
+        pads = (self.geometry.padding.top, self.geometry.padding.left)
+        rows, columns = (
+            Axis(
+                size=self.weights.shape[axis],
+                stride=self.geometry.stride[axis],
+                before=pads[axis],
+                dilation=self.geometry.dilation[axis],
+                scale=self.shuffle,
+                mode=self.geometry.pad_mode,
+            )
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+    def operations(self, output: Shape) -> int:
+        """As a direct convolution has them; what follows the sum is not counted."""
+        return 2 * output.size * math.prod(self.weights.shape[:3])
+
+
+@dataclass(frozen=True)
+class Pool(Operation):
+    """Largest value or mean in each window."""
+
+    kind = "pool"
+    mode: Literal["max", "average"]
+    geometry: PoolGeometry
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        pads = (self.geometry.padding.top, self.geometry.padding.left)
+        rows, columns = (
+            Axis(self.geometry.size[axis], self.geometry.stride[axis], pads[axis])
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+
+@dataclass(frozen=True)
+class Shuffle(Operation):
+    """Depth to space."""
+
+    kind = "shuffle"
+    scale: int
+    order: ShuffleOrder
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Repeat(Operation):
+    """Nearest-neighbour enlargement; values are multiplied by ``factor``."""
+
+    kind = "repeat"
+    scale: int
+    factor: float = 1.0
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Pad(Operation):
+    """Rows and columns added around the image."""
+
+    kind = "pad"
+    padding: Padding
+    mode: PadMode
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return (
+            Axis(before=self.padding.top, mode=self.mode),
+            Axis(before=self.padding.left, mode=self.mode),
+        )
+
+
+@dataclass(frozen=True)
+class Activate(Operation):
+    """An activation on its own; ``slopes`` (C) for prelu."""
+
+    kind = "activate"
+    name: str
+    slopes: Array | None = None
+
+
+@dataclass(frozen=True)
+class Add(Operation):
+    """activation(alpha a + beta b) of two inputs of one shape."""
+
+    kind = "add"
+    alpha: float = 1.0
+    beta: float = 1.0
+    activation: str = "linear"
+
+
+@dataclass(frozen=True)
+class Concat(Operation):
+    """Channels of all inputs, one after the other.
+
+    ``slices`` holds first and last + 1 channel of each input.
+    """
+
+    kind = "concat"
+    slices: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Load(Operation):
+    """From the pixels of a picture to what a network takes (:class:`PixelMap`)."""
+
+    kind = "load"
+
+
+@dataclass(frozen=True)
+class Store(Operation):
+    """From what a network gives to the pixels of the result."""
+
+    kind = "store"
+
+
+class PixelMap(NamedTuple):
+    """How pixels and values of a network belong together, per channel.
+
+    value = (pixel scale - mean) / std; of a result, pixel = (value std + mean)
+    scale. ``reverse`` says that pixels have the opposite order of channels. A
+    picture of one channel is replicated, and a result of one is the mean.
+    """
+
+    scale: float = 1.0
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    reverse: bool = False
+
+
+@dataclass(frozen=True)
+class Opaque(Operation):
+    """A layer that only its own forward can compute, on whole arrays."""
+
+    kind = "opaque"
+    streams = False
+    forward: Callable[..., Array]
+    name: str = "opaque"
+    """What the layer is called, for people."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One operation, the values it reads and makes, and the layers it stands for."""
+
+    operation: Operation
+    inputs: tuple[int, ...]
+    output: int
+    layers: tuple[int, ...]
+
+
+Cache = dict[Any, Any]
+"""Where a back end keeps what it made of a network's weights."""
+
+
+class PlannedStep(NamedTuple):
+    """One line of ``zoo show --plan``."""
+
+    layers: tuple[int, ...]
+    operation: str
+    algorithm: str
+    rows_at_a_time: int
+    buffer: int
+    """Bytes kept of the output."""
+    packed: int
+    """Bytes of prepared weights."""
+    operations: int
+    """Floating-point operations for one picture, a multiply-add counting two."""
+
+
+class Compiled(Protocol):
+    """A program made ready by a back end for one picture size."""
+
+    memory: int
+    """Bytes that a run takes, beside the picture, the result and the weights."""
+
+    @property
+    def cutting(self) -> str:
+        """How the picture is cut up, in a few words for people."""
+
+    def __call__(
+        self, x: Array, progress: Callable[[float], None] | None = None
+    ) -> Array:
+        """Run on N x H x W x C pictures; ``progress`` hears the part that is done."""
+
+    def run_pixels(
+        self,
+        images: NDArray[Any],
+        load: PixelMap,
+        store: PixelMap,
+        result: NDArray[Any],
+        progress: Callable[[float], None] | None = None,
+    ) -> bool:
+        """Run from pixels to pixels, so that no picture of floats is needed.
+
+        Parameters
+        ----------
+        images : ndarray, N x H x W x C or N x H x W x 1
+            uint8, uint16 or float32.
+        load, store : PixelMap
+        result : ndarray, N x H' x W' x C' or N x H' x W' x 1
+            Of the same types; written to. Integers are rounded and clipped.
+
+        Returns
+        -------
+        bool
+            False where the back end cannot, and nothing was done.
+        """
+
+    def steps(self) -> list[PlannedStep]:
+        """What is executed, for people."""
+
+
+@dataclass
+class Program:
+    """Operations in order.
+
+    Attributes
+    ----------
+    shapes : list of Shape
+        Of the values; value 0 is the input.
+    steps : list of Step
+        In an order in which every value is made before it is read.
+    output : int
+        The value that is the network's output.
+    """
+
+    shapes: list[Shape]
+    steps: list[Step] = field(default_factory=list)
+    output: int = 0
+
+    def consumers(self) -> dict[int, list[int]]:
+        """For every value, the positions of the steps that read it."""
+        found: dict[int, list[int]] = {}
+        for position, step in enumerate(self.steps):
+            for value in step.inputs:
+                found.setdefault(value, []).append(position)
+        return found

@@ -1,0 +1,1 @@
+"""Running a network on pictures: picture to picture, and which file becomes which."""
