@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from zoo.graphs.graph import Graph
 
 __all__ = ["Checkpoint", "Reader"]
 
@@ -27,11 +29,16 @@ class Checkpoint:
     metadata : mapping of str to object
         What else a family may need: the graph's operations of a frozen
         TensorFlow graph, scalars of a training state, a model's attributes.
+    graph : callable, optional
+        Translates the network that the file describes into ONNX's vocabulary; asked
+        only where no family knows the file. Raises ReaderError. None where the file
+        holds only names and tensors.
     """
 
     format: str
     tensors: Mapping[str, NDArray[Any]]
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    graph: Callable[[], Graph] | None = None
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:

@@ -1,0 +1,1 @@
+"""Networks that a file holds as a graph, on their way to a cfg."""
