@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,24 +14,30 @@ from numpy.typing import NDArray
 from zoo.catalog import find_cfg, find_weights
 from zoo.checkpoints.files import load_weights
 from zoo.engine import Plan, Progress
-from zoo.errors import UsageError
+from zoo.errors import ShapeError, UsageError
 from zoo.layers.base import Layer
 from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network
-from zoo.pixels import as_batch, prepare, restore, unbatched
+from zoo.pixels import NonFinite, Picture, as_batch, finite, prepare, restore, unbatched
 from zoo.plugins import Kernels, Precision, select
 from zoo.program.operations import Cache
 
 if TYPE_CHECKING:
     from zoo.summary import Summary
 
-__all__ = ["Model", "load"]
+__all__ = ["Channels", "Model", "load"]
+
+Channels = Literal["color", "each"]
+"""What the last axis of a picture is: its colours, or gray pictures of their own."""
 
 _KEPT_PLANS = 2
 
 
 class Model:
     """A network with a back end: call it with pictures.
+
+    It may be used by several threads at once, which take turns where they have a plan
+    in common, and can be pickled and copied, without its plans.
 
     Parameters
     ----------
@@ -69,15 +76,32 @@ class Model:
         self.kernels = kernels
         self.memory = memory
         self.precision: Precision = precision
+        self._forget_plans()
+
+    def _forget_plans(self) -> None:
         self._plans: dict[tuple[int, int], Plan] = {}
         self._cache: Cache = {}
         self._weights = 0
+        self._lock = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """All but plans, which hold memory that C knows and are soon made again."""
+        state = dict(vars(self))
+        for name in ("_plans", "_cache", "_weights", "_lock"):
+            del state[name]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._forget_plans()
 
     def __call__(
         self,
         image: NDArray[Any],
         *,
         white: float | None = None,
+        channels: Channels = "color",
+        nan: NonFinite = "refuse",
         as_float: bool = False,
         progress: Progress | None = None,
     ) -> NDArray[Any]:
@@ -86,11 +110,18 @@ class Model:
         Parameters
         ----------
         image : ndarray, H x W, H x W x C or N x H x W x C
-            RGB or gray; uint8, uint16 or floats. Gray pictures go through a
-            colour network as three equal channels and come back as their mean.
+            RGB or gray; unsigned integers or floats, of any byte order and layout in
+            memory. Gray pictures go through a colour network as three equal channels
+            and come back as their mean.
         white : float, optional
-            The pixel value of white; 255, 65535 and 1.0 by default for the
-            three kinds of pixels.
+            The pixel value of white; the largest of an unsigned type and 1.0 of
+            floats by default. Signed integers need it.
+        channels : {"color", "each"}
+            With "each" every channel is a gray picture of its own, such as three
+            neighbouring slices of a volume, which no network could tell from colour.
+        nan : {"refuse", "keep"}
+            What becomes of pixels that are NaN or infinite: an error, or NaN in their
+            enlarged pixels and nowhere else.
         as_float : bool
             Return float32 in the units of the pixels, not rounded or clipped.
         progress : callable, optional
@@ -109,14 +140,86 @@ class Model:
         WeightsError
             If the network has no weights.
         """
+        if channels not in get_args(Channels) or nan not in get_args(NonFinite):
+            raise UsageError(
+                f"channels={channels!r}, nan={nan!r}: channels is one of "
+                f"{', '.join(get_args(Channels))}, nan of "
+                f"{', '.join(get_args(NonFinite))}"
+            )
+        if channels == "each":
+            return self._each_channel(image, white, nan, as_float, progress)
         batch, picture = as_batch(image, self.network.pixels, white)
+        batch, bad = finite(batch, nan)
+        if bad is not None and picture.dtype.kind == "f":
+            return self._around(batch, bad, picture, as_float, progress)
         plan = self.plan(batch.shape[1], batch.shape[2])
         result = plan.run_pixels(batch, picture, as_float=as_float, progress=progress)
-        if result is not None:
-            return unbatched(result, picture)
-        x, _ = prepare(image, self.network.pixels, white)
-        y = plan(x, progress)
-        return restore(y, self.network.pixels, picture, as_float=as_float)
+        if result is None:
+            x, _ = prepare(batch, self.network.pixels, picture.white)
+            y = plan(x, progress)
+            kept = picture._replace(ndim=4)
+            result = restore(y, self.network.pixels, kept, as_float=as_float)
+        elif not as_float:
+            result = result.astype(picture.dtype, copy=False)
+        return unbatched(result, picture)
+
+    def _around(
+        self,
+        batch: NDArray[Any],
+        bad: NDArray[np.bool_],
+        picture: Picture,
+        as_float: bool,
+        progress: Progress | None,
+    ) -> NDArray[Any]:
+        """Run on pixels some of which were replaced; these become NaN, enlarged."""
+        result = self(batch, white=picture.white, as_float=as_float, progress=progress)
+        # The pixel that a point of the result lies in, for any ratio of sizes.
+        rows, columns = (
+            np.arange(result.shape[axis]) * bad.shape[axis] // result.shape[axis]
+            for axis in (1, 2)
+        )
+        result[bad[:, rows[:, None], columns]] = np.nan
+        if not as_float:
+            result = result.astype(picture.dtype, copy=False)
+        return unbatched(result, picture)
+
+    def _each_channel(
+        self,
+        image: NDArray[Any],
+        white: float | None,
+        nan: NonFinite,
+        as_float: bool,
+        progress: Progress | None,
+    ) -> NDArray[Any]:
+        """Run on every channel of H x W x C or N x H x W x C as a gray picture."""
+        image = np.asanyarray(image)
+        if image.ndim not in (3, 4) or image.size == 0:
+            raise ShapeError(
+                f"channels='each' wants H x W x C or N x H x W x C, not an array of "
+                f"shape {image.shape}"
+            )
+        count = image.shape[-1]
+        results = []
+        for index in range(count):
+
+            def report(part: float, index: int = index) -> None:
+                assert progress is not None
+                progress((index + part) / count)
+
+            one = self(
+                image[..., index : index + 1],
+                white=white,
+                nan=nan,
+                as_float=as_float,
+                progress=report if progress else None,
+            )
+            if one.shape[-1] != 1:
+                raise ShapeError(
+                    f"{self.network.source} makes {one.shape[-1]} channels of a gray "
+                    f"picture; channels='each' needs one"
+                )
+            results.append(one)
+        return np.concatenate(results, axis=-1)
 
     def plan(self, height: int, width: int) -> Plan:
         """The plan for pictures of one size; the last few are kept.
@@ -124,6 +227,10 @@ class Model:
         Plans hold weights in the order in which kernels read them; they are made
         again when a weight has changed.
         """
+        with self._lock:
+            return self._plan(height, width)
+
+    def _plan(self, height: int, width: int) -> Plan:
         weights = _digest(self.network)
         if weights != self._weights:
             self._plans, self._cache, self._weights = {}, {}, weights

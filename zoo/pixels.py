@@ -8,7 +8,7 @@ in its own range, colour order and normalisation (``[net]``, see
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,8 +17,10 @@ from zoo.errors import ShapeError
 from zoo.net_section import PixelFormat
 
 __all__ = [
+    "NonFinite",
     "Picture",
     "as_batch",
+    "finite",
     "prepare",
     "quantize",
     "restore",
@@ -28,6 +30,10 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 18  # values rounded at a time
+_LARGEST = float(np.finfo(np.float32).max)
+
+NonFinite = Literal["refuse", "keep"]
+"""What becomes of NaN and infinity: an error, or NaN in the enlarged pixel alone."""
 
 
 class Picture(NamedTuple):
@@ -45,16 +51,19 @@ def white_of(dtype: DTypeLike) -> float:
     Raises
     ------
     ShapeError
-        For a type that is no pixel: signed, boolean, complex.
+        For a type that is no pixel: signed, boolean, complex, text, objects.
     """
     kind = np.dtype(dtype)
     if kind.kind == "u":
         return float(np.iinfo(kind).max)
     if kind.kind == "f":
         return 1.0
-    raise ShapeError(
-        f"pixels of type {kind} are not understood; use uint8, uint16 or floats"
-    )
+    hint = "use uint8, uint16 or floats"
+    if kind.kind == "i":
+        hint += ", or say which value is white (white=...)"
+    elif kind.kind == "b":
+        hint += " (a mask: image.astype('uint8') * 255)"
+    raise ShapeError(f"pixels of type {kind} are not understood; {hint}")
 
 
 def prepare(
@@ -114,15 +123,25 @@ def as_batch(
         The same pixels; C is 1 for gray.
     picture : Picture
     """
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise ShapeError(
+            "the array has masked pixels, which a network cannot leave out; fill them "
+            "first (image.filled(value))"
+        )
     image = np.asarray(image)
     if image.ndim not in (2, 3, 4) or image.size == 0:
         raise ShapeError(
             f"an array of shape {image.shape} is no picture; "
             f"give H x W, H x W x C or N x H x W x C, none of them 0"
         )
-    white = white_of(image.dtype) if white is None else float(white)
-    if not white > 0:
-        raise ShapeError(f"the value of white is {white}; it must be above 0")
+    if white is None or image.dtype.kind not in "uif":
+        white = white_of(image.dtype)
+    white = float(white)
+    if not 0 < white <= _LARGEST:
+        raise ShapeError(
+            f"the value of white is {white}; it must be above 0 and no more than "
+            f"float32 can hold"
+        )
     batch = image
     if image.ndim == 2:
         batch = image[None, :, :, None]
@@ -131,12 +150,115 @@ def as_batch(
     channels = batch.shape[3]
     is_gray = channels == 1 and pixels.channels == 3 and pixels.color != "any"
     if channels != pixels.channels and not is_gray:
-        hint = "; convert to RGB and treat alpha apart" if channels in (2, 4) else ""
         raise ShapeError(
             f"the picture has {channels} channels and the network takes "
-            f"{pixels.channels}{hint}"
+            f"{pixels.channels}{_hint(image.shape, pixels.channels)}"
         )
+    native = image.dtype.newbyteorder("=")
+    if image.dtype != native:
+        batch = batch.astype(native)
     return batch, Picture(image.ndim, image.dtype, white, is_gray)
+
+
+def _hint(shape: tuple[int, ...], channels: int) -> str:
+    """What may be meant by an array whose last axis is not the channels."""
+    if shape[-1] in (2, 4):
+        return "; convert to RGB and treat alpha apart"
+    size = " x ".join(map(str, shape))
+    if len(shape) == 4 and shape[1] in (1, channels):
+        return (
+            f"; {size} looks like N x C x H x W, and N x H x W x C is expected: "
+            f"np.moveaxis(images, 1, 3)"
+        )
+    if len(shape) == 3 and shape[0] in (1, channels):
+        return (
+            f"; {size} looks like C x H x W, and H x W x C is expected: "
+            f"np.moveaxis(image, 0, 2)"
+        )
+    if len(shape) == 3:
+        return (
+            f"; if {size} are N gray pictures, N x H x W x 1 is expected: "
+            f"images[..., None]"
+        )
+    return ""
+
+
+def finite(
+    batch: NDArray[Any], how: NonFinite = "refuse"
+) -> tuple[NDArray[Any], NDArray[np.bool_] | None]:
+    """Pixels that a network can take, and where there were none.
+
+    Parameters
+    ----------
+    batch : ndarray, N x H x W x C
+    how : {"refuse", "keep"}
+        With "keep" a pixel that is NaN or infinite in any channel, or too large for
+        float32, takes the values of the nearest one that is not, so that it does not
+        spread over the network's receptive field.
+
+    Returns
+    -------
+    batch : ndarray
+        A copy if something was replaced, else the same.
+    bad : ndarray, bool, N x H x W, or None
+        Where something was replaced; None if nowhere.
+
+    Raises
+    ------
+    ShapeError
+        If there are such pixels and they are to be refused.
+    """
+    if batch.dtype.kind != "f" or _all_finite(batch):
+        return batch, None
+    limit = _LARGEST if batch.dtype.itemsize > 2 else np.inf
+    bad = ~(np.isfinite(batch) & (np.abs(batch) <= limit)).all(axis=3)
+    if how == "refuse":
+        raise ShapeError(
+            f"{int(bad.sum())} pixels are NaN, infinite or beyond float32, and the "
+            f"network would spread them; replace them first, or keep them where they "
+            f"are (nan='keep')"
+        )
+    filled = batch.copy()
+    for image, hidden in zip(filled, bad, strict=True):
+        fill_nearest(image, hidden)
+    return filled, bad
+
+
+def _all_finite(batch: NDArray[Any]) -> bool:
+    # NaN and infinity come through a maximum: no array of truth values is needed.
+    with np.errstate(invalid="ignore"):
+        extremes = float(batch.min()), float(batch.max())
+    return all(abs(value) <= _LARGEST for value in extremes)
+
+
+def fill_nearest(image: NDArray[Any], hidden: NDArray[np.bool_]) -> None:
+    """Give hidden pixels the values of the nearest that is not, in place.
+
+    Parameters
+    ----------
+    image : ndarray, H x W x C
+        Where all pixels are hidden they become 0.
+    hidden : ndarray, bool, H x W
+    """
+    import cv2
+
+    if not hidden.any():
+        return
+    if hidden.all():
+        image[...] = 0
+        return
+    _, labels = cv2.distanceTransformWithLabels(
+        hidden.astype(np.uint8),
+        cv2.DIST_L2,
+        cv2.DIST_MASK_5,
+        labelType=cv2.DIST_LABEL_PIXEL,
+    )
+    # Every visible pixel has a label of its own; hidden ones that of the nearest.
+    visible = np.flatnonzero(~hidden)
+    owner = np.zeros(labels.max() + 1, np.intp)
+    owner[labels.ravel()[visible]] = visible
+    rows, columns = np.unravel_index(owner[labels[hidden]], hidden.shape)
+    image[hidden] = image[rows, columns]
 
 
 def restore(
@@ -201,8 +323,10 @@ def quantize(values: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
     """
     kind = np.dtype(dtype)
     if kind.kind == "f":
-        return np.ascontiguousarray(values, dtype=kind)
+        return _as_floats(values, kind)
     limits = np.iinfo(kind)
+    # float32 cannot tell the last integers of 32 bits apart, nor float64 those of 64.
+    exact = np.float32 if kind.itemsize < 4 else np.float64
     result = np.empty(values.shape, kind)
     # A few rows at a time: a whole picture of floats more would be as large as
     # everything else together.
@@ -210,10 +334,28 @@ def quantize(values: NDArray[np.float32], dtype: DTypeLike) -> NDArray[Any]:
     target = result.reshape(rows.shape)
     step = max(1, _BLOCK // max(1, rows[0].size))
     for start in range(0, len(rows), step):
-        part = np.rint(rows[start : start + step])
-        np.clip(part, limits.min, limits.max, out=part)
-        target[start : start + step] = part
+        part = np.rint(rows[start : start + step], dtype=exact)
+        inside = np.clip(part, limits.min, limits.max)
+        if kind.itemsize < 8:
+            target[start : start + step] = inside
+        else:  # the limits of 64 bits are no floats: 2**64 would become 0
+            above = inside >= float(limits.max)
+            inside[above] = 0
+            target[start : start + step] = inside
+            target[start : start + step][above] = limits.max
     return result
+
+
+def _as_floats(values: NDArray[np.float32], kind: np.dtype[Any]) -> NDArray[Any]:
+    if kind.itemsize == 2:
+        largest = float(np.finfo(kind).max)
+        peak = max(abs(float(values.min())), abs(float(values.max())))
+        if largest < peak < np.inf:
+            raise ShapeError(
+                f"the result reaches {peak:.6g} and {kind.name} ends at {largest:.6g}; "
+                f"give float32"
+            )
+    return np.ascontiguousarray(values, dtype=kind)
 
 
 def target(

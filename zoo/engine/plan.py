@@ -151,7 +151,8 @@ class Plan:
         ----------
         batch : ndarray, N x H x W x C
         picture : Picture
-            Both from :func:`zoo.pixels.as_batch`.
+            Both from :func:`zoo.pixels.as_batch`. The result is of the picture's type,
+            in this machine's byte order.
         as_float : bool
             Give float32 in the units of the pixels.
         progress : callable, optional
@@ -166,7 +167,7 @@ class Plan:
         ):
             return None
         channels = 1 if picture.is_gray else shape.channels
-        dtype = np.dtype(np.float32) if as_float else picture.dtype
+        dtype = np.dtype(np.float32) if as_float else picture.dtype.newbyteorder("=")
         result = np.empty((len(batch), shape.height, shape.width, channels), dtype)
         reverse = pixels.color == "bgr"
         mean = pixels.mean if any(pixels.mean) else None
@@ -179,7 +180,7 @@ class Plan:
         store = PixelMap(
             picture.white / pixels.range, mean, std, reverse and shape.channels == 3
         )
-        batch = np.require(batch, batch.dtype.newbyteorder("="), ("C", "A"))
+        batch = np.require(batch, None, ("C", "A"))
         done = self.compiled.run_pixels(batch, load, store, result, progress)
         return result if done else None
 

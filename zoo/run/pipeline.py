@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, ShapeError
 from zoo.images.image import Image
 from zoo.net_section import PixelFormat
-from zoo.pixels import quantize
+from zoo.pixels import fill_nearest, quantize
 
 if TYPE_CHECKING:
     from zoo.api import Model
@@ -199,19 +199,8 @@ def bleed(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     hidden = alpha <= 0
     if not hidden.any() or hidden.all():
         return color
-    _, labels = cv2.distanceTransformWithLabels(
-        hidden.astype(np.uint8),
-        cv2.DIST_L2,
-        cv2.DIST_MASK_5,
-        labelType=cv2.DIST_LABEL_PIXEL,
-    )
-    # Every visible pixel has a label of its own; hidden ones that of the nearest.
-    visible = np.flatnonzero(~hidden)
-    owner = np.zeros(labels.max() + 1, np.intp)
-    owner[labels.ravel()[visible]] = visible
-    flat = color.reshape(-1, color.shape[2])
     result = color.copy()
-    result[hidden] = flat[owner[labels[hidden]]]
+    fill_nearest(result, hidden)
     return result
 
 

@@ -88,6 +88,11 @@ class NativeKernels(Backward):
                 f"is {LEVELS[self.level]}; take another algorithm"
             )
 
+    def __reduce__(self) -> tuple[type, tuple[int, str, str]]:
+        # The same instruction set in another process, or an error there: results of
+        # two differ in the last bit.
+        return type(self), (self.threads, self.isa, self.algorithm)
+
     @property
     def isa(self) -> str:
         """Name of the instruction set, as ``ZOO_ISA`` takes it."""
