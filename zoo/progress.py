@@ -7,6 +7,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from zoo.tables import printable
+
 __all__ = ["Bar", "bar"]
 
 _FORMAT = "{percentage:3.0f}%|{bar:30}| {desc} [{elapsed}, {remaining} left]"
@@ -69,10 +71,11 @@ class Bar:
 
     def note(self, text: str) -> None:
         """State a few figures, shown behind the count from the next update on."""
-        self._note = text
+        self._note = printable(text)
 
     def say(self, text: str) -> None:
         """Print a line on stderr, above the bar if there is one."""
+        text = printable(text)
         if self._tqdm is not None:
             self._tqdm.write(text, file=sys.stderr)
         else:

@@ -14,7 +14,7 @@ from zoo.errors import UsageError
 from zoo.layers.base import Window
 from zoo.network import INPUT, Network
 from zoo.shapes import Shape
-from zoo.tables import count, mebibytes, table
+from zoo.tables import count, mebibytes, printable, table
 
 __all__ = ["LayerSummary", "Summary", "receptive_field", "summarize"]
 
@@ -122,7 +122,7 @@ class Summary:
         ]
         height, width, channels = self.input
         total = (
-            f"{self.source}: input {height}x{width}x{channels} "
+            f"{printable(self.source)}: input {height}x{width}x{channels} "
             f"(rows x columns x channels), output "
             f"{'x'.join(map(str, self.layers[-1].shape))}, scale {self.scale:g}\n"
             f"parameters {count(self.parameters)} "

@@ -21,7 +21,7 @@ def test_the_text_goes_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert out == EDSR.write(blocks=3, filters=8, scale=3)
     count = Network.parse(out).parameter_count
-    assert err == f"edsr: 16 layers, {count:,} parameters\n"
+    assert err == f"zoo: edsr: 16 layers, {count:,} parameters\n"
 
 
 def test_or_to_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

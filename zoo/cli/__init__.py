@@ -158,8 +158,10 @@ def _report(error: Exception) -> int:
         import traceback
 
         traceback.print_exception(error, file=sys.stderr)
+    from zoo.cli._common import say
+
     sentence, code = _explain(error)
-    click.echo(f"zoo: {sentence}", err=True)
+    say(sentence)
     return code
 
 
@@ -218,5 +220,7 @@ def _show_warning(
 ) -> Any:
     """Print a warning as one line."""
     where = f" [{filename}:{lineno}]" if _state["debug"] else ""
+    from zoo.cli._common import say
+
     text = " ".join(str(message).split())
-    click.echo(f"zoo: warning: {text}{where}", err=True)
+    say(f"warning: {text}{where}")

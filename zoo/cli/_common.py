@@ -17,6 +17,8 @@ __all__ = [
     "on_device",
     "precision_option",
     "print_json",
+    "print_text",
+    "say",
     "threads_option",
     "weights_option",
 ]
@@ -86,10 +88,43 @@ def on_device(backend: str | None, device: str | None) -> str | None:
     return backend if device is None else f"{backend or 'torch'}:{device}"
 
 
-def print_json(value: Any) -> None:
-    """Print a value as JSON on stdout; NaN and infinity, which it has not, as null."""
-    text = json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False)
-    click.echo(text)
+def print_text(text: str = "") -> None:
+    """Print a result on stdout. Names in it that may hold line ends are escaped before."""
+    from zoo.tables import printable_lines
+
+    click.echo(printable_lines(text))
+
+
+def say(text: str) -> None:
+    """Print a remark as one line on stderr, whatever names are in it."""
+    from zoo.tables import printable
+
+    click.echo(f"zoo: {printable(text)}", err=True)
+
+
+def print_json(value: Any, indent: int | None = 2) -> None:
+    """Print a value as JSON on stdout; NaN and infinity, which it has not, as null.
+
+    Control characters are escaped as JSON does it; so are the halves of characters
+    that Python makes of names that are no UTF-8.
+    """
+    from zoo.tables import printable_lines
+
+    text = json.dumps(
+        _finite(value), indent=indent, ensure_ascii=False, allow_nan=False
+    )
+    click.echo(text if text == printable_lines(text) else _json_escaped(text))
+
+
+def _json_escaped(text: str) -> str:
+    from zoo.tables import printable
+
+    return "".join(
+        char
+        if char == "\n" or char == printable(char)
+        else f"\\u{ord(char):04x}"  # none of them is beyond 16 bits
+        for char in text
+    )
 
 
 def _finite(value: Any) -> Any:

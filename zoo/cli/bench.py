@@ -14,6 +14,7 @@ from zoo.cli._common import (
     json_option,
     precision_option,
     print_json,
+    print_text,
     threads_option,
 )
 
@@ -121,8 +122,8 @@ def net(
     if as_json:
         print_json({"machine": machine, **report.as_dict()})
     else:
-        click.echo(net_text(report))
-        click.echo(machine_line(machine))
+        print_text(net_text(report))
+        print_text(machine_line(machine))
     return 0 if all(result.agrees for result in report.results) else 1
 
 
@@ -250,8 +251,8 @@ def layers(
     if as_json:
         print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
     else:
-        click.echo(layers_text(rows))
-        click.echo(machine_line(machine))
+        print_text(layers_text(rows))
+        print_text(machine_line(machine))
     return 0 if all(row.agrees for row in rows) else 1
 
 
@@ -317,8 +318,8 @@ def kernels(
     if as_json:
         print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
         return
-    click.echo(kernels_text(rows))
-    click.echo(machine_line(machine))
+    print_text(kernels_text(rows))
+    print_text(machine_line(machine))
 
 
 def _words(text: str) -> list[str]:

@@ -6,7 +6,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import (
+    json_option,
+    print_json,
+    print_text,
+)
 from zoo.errors import UsageError
 
 if TYPE_CHECKING:
@@ -92,7 +96,7 @@ def command(
     if as_json:
         print_json(result.as_dict())
     else:
-        click.echo(_report(result, verbose))
+        print_text(_report(result, verbose))
 
 
 def _options(settings: tuple[str, ...]) -> dict[str, Any]:
@@ -111,13 +115,14 @@ def _options(settings: tuple[str, ...]) -> dict[str, Any]:
 
 def _report(result: Converted, verbose: bool) -> str:
     """The ledger and what was made of the file."""
-    from zoo.tables import count, table
+    from zoo.tables import count, printable, table
 
     rows = [
         (line.tensor, "x".join(map(str, line.shape)) or "scalar", line.fate, line.where)
         for line in result.ledger
     ]
-    lines = [table(("tensor", "shape", "fate", "where"), rows), ""]
+    ledger = table(("tensor", "shape", "fate", "where"), rows)
+    notes = []
     known = result.recognition
     what = f"{result.source}: {result.format}, {len(rows)} tensors"
     if known is not None:
@@ -128,18 +133,18 @@ def _report(result: Converted, verbose: bool) -> str:
             for name, value in known.options.items()
             if verbose or name not in assumed
         ]
-        lines += [what, f"  {' '.join(said)}"]
-        lines += [
+        notes += [what, f"  {' '.join(said)}"]
+        notes += [
             f"  assumed {item.option}={_text(item.value)} ({item.reason})"
             for item in known.assumptions
         ]
     else:
-        lines.append(what)
-    lines += [f"  {note}" for note in result.notes]
-    lines.append(f"  sha256 {result.sha256}")
+        notes.append(what)
+    notes += [f"  {note}" for note in result.notes]
+    notes.append(f"  sha256 {result.sha256}")
     written = " and ".join(str(path) for path in result.written)
-    lines.append(f"wrote {written}: {count(result.parameter_count)} parameters")
-    return "\n".join(lines)
+    notes.append(f"wrote {written}: {count(result.parameter_count)} parameters")
+    return "\n".join([ledger, "", *map(printable, notes)])
 
 
 def _text(value: Any) -> str:

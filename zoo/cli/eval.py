@@ -14,6 +14,8 @@ from zoo.cli._common import (
     on_device,
     precision_option,
     print_json,
+    print_text,
+    say,
     threads_option,
     weights_option,
 )
@@ -130,7 +132,7 @@ def command(
                 f"none of {count} pictures could be measured: {reason}"
             ) from None
     for reason in left_out.values():
-        click.echo(f"zoo: {reason}; left out", err=True)
+        say(f"{reason}; left out")
     if as_json:
         print_json(
             {
@@ -157,7 +159,7 @@ def command(
             (mean, scores.means),
         )
     ]
-    click.echo(table(heads, rows, "l" + "r" * len(columns)))
+    print_text(table(heads, rows, "l" + "r" * len(columns)))
     incomplete = "; incomplete, pictures were left out" if left_out else ""
-    click.echo(f"x{scale}; {scores.protocol}{incomplete}")
+    print_text(f"x{scale}; {scores.protocol}{incomplete}")
     return int(bool(left_out))

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import click
 
-from zoo.cli._common import SIZE, json_option, print_json, weights_option
+from zoo.cli._common import (
+    SIZE,
+    json_option,
+    print_json,
+    print_text,
+    say,
+    weights_option,
+)
 
 __all__ = ["command"]
 
@@ -52,10 +59,9 @@ def command(
     network = load(cfg, weights, backend="numpy").network
     done = export_onnx(network, output, *(size or (None, None)))
     if done.error is None:
-        click.echo(
-            f"zoo: warning: {done.path} was not compared with zoo's output: ONNX "
-            f"Runtime is not installed (pip install 'cfgzoo[onnx]')",
-            err=True,
+        say(
+            f"warning: {done.path} was not compared with zoo's output: ONNX "
+            f"Runtime is not installed (pip install 'cfgzoo[onnx]')"
         )
     if as_json:
         print_json(
@@ -73,7 +79,7 @@ def command(
         if done.error is None
         else f"equal to zoo's output in ONNX Runtime, to {done.error:.1e} of its range"
     )
-    click.echo(
+    print_text(
         f"{done.path}: {done.bytes:,} bytes, opset {done.opset}, "
         f"{done.nodes} nodes; {checked}"
     )

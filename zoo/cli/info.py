@@ -10,7 +10,11 @@ from typing import Any
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import (
+    json_option,
+    print_json,
+    print_text,
+)
 
 __all__ = ["command"]
 
@@ -52,7 +56,7 @@ def command(as_json: bool) -> None:
         print_json(facts)
         return
     for line in _lines(facts):
-        click.echo(line)
+        print_text(line)
 
 
 def _facts() -> dict[str, Any]:

@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import (
+    json_option,
+    print_json,
+    print_text,
+)
 
 if TYPE_CHECKING:
     from zoo.keys import Key
@@ -35,7 +39,7 @@ def command(ctx: click.Context, markdown: bool, as_json: bool) -> None:
     if markdown:
         from zoo.key_tables import as_markdown
 
-        click.echo(as_markdown(), nl=False)
+        print_text(as_markdown().removesuffix("\n"))
         return
     rows = _rows()
     if as_json:
@@ -63,13 +67,13 @@ def show(name: str, as_json: bool) -> None:
         )
         return
     title = ", ".join(f"[{other}]" for other in (layer.name, *layer.aliases))
-    click.echo(f"{title}: {layer.summary}")
-    click.echo(f"from {layer.distribution}")
-    click.echo()
+    print_text(f"{title}: {layer.summary}")
+    print_text(f"from {layer.distribution}")
+    print_text()
     if layer.keys:
         _print_keys(layer.keys)
     else:
-        click.echo("It has no keys.")
+        print_text("It has no keys.")
 
 
 def _rows() -> list[dict[str, Any]]:
@@ -99,7 +103,7 @@ def _rows() -> list[dict[str, Any]]:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from zoo.tables import table
 
-    click.echo(
+    print_text(
         table(
             ("layer", "aliases", "what it does", "from"),
             [
@@ -126,7 +130,7 @@ def _print_keys(keys: tuple[Key, ...]) -> None:
     long = [name for name, text in ranges.items() if len(text) > _WIDEST_RANGE]
     unused = [key.name for key in keys if key.unused]
     if used:
-        click.echo(
+        print_text(
             table(
                 ("key", "type", "default", "values", "meaning"),
                 [
@@ -142,8 +146,8 @@ def _print_keys(keys: tuple[Key, ...]) -> None:
             )
         )
     for name in long:
-        click.echo()
-        click.echo(fill(f"{name}: {ranges[name]}", width=79, subsequent_indent="  "))
+        print_text()
+        print_text(fill(f"{name}: {ranges[name]}", width=79, subsequent_indent="  "))
     if unused:
-        click.echo()
-        click.echo(f"Darknet's, without effect here: {', '.join(unused)}.")
+        print_text()
+        print_text(f"Darknet's, without effect here: {', '.join(unused)}.")

@@ -7,7 +7,12 @@ from typing import Any
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import (
+    json_option,
+    print_json,
+    print_text,
+    say,
+)
 
 __all__ = ["command"]
 
@@ -33,7 +38,7 @@ def command(pattern: str | None, as_json: bool) -> None:
             row |= _measure(entry.cfg)
         except ZooError as error:
             # One broken cfg of a third party must not hide the others.
-            click.echo(f"zoo: warning: {error}", err=True)
+            say(f"warning: {error}")
             continue
         row["weights"] = str(entry.weights) if entry.weights else None
         row["cfg"] = str(entry.cfg)
@@ -45,7 +50,7 @@ def command(pattern: str | None, as_json: bool) -> None:
         _print_table(rows)
     else:
         what = "no network is installed" if pattern is None else "no network matches"
-        click.echo(f"zoo: {what} {pattern or ''}".rstrip(), err=True)
+        say(f"{what} {pattern or ''}".rstrip())
 
 
 def _matches(name: str, pattern: str | None) -> bool:
@@ -73,7 +78,7 @@ def _measure(cfg: Any) -> dict[str, Any]:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from zoo.tables import count, table
 
-    click.echo(
+    print_text(
         table(
             ("name", "family", "scale", "parameters", "GFLOP/MP", "weights"),
             [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli._common import print_text, say
 from zoo.cli._families import option_of
 from zoo.errors import PluginError, did_you_mean
 
@@ -72,7 +73,7 @@ def command(ctx: click.Context) -> None:
     chosen for one of them.
     """
     if ctx.invoked_subcommand is None:
-        click.echo(ctx.get_help())
+        print_text(ctx.get_help())
 
 
 def _command_of(family: type[Family]) -> click.Command:
@@ -118,8 +119,7 @@ def _write(
     else:
         with atomic_write(target) as file:
             file.write(text.encode())
-    click.echo(
+    say(
         f"{output if target else family.name}: {len(network)} layers, "
-        f"{network.parameter_count:,} parameters",
-        err=True,
+        f"{network.parameter_count:,} parameters"
     )

@@ -7,7 +7,11 @@ from typing import Any
 
 import click
 
-from zoo.cli._common import json_option, print_json
+from zoo.cli._common import (
+    json_option,
+    print_json,
+    print_text,
+)
 
 __all__ = ["command"]
 
@@ -71,7 +75,7 @@ def _rows(found: Any, check: bool) -> list[dict[str, Any]]:
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from zoo.tables import table
 
-    click.echo(
+    print_text(
         table(
             ("registry", "name", "aliases", "from", "status"),
             [

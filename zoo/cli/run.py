@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -17,6 +16,8 @@ from zoo.cli._common import (
     device_option,
     on_device,
     precision_option,
+    print_json,
+    say,
     threads_option,
     weights_option,
 )
@@ -169,7 +170,7 @@ def command(
             failures += not _attempt(run, job, index)
             progress.reach(index + 1)
     if failures and len(jobs) > 1:
-        click.echo(f"zoo: {failures} of {len(jobs)} pictures failed", err=True)
+        say(f"{failures} of {len(jobs)} pictures failed")
     return 1 if failures else 0
 
 
@@ -251,7 +252,7 @@ def _attempt(run: _Run, job: Job, index: int) -> bool:
             "threads": run.model.kernels.threads,
             "error": error,
         }
-        click.echo(json.dumps(record, ensure_ascii=False))
+        print_json(record, indent=None)
         sys.stdout.flush()
     return error is None
 

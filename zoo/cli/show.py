@@ -12,6 +12,7 @@ from zoo.cli._common import (
     json_option,
     precision_option,
     print_json,
+    print_text,
     threads_option,
 )
 
@@ -62,6 +63,7 @@ def command(
     from zoo.checkpoints.cards import card_of, read_card
     from zoo.network import Network
     from zoo.summary import summarize
+    from zoo.tables import printable
 
     path = find_cfg(network)
     built = Network.read(path, lenient=lenient)
@@ -77,11 +79,12 @@ def command(
             summary.as_dict() | {"weights_file": str(weights) if weights else None}
         )
         return
-    click.echo(str(summary))
-    click.echo(f"trained weights: {weights or 'none found beside the cfg'}")
+    print_text(str(summary))
+    found = printable(str(weights)) if weights else "none found beside the cfg"
+    print_text(f"trained weights: {found}")
     card = card_of(weights) if weights is not None else None
     if card is not None:
-        click.echo(str(read_card(card)))
+        print_text(printable(str(read_card(card))))
 
 
 def _show_plan(
@@ -98,7 +101,7 @@ def _show_plan(
     from zoo.engine import Plan
     from zoo.machine.memory import default_limit, parse_size
     from zoo.plugins import select
-    from zoo.tables import mebibytes, table
+    from zoo.tables import mebibytes, printable, table
 
     network.trained = True
     limit = default_limit() if max_memory is None else parse_size(max_memory)
@@ -136,14 +139,14 @@ def _show_plan(
         for step in steps
     ]
     header = ("layers", "operation", "algorithm", "rows", "MiB", "weights", "GFLOP")
-    click.echo(table(header, rows, "lllrrrr"))
+    print_text(table(header, rows, "lllrrrr"))
     plural = "s" if kernels.threads != 1 else ""
-    click.echo(
-        f"\n{network.source}: {width}x{height} on {kernels.name}, "
+    print_text(
+        f"\n{printable(network.source)}: {width}x{height} on {kernels.name}, "
         f"{kernels.instruction_set}, {kernels.threads} thread{plural}, {precision}: "
         f"{plan.cutting}"
     )
-    click.echo(
+    print_text(
         f"{sum(step.operations for step in steps) / 1e9:,.1f} GFLOP in {len(steps)} "
         f"steps; {mebibytes(plan.memory)} MiB beside the weights, the picture and the "
         f"result, which are held in full ({mebibytes(limit)} MiB allowed)"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import sys
 from collections.abc import Callable, Iterator
@@ -13,7 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from zoo.cli._common import backend_option, device_option, on_device, threads_option
+from zoo.cli._common import (
+    backend_option,
+    device_option,
+    on_device,
+    print_json,
+    print_text,
+    say,
+    threads_option,
+)
 from zoo.train.options import TrainingOptions
 
 if TYPE_CHECKING:
@@ -121,35 +128,31 @@ def command(
             options,
             from_weights=from_weights,
             from_cfg=from_cfg,
-            say=_say,
+            say=say,
         )
     else:
         raise UsageError("training needs CFG, --data and --output, or --resume")
 
     def put(entry: dict[str, Any]) -> None:
-        click.echo(json.dumps(plain_entry(entry)))
+        print_json(plain_entry(entry), indent=None)
 
     with closing(session):
-        session.prepare(_say, put if as_json else None)
+        session.prepare(say, put if as_json else None)
         try:
             with _display(session) as show:
                 session.trainer.report = show
                 session.trainer.run(seconds=None if minutes is None else 60 * minutes)
         except KeyboardInterrupt:
-            _say(session.conclusion())
+            say(session.conclusion())
             if as_json:
                 put(session.summary())
             raise
         conclusion = session.conclusion()
         if as_json:
-            _say(conclusion)
+            say(conclusion)
             put(session.summary())
         else:
-            click.echo(conclusion)
-
-
-def _say(text: str) -> None:
-    click.echo(f"zoo: {text}", err=True)
+            print_text(conclusion)
 
 
 @contextmanager
@@ -172,7 +175,7 @@ def _display(session: Session) -> Iterator[Callable[[Report], None]]:
             elif report.update % every == 0 or report.update == total:
                 left = (total - report.update) * report.seconds_per_update
                 figures = [*_figures(report), f"{_duration(left)} left"]
-                _say(f"{report.update}/{total} updates: {', '.join(figures)}")
+                say(f"{report.update}/{total} updates: {', '.join(figures)}")
 
         yield show
 
