@@ -17,7 +17,7 @@ from zoo.engine import Plan, Progress
 from zoo.errors import ShapeError, UsageError
 from zoo.layers.base import Layer
 from zoo.machine.memory import default_limit, parse_size
-from zoo.network import Network
+from zoo.network import Network, only
 from zoo.pixels import NonFinite, Picture, as_batch, finite, prepare, restore, unbatched
 from zoo.plugins import Kernels, Precision, select
 from zoo.program.operations import Cache
@@ -104,7 +104,7 @@ class Model:
         nan: NonFinite = "refuse",
         as_float: bool = False,
         progress: Progress | None = None,
-    ) -> NDArray[Any]:
+    ) -> Any:
         """Run the network on a picture or a batch of pictures.
 
         Parameters
@@ -131,7 +131,8 @@ class Model:
         -------
         ndarray
             Of the input's type and number of axes. Integers are rounded and
-            clipped; floats are neither.
+            clipped; floats are neither. Of a network with several outputs, a tuple
+            of them.
 
         Raises
         ------
@@ -146,6 +147,11 @@ class Model:
                 f"{', '.join(get_args(Channels))}, nan of "
                 f"{', '.join(get_args(NonFinite))}"
             )
+        if len(self.network.outputs) > 1 and (channels == "each" or nan == "keep"):
+            raise UsageError(
+                f"{self.network.source} has several outputs; channels='each' and "
+                f"nan='keep' are for networks with one"
+            )
         if channels == "each":
             return self._each_channel(image, white, nan, as_float, progress)
         batch, picture = as_batch(image, self.network.pixels, white)
@@ -157,6 +163,19 @@ class Model:
         if result is None:
             x, _ = prepare(batch, self.network.pixels, picture.white)
             y = plan(x, progress)
+            if len(self.network.outputs) > 1:
+                # Two outputs may be one array, and restore writes to its argument.
+                return only(
+                    [
+                        restore(
+                            output.copy(),
+                            self.network.pixels,
+                            picture,
+                            as_float=as_float,
+                        )
+                        for output in y
+                    ]
+                )
             kept = picture._replace(ndim=4)
             result = restore(y, self.network.pixels, kept, as_float=as_float)
         elif not as_float:
@@ -220,6 +239,28 @@ class Model:
                 )
             results.append(one)
         return np.concatenate(results, axis=-1)
+
+    def values(
+        self,
+        image: NDArray[Any],
+        *,
+        white: float | None = None,
+        progress: Progress | None = None,
+    ) -> Any:
+        """What the network gives for a picture, as it is: not brought back to pixels.
+
+        Parameters
+        ----------
+        image, white, progress
+            See :meth:`__call__`.
+
+        Returns
+        -------
+        ndarray, float32, N x H' x W' x C'
+            Of a network with several outputs, a tuple of them.
+        """
+        x, _ = prepare(image, self.network.pixels, white)
+        return self.plan(x.shape[1], x.shape[2])(x, progress)
 
     def plan(self, height: int, width: int) -> Plan:
         """The plan for pictures of one size; the last few are kept.

@@ -29,7 +29,7 @@ from zoo.plugins import Kernels, select
 from zoo.registry import registry
 from zoo.shapes import Shape
 
-__all__ = ["INPUT", "Network"]
+__all__ = ["INPUT", "Network", "only"]
 
 _HEADS = ("net", "network")
 
@@ -65,6 +65,9 @@ class Network:
         The section name of each layer.
     sources : list of tuple of int
         Indices of the layers that feed each layer; -1 is the input.
+    outputs : tuple of int
+        Indices of the layers that are the network's outputs, in order: those that no
+        other layer reads. Most networks have one, the last layer.
     stop : int
         Index of the last layer with ``stopbackward=1``, or -1: gradients go back no
         further, and up to it training computes what inference computes.
@@ -101,6 +104,7 @@ class Network:
             self.layers.append(layer)
             self.kinds.append(section.kind)
             self.sources.append(_links(layer, index, section))
+        self.outputs = self._outputs()
         self.stop = max(
             (
                 index
@@ -265,6 +269,14 @@ class Network:
         line = self.sections[index + 1].line
         return f"{self.source}:{line}: layer {index} [{self.kinds[index]}]"
 
+    def _outputs(self) -> tuple[int, ...]:
+        read = {source for sources in self.sources for source in sources}
+        return tuple(
+            index
+            for index, layer in enumerate(self.layers)
+            if index not in read or layer.is_output
+        )
+
     def _build(self) -> None:
         """Allocate parameters; refuse those whose size depends on an open size."""
         height, width = self.nominal_size
@@ -321,7 +333,7 @@ class Network:
         kernels: Kernels | None = None,
         training: bool = False,
         after_layer: Callable[[int], None] | None = None,
-    ) -> Array:
+    ) -> Any:
         """Run layer by layer.
 
         Parameters
@@ -338,6 +350,7 @@ class Network:
         Returns
         -------
         ndarray, float32, N x H' x W' x C'
+            Of a network with several :attr:`outputs`, a tuple of them.
 
         Raises
         ------
@@ -359,13 +372,11 @@ class Network:
                 training=training and index > self.stop,
             )
             for source in set(sources):
-                if last_use[source] == index:
+                if last_use[source] == index and source not in self.outputs:
                     del outputs[source]
-            if index not in last_use and index < len(self.layers) - 1:
-                del outputs[index]  # nobody reads it
             if after_layer is not None:
                 after_layer(index)
-        return outputs[len(self.layers) - 1]
+        return only([outputs[index] for index in self.outputs])
 
     def last_uses(self) -> dict[int, int]:
         """For every layer that is read, the last layer that reads it."""
@@ -377,7 +388,7 @@ class Network:
 
     def backward(
         self,
-        delta: Array,
+        delta: Array | Sequence[Array | None],
         *,
         kernels: Kernels | None = None,
         layer: int | None = None,
@@ -386,12 +397,13 @@ class Network:
 
         Parameters
         ----------
-        delta : ndarray
-            Gradient of the cost with respect to the output.
+        delta : ndarray, or sequence of ndarray
+            Gradient of the cost with respect to the output; of a network with several
+            :attr:`outputs`, one for each, None where it does not matter.
         kernels : Kernels, optional
             A back end; by default what :func:`zoo.plugins.select` finds.
         layer : int, optional
-            The layer whose output is meant; by default the last.
+            The layer whose output is meant, with one delta; by default the outputs.
 
         Returns
         -------
@@ -413,7 +425,7 @@ class Network:
 
     def backward_parameters(
         self,
-        delta: Array,
+        delta: Array | Sequence[Array | None],
         *,
         kernels: Kernels | None = None,
         layer: int | None = None,
@@ -426,11 +438,16 @@ class Network:
         self._back(delta, kernels or select(), layer, for_input=False)
 
     def _back(
-        self, delta: Array, kernels: Kernels, layer: int | None, *, for_input: bool
+        self,
+        delta: Array | Sequence[Array | None],
+        kernels: Kernels,
+        layer: int | None,
+        *,
+        for_input: bool,
     ) -> dict[int, Array]:
-        start = len(self.layers) - 1 if layer is None else layer
         wanted = self._wanted(for_input)
-        deltas: dict[int, Array] = {start: delta}
+        deltas = self._first_deltas(delta, layer)
+        start = max(deltas)
         del delta
         own: set[int] = set()  # sources whose gradient is nobody else's array
         for index in reversed(range(start + 1)):
@@ -446,6 +463,32 @@ class Network:
                 self.layers[index].gradients = {}
             if not for_input:
                 self.layers[index].forget()
+        return deltas
+
+    def _first_deltas(
+        self, delta: Array | Sequence[Array | None], layer: int | None
+    ) -> dict[int, Array]:
+        """The gradients to start from, by layer."""
+        if layer is None and len(self.outputs) == 1:
+            layer = self.outputs[0]
+        if layer is not None:
+            if not isinstance(delta, np.ndarray):
+                raise UsageError(f"layer {layer} of {self.source} takes one gradient")
+            return {layer: delta}
+        given = [delta] if isinstance(delta, np.ndarray) else list(delta)
+        if len(given) != len(self.outputs):
+            raise UsageError(
+                f"{self.source} has {len(self.outputs)} outputs (layers "
+                f"{', '.join(map(str, self.outputs))}) and {len(given)} gradients were "
+                f"given; give one for each, None where there is none"
+            )
+        deltas = {
+            index: array
+            for index, array in zip(self.outputs, given, strict=True)
+            if array is not None
+        }
+        if not deltas:
+            raise UsageError("there is no gradient to go back from")
         return deltas
 
     def _back_through(
@@ -490,6 +533,11 @@ class Network:
                 f"{self.source} has no weights yet; give some (--weights FILE, or "
                 f"weights=FILE of zoo.load), or train it (`zoo train`)"
             )
+
+
+def only(arrays: Sequence[Array]) -> Any:
+    """The one output of a network, or a tuple of its several ones."""
+    return arrays[0] if len(arrays) == 1 else tuple(arrays)
 
 
 def _add_gradient(

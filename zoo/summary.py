@@ -68,6 +68,8 @@ class Summary:
         Height, width and channels of the picture.
     scale : float
         Output rows per input row.
+    outputs : tuple of int
+        Indices of the layers that are outputs; mostly the last alone.
     layers : tuple of LayerSummary
     parameters : int
         Number of learned values, biases included.
@@ -87,6 +89,7 @@ class Summary:
     source: str
     input: tuple[int, int, int]
     scale: float
+    outputs: tuple[int, ...]
     layers: tuple[LayerSummary, ...]
     parameters: int
     weights: int
@@ -123,8 +126,7 @@ class Summary:
         height, width, channels = self.input
         total = (
             f"{printable(self.source)}: input {height}x{width}x{channels} "
-            f"(rows x columns x channels), output "
-            f"{'x'.join(map(str, self.layers[-1].shape))}, scale {self.scale:g}\n"
+            f"(rows x columns x channels), {self._outputs_text()}\n"
             f"parameters {count(self.parameters)} "
             f"(weights alone {count(self.weights)}), "
             f"{self.operations / 1e9:,.1f} GFLOP "
@@ -134,6 +136,15 @@ class Summary:
             f"parameters {mebibytes(_FLOAT_BYTES * self.parameters)}"
         )
         return f"{table(header, rows, align='rllrrrrr')}\n\n{total}"
+
+    def _outputs_text(self) -> str:
+        """What comes out, for people."""
+        shapes = {i: "x".join(map(str, self.layers[i].shape)) for i in self.outputs}
+        if len(shapes) == 1:
+            return f"output {shapes[self.outputs[0]]}, scale {self.scale:g}"
+        return "outputs " + ", ".join(
+            f"{shape} (layer {index})" for index, shape in shapes.items()
+        )
 
 
 def summarize(network: Network, height: int, width: int) -> Summary:
@@ -176,6 +187,7 @@ def summarize(network: Network, height: int, width: int) -> Summary:
         source=network.source,
         input=(height, width, network.pixels.channels),
         scale=network.scale,
+        outputs=network.outputs,
         layers=layers,
         parameters=network.parameter_count,
         weights=sum(
@@ -248,10 +260,8 @@ def _live_memory(
         alive[index] = shape.size
         memory.append(_FLOAT_BYTES * sum(alive.values()))
         for source in set(network.sources[index]):
-            if last_use[source] == index:
+            if last_use[source] == index and source not in network.outputs:
                 del alive[source]
-        if index not in last_use:
-            del alive[index]  # nobody reads it
     return memory
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
+
+import numpy as np
 
 from zoo.layers.base import Array, Layer
 from zoo.network import INPUT, Network
@@ -10,7 +13,7 @@ from zoo.plugins import Kernels
 from zoo.program.operations import Opaque, Operation, Program, Step
 from zoo.shapes import Shape
 
-__all__ = ["lower"]
+__all__ = ["lower", "packed", "unpacked"]
 
 
 def lower(network: Network, height: int, width: int, kernels: Kernels) -> Program:
@@ -42,6 +45,34 @@ def lower(network: Network, height: int, width: int, kernels: Kernels) -> Progra
         )
     program.output = value_of[len(network) - 1]
     return program
+
+
+def packed(program: Program, values: Sequence[int]) -> Program:
+    """The program with several outputs, one after the other in a single row.
+
+    A compiled plan has one output. What several of them cost is one copy, and that
+    all of them are made whole: the work is not cut into bands.
+    """
+    total = sum(program.shapes[value].size for value in values)
+    shapes = [*program.shapes, Shape(1, 1, total)]
+    step = Step(Opaque(_in_a_row, "outputs"), tuple(values), len(shapes) - 1, ())
+    return Program(shapes, [*program.steps, step], len(shapes) - 1)
+
+
+def unpacked(row: Array, shapes: Sequence[Shape]) -> list[Array]:
+    """The outputs that :func:`packed` put in a row."""
+    ends = np.cumsum([shape.size for shape in shapes])[:-1]
+    return [
+        np.ascontiguousarray(part).reshape(len(row), *shape)
+        for part, shape in zip(
+            np.split(row.reshape(len(row), -1), ends, axis=1), shapes, strict=True
+        )
+    ]
+
+
+def _in_a_row(*outputs: Array) -> Array:
+    rows = [output.reshape(len(output), 1, 1, -1) for output in outputs]
+    return np.concatenate(rows, axis=3)
 
 
 def _opaque(layer: Layer, name: str, kernels: Kernels) -> Operation:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.engine.lowering import lower
+from zoo.engine.lowering import lower, packed, unpacked
 from zoo.errors import MemoryLimitError
 from zoo.layers.base import Array
 from zoo.machine.memory import amount
-from zoo.network import INPUT, Network
+from zoo.network import INPUT, Network, only
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
 from zoo.program.fusion import fuse
@@ -87,8 +87,11 @@ class Plan:
     def _compile(self, memory: int | None, cache: Cache | None) -> Compiled | None:
         if type(self.kernels).compile is Kernels.compile:
             return None  # spare the work: this back end never compiles
-        program = fuse(lower(self.network, self.height, self.width, self.kernels))
-        program = recompute(program)
+        program = lower(self.network, self.height, self.width, self.kernels)
+        if len(self.network.outputs) > 1:
+            # Value 0 is the input, and every layer makes the next one.
+            program = packed(program, [index + 1 for index in self.network.outputs])
+        program = recompute(fuse(program))
         return self.kernels.compile(program, memory, cache, self.precision)
 
     @cached_property
@@ -103,7 +106,7 @@ class Plan:
             sizes[index] = output.size
             peak = max(peak, sum(sizes.values()))
             for source in set(self.network.sources[index]):
-                if last_use[source] == index:
+                if last_use[source] == index and source not in self.network.outputs:
                     del sizes[source]
         return 4 * peak
 
@@ -162,8 +165,10 @@ class Plan:
         ndarray, N x H' x W' x C', or None
         """
         pixels, shape = self.network.pixels, self._flow[-1][1]
-        if self.compiled is None or (
-            pixels.denormalize and shape.channels != pixels.channels
+        if (
+            self.compiled is None
+            or len(self.network.outputs) > 1
+            or (pixels.denormalize and shape.channels != pixels.channels)
         ):
             return None
         channels = 1 if picture.is_gray else shape.channels
@@ -184,7 +189,7 @@ class Plan:
         done = self.compiled.run_pixels(batch, load, store, result, progress)
         return result if done else None
 
-    def __call__(self, x: Array, progress: Progress | None = None) -> Array:
+    def __call__(self, x: Array, progress: Progress | None = None) -> Any:
         """Run.
 
         Parameters
@@ -197,9 +202,14 @@ class Plan:
         Returns
         -------
         ndarray, float32, N x H' x W' x C'
+            Of a network with several outputs, a tuple of them.
         """
         if self.compiled is not None:
-            return self.compiled(x, progress)
+            y = self.compiled(x, progress)
+            outputs = self.network.outputs
+            if len(outputs) == 1:
+                return y
+            return only(unpacked(y, [self._flow[index][1] for index in outputs]))
         after_layer = None
         if progress is not None:
             # One more for each, so that layers without operations count too.

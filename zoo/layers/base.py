@@ -78,6 +78,8 @@ class Layer:
 
     summary: ClassVar[str] = ""
     """One line for ``zoo layers``."""
+    is_output: ClassVar[bool] = False
+    """Whether the layer is an output of its network though another one reads it."""
     keys: ClassVar[tuple[Key, ...]] = ()
     """The cfg keys that this layer understands."""
 

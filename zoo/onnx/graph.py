@@ -42,7 +42,14 @@ from zoo.program.operations import (
 if TYPE_CHECKING:
     import onnx
 
-__all__ = ["INPUT_NAME", "OPSET", "OUTPUT_NAME", "program_of", "to_onnx"]
+__all__ = [
+    "INPUT_NAME",
+    "OPSET",
+    "OUTPUT_NAME",
+    "output_names",
+    "program_of",
+    "to_onnx",
+]
 
 OPSET = 18
 INPUT_NAME = "input"
@@ -74,7 +81,8 @@ def to_onnx(
     Returns
     -------
     onnx.ModelProto
-        Checked; opset 18, input ``input``, output ``output``.
+        Checked; opset 18, input ``input``, output ``output``. Of a network with
+        several outputs each is named by its section and index: ``yolo_121``.
 
     Raises
     ------
@@ -104,7 +112,7 @@ def to_onnx(
         shape = [batch or "batch", channels, rows, columns]
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
 
-    first, last = program.shapes[0], program.shapes[program.output]
+    first = program.shapes[0]
     graph = helper.make_graph(
         [
             helper.make_node(node.kind, list(node.inputs), [node.output], **node.keys)
@@ -114,10 +122,14 @@ def to_onnx(
         [declare(INPUT_NAME, first.channels, height or "height", width or "width")],
         [
             declare(
-                OUTPUT_NAME,
-                last.channels,
-                last.height if height else "output_height",
-                last.width if width else "output_width",
+                name,
+                shape.channels,
+                shape.height if height else f"{name}_height",
+                shape.width if width else f"{name}_width",
+            )
+            for name, shape in (
+                (name, program.shapes[index + 1])
+                for index, name in output_names(network).items()
             )
         ],
         [
@@ -141,6 +153,14 @@ def to_onnx(
     )
     onnx.checker.check_model(model)
     return model
+
+
+def output_names(network: Network) -> dict[int, str]:
+    """Name of each output in the model, by its layer."""
+    if len(network.outputs) == 1:
+        return {network.outputs[0]: OUTPUT_NAME}
+    kinds = network.canonical_kinds
+    return {index: f"{kinds[index]}_{index}" for index in network.outputs}
 
 
 def program_of(network: Network, height: int | None, width: int | None) -> Program:
@@ -237,7 +257,9 @@ class _Writer:
                 raise UsageError(
                     f"{self.network.where(index)}: {error} cannot be written as ONNX"
                 ) from None
-        self.nodes.append(_Node("Identity", (names[program.output],), OUTPUT_NAME, {}))
+        for index, name in output_names(self.network).items():
+            # Value 0 is the input, and every layer makes the next one.
+            self.nodes.append(_Node("Identity", (names[index + 1],), name, {}))
 
     # -- pieces ------------------------------------------------------------
 

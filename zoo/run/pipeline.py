@@ -55,7 +55,7 @@ def super_resolve(
     Returns
     -------
     Image
-        Of the same type of pixels, with the same metadata. Integers are rounded
+        Made by the network's last output. Of the same type of pixels, with the same metadata. Integers are rounded
         (halves to even) and clipped; floats are neither. Gray stays gray.
 
     Raises
@@ -76,7 +76,7 @@ def super_resolve(
     color = image.pixels if image.alpha is None else bleed(image.pixels, image.alpha)
 
     def run(part: NDArray[Any], report: Progress | None) -> Floats:
-        result = model(part, white=given, as_float=True, progress=report)
+        result = _picture(model(part, white=given, as_float=True, progress=report))
         return result if result.ndim == 3 else result[..., None]
 
     def forward(part: NDArray[Any]) -> Floats:
@@ -85,7 +85,7 @@ def super_resolve(
         return run(part, progress)
 
     if way != "luma" and not use_ensemble:
-        large = model(color, white=given, progress=progress)
+        large = _picture(model(color, white=given, progress=progress))
         large = large if large.ndim == 3 else large[..., None]
     else:
         large = _luma(forward, color, given) if way == "luma" else forward(color)
@@ -100,6 +100,11 @@ def super_resolve(
     return image.with_pixels(
         large if large.dtype == image.dtype else quantize(large, image.dtype), alpha
     )
+
+
+def _picture(result: Any) -> NDArray[Any]:
+    """What is written of a network with several outputs: the last, the final one."""
+    return result[-1] if isinstance(result, tuple) else result
 
 
 def color_handling(pixels: PixelFormat, image: Image) -> str:

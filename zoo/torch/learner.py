@@ -24,12 +24,14 @@ from zoo.train.costs import cost_named, gradient_start
 from zoo.train.learner import (
     LearnerState,
     Outcome,
+    Truth,
     checked_batch,
     layers_that_learn,
     parts_of,
     random_states,
     restore_random_states,
     slots_for,
+    targets,
     training_arrays,
 )
 from zoo.train.recipe import Recipe
@@ -140,24 +142,24 @@ class TorchLearner:
     ) -> Outcome:
         """Learn from one batch of patches."""
         x, t = training_arrays(low, high, self.network.pixels)
-        return self.learn(x, t, rate, limit)
+        return self.learn(x, targets(self.network, x, t), rate, limit)
 
     def learn(
-        self, x: Array, t: Array, rate: float, limit: float = math.inf
+        self, x: Array, t: Truth, rate: float, limit: float = math.inf
     ) -> Outcome:
         """Learn from any input x and the output t that it should give."""
-        x, t = checked_batch(self.network, x, t)
+        x, truths = checked_batch(self.network, x, t)
         statistics = self.statistics.clone()
         outcome = Outcome(math.nan, math.nan, False)
         try:
-            outcome = self._learn(x, t, rate, limit)
+            outcome = self._learn(x, truths, rate, limit)
         finally:
             if not outcome.applied:
                 # The forward has moved them, maybe to NaN, which would stay for good.
                 self.statistics.copy_(statistics)
         return outcome
 
-    def _learn(self, x: Array, t: Array, rate: float, limit: float) -> Outcome:
+    def _learn(self, x: Array, t: list[Array], rate: float, limit: float) -> Outcome:
         cost = self._cost_and_gradient(x, t)
         with torch.no_grad():
             figures = torch.stack([cost, torch.linalg.norm(self.gradient)])
@@ -177,17 +179,26 @@ class TorchLearner:
                 self.optimizer.step(name, trained, gradient, group.factor)
         return Outcome(loss, norm, True)
 
-    def _cost_and_gradient(self, x: Array, t: Array) -> Tensor:
+    def _cost_and_gradient(self, x: Array, t: list[Array]) -> Tensor:
         """The cost; PyTorch adds up the gradients of the parts of the batch."""
         self.gradient.zero_()
         total = torch.zeros((), device=self.device)
         for part in parts_of(len(x), self.recipe.subdivisions):
-            y, entry = self.module.run(self._tensor(x[part]), self.start)
+            outputs = self.network.outputs
+            entries = (self.start,) if len(outputs) == 1 else outputs
+            made = self.module.run(self._tensor(x[part]), (*outputs, *entries))
             with torch.no_grad():
-                cost, delta = self.cost(y, self._tensor(t[part]))
+                costs = [
+                    self.cost(y, self._tensor(truth[part]))
+                    for y, truth in zip(made[: len(outputs)], t, strict=True)
+                ]
             share = (part.stop - part.start) / len(x)
-            entry.backward(delta * (self.factor * share))
-            total += cost * share
+            torch.autograd.backward(
+                made[len(outputs) :],
+                [delta * (self.factor * share) for _, delta in costs],
+            )
+            for cost, _ in costs:
+                total += cost * share
         return total
 
     def _tensor(self, array: Array) -> Tensor:

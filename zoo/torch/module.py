@@ -7,6 +7,9 @@ inside, in the same memory.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -51,15 +54,18 @@ class NetworkModule(torch.nn.Module):
                 else:
                     self.register_buffer(key, value)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Run on pictures, N x H x W x C, normalised as [net] says."""
-        return self.run(x, len(self._functions) - 1)[0]
+    def forward(self, x: Tensor) -> Any:
+        """Run on pictures, N x H x W x C, normalised as [net] says.
 
-    def run(self, x: Tensor, kept: int) -> tuple[Tensor, Tensor]:
-        """As :meth:`forward`: the output, and that of layer number ``kept``."""
+        Of a network with several outputs, a tuple of them.
+        """
+        found = self.run(x, self.network.outputs)
+        return found[0] if len(found) == 1 else tuple(found)
+
+    def run(self, x: Tensor, kept: Sequence[int]) -> list[Tensor]:
+        """As :meth:`forward`: the outputs of these layers; -1 is the input."""
         outputs = {INPUT: to_tensor(x)}
-        last = len(self._functions) - 1
-        found = outputs[INPUT]
+        found = {INPUT: outputs[INPUT]}
         for index, function in enumerate(self._functions):
             sources = self.network.sources[index]
             is_below = index <= self.network.stop
@@ -70,15 +76,13 @@ class NetworkModule(torch.nn.Module):
             )
             outputs[index] = y.detach() if self.training and is_below else y
             del y
-            if index == kept:
-                found = outputs[index]
+            if index in kept:
+                found[index] = outputs[index]
             for source in set(sources):
                 if self._last_use[source] == index:
                     del outputs[source]
-            if index not in self._last_use and index < last:
-                del outputs[index]
-        y = to_images(outputs[last])
-        return y, y if kept == last else to_images(found)
+        images = {index: to_images(found[index]) for index in kept}
+        return [images[index] for index in kept]
 
     def _tensors_of(self, index: int) -> Tensors:
         kind = self.network.canonical_kinds[index]

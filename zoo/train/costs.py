@@ -201,6 +201,11 @@ def gradient_start(network: Network, name: str) -> tuple[int, float]:
     name = plain_name(name)
     if name not in JOINT:
         return len(network) - 1, 1.0
+    if len(network.outputs) > 1:
+        raise UsageError(
+            f"the cost {name} needs one output and {network.source} has "
+            f"{len(network.outputs)} (layers {', '.join(map(str, network.outputs))})"
+        )
     last, factor = len(network) - 1, 1.0
     while last > 0 and isinstance(ending := network[last], CostLayer):
         factor *= ending.scale

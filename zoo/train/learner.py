@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple, Protocol
@@ -25,6 +26,7 @@ __all__ = [
     "LearnerState",
     "NetworkLearner",
     "Outcome",
+    "Truth",
     "checked_batch",
     "layers_that_learn",
     "parts_of",
@@ -32,10 +34,12 @@ __all__ = [
     "require_pictures",
     "restore_random_states",
     "slots_for",
+    "targets",
     "training_arrays",
 ]
 
 Pixels = NDArray[np.uint8]
+Truth = Array | Sequence[Array]
 
 # The luma of zoo.run.pipeline, which gives networks of color=y their pictures.
 _LUMA = (0.299, 0.587, 0.114)
@@ -150,10 +154,10 @@ class NetworkLearner:
     ) -> Outcome:
         """Learn from one batch; see :class:`Learner`."""
         x, t = training_arrays(low, high, self.network.pixels)
-        return self.learn(x, t, rate, limit)
+        return self.learn(x, targets(self.network, x, t), rate, limit)
 
     def learn(
-        self, x: Array, t: Array, rate: float, limit: float = math.inf
+        self, x: Array, t: Truth, rate: float, limit: float = math.inf
     ) -> Outcome:
         """Learn from any input x and the output t that it should give.
 
@@ -161,10 +165,12 @@ class NetworkLearner:
         ----------
         x : ndarray, float32, N x H x W x C
         t : ndarray, float32, the output's shape
+            Of a network with several outputs a sequence of them; the loss is the sum
+            of the costs of all.
         rate, limit
             See :class:`Learner`.
         """
-        x, t = checked_batch(self.network, x, t)
+        x, truths = checked_batch(self.network, x, t)
         statistics = [
             (array, array.copy())
             for layer in self.network.layers
@@ -173,7 +179,7 @@ class NetworkLearner:
         ]
         outcome = Outcome(math.nan, math.nan, False)
         try:
-            outcome = self._learn(x, t, rate, limit)
+            outcome = self._learn(x, truths, rate, limit)
         finally:
             self._drop_gradients()
             if not outcome.applied:
@@ -182,7 +188,7 @@ class NetworkLearner:
                     array[...] = before
         return outcome
 
-    def _learn(self, x: Array, t: Array, rate: float, limit: float) -> Outcome:
+    def _learn(self, x: Array, t: list[Array], rate: float, limit: float) -> Outcome:
         loss = self._loss_and_gradients(x, t, limit)
         if not loss <= limit or not math.isfinite(loss):
             return Outcome(loss, math.nan, False)
@@ -196,7 +202,7 @@ class NetworkLearner:
         self.network.update(self.optimizer)
         return Outcome(loss, norm, True)
 
-    def _loss_and_gradients(self, x: Array, t: Array, limit: float) -> float:
+    def _loss_and_gradients(self, x: Array, t: list[Array], limit: float) -> float:
         """The loss; the layers hold its gradients unless it is a bad one.
 
         Costs are means over the batch, so those of its parts add up by their sizes,
@@ -208,14 +214,25 @@ class NetworkLearner:
         for part in parts:
             share = (part.stop - part.start) / len(x)
             y = network.forward(x[part], kernels=self.kernels, training=True)
-            loss_of_part, delta = self.cost(y, t[part])
-            loss += share * loss_of_part
+            outputs = [y] if len(t) == 1 else y
+            costs = [
+                self.cost(y, truth[part]) for y, truth in zip(outputs, t, strict=True)
+            ]
+            loss += share * sum(cost for cost, _ in costs)
             is_last = part is parts[-1]
             if not math.isfinite(loss) or (is_last and not loss <= limit):
                 return loss
+            deltas = [delta for _, delta in costs]
             if share * self.factor != 1:
-                delta = delta * delta.dtype.type(share * self.factor)
-            network.backward_parameters(delta, kernels=self.kernels, layer=self.start)
+                deltas = [
+                    delta * delta.dtype.type(share * self.factor) for delta in deltas
+                ]
+            if len(t) == 1:
+                network.backward_parameters(
+                    deltas.pop(), kernels=self.kernels, layer=self.start
+                )
+            else:
+                network.backward_parameters(deltas, kernels=self.kernels)
             if len(parts) > 1:
                 for layer, known in zip(network.layers, sums, strict=True):
                     _add(known, layer.gradients)
@@ -290,7 +307,7 @@ def layers_that_learn(network: Network) -> list[int]:
         frozen.
     """
     reached: set[int] = set()
-    todo = [len(network) - 1]
+    todo = [*network.outputs]
     while todo:
         index = todo.pop()
         if index != INPUT and index not in reached:
@@ -322,27 +339,69 @@ def layers_that_learn(network: Network) -> list[int]:
     return learning
 
 
-def checked_batch(network: Network, x: Array, t: Array) -> tuple[Array, Array]:
-    """An input and the truth for it, contiguous and of the type of the weights.
+def targets(network: Network, x: Array, t: Array) -> Truth:
+    """The truth for each output, from that for the largest.
+
+    Smaller outputs learn from means over whole cells of pixels (what resizing by
+    area gives); a network with one output from t itself.
+
+    Raises
+    ------
+    ShapeError
+        If an output is no whole part of the truth.
+    """
+    if len(network.outputs) == 1:
+        return t
+    shapes = network.shapes_for(x)
+    found = []
+    for index in network.outputs:
+        height, width, channels = shapes[index]
+        cell = t.shape[1] // height
+        if t.shape[1:] != (height * cell, width * cell, channels):
+            raise ShapeError(
+                f"{network.where(index)} is an output of {shapes[index]}, which is no "
+                f"whole part of the {t.shape[1]}x{t.shape[2]}x{t.shape[3]} that it "
+                f"should learn"
+            )
+        cells = t.reshape(len(t), height, cell, width, cell, channels)
+        found.append(t if cell == 1 else cells.mean(axis=(2, 4), dtype=t.dtype))
+    return found
+
+
+def checked_batch(network: Network, x: Array, t: Truth) -> tuple[Array, list[Array]]:
+    """An input and the truths for its outputs, contiguous, of the weights' type.
 
     Raises
     ------
     ShapeError
         If the network cannot learn from these arrays.
     """
-    if x.dtype.kind != "f" or t.dtype.kind not in "fiub":
-        raise ShapeError(
-            f"learning takes arrays of float32, not input {x.dtype} and truth {t.dtype}"
-        )
-    shape = network.shapes_for(x)[-1]
+    truths = [t] if isinstance(t, np.ndarray) else list(t)
+    for truth in truths:
+        if x.dtype.kind != "f" or truth.dtype.kind not in "fiub":
+            raise ShapeError(
+                f"learning takes arrays of float32, not input {x.dtype} and truth "
+                f"{truth.dtype}"
+            )
+    shapes = network.shapes_for(x)
     if not len(x):
         raise ShapeError("there is nothing to learn from a batch of no pictures")
-    if t.shape != (len(x), *shape):
-        expected = (len(x), *shape)
-        raise ShapeError(f"prediction {expected} and truth {t.shape} differ in shape")
+    if len(truths) != len(network.outputs):
+        raise ShapeError(
+            f"{network.source} has {len(network.outputs)} outputs (layers "
+            f"{', '.join(map(str, network.outputs))}) and learns from as many truths, "
+            f"not {len(truths)}"
+        )
+    for index, truth in zip(network.outputs, truths, strict=True):
+        expected = (len(x), *shapes[index])
+        if truth.shape != expected:
+            raise ShapeError(
+                f"prediction {expected} and truth {truth.shape} differ in shape"
+            )
     kinds = [array.dtype for layer in network for array in layer.parameters.values()]
     kind = np.result_type(*kinds) if kinds else np.dtype(np.float32)
-    return np.ascontiguousarray(x, kind), np.ascontiguousarray(t, kind)
+    x = np.ascontiguousarray(x, kind)
+    return x, [np.ascontiguousarray(truth, kind) for truth in truths]
 
 
 def parts_of(count: int, parts: int) -> list[slice]:
