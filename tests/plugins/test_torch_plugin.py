@@ -413,8 +413,8 @@ def test_a_branch_that_leads_nowhere_is_an_output_to_learn(
         [pictures(tmp_path / "data")], changes=changes, backend=backend, threads=1
     )
     session = Session.start(cfg, tmp_path / "run", options)
-    session.prepare()
     with pytest.raises(ShapeError, match=r"layer 1 .* is an output of 6x6x4"):
+        session.prepare()
         session.trainer.run(until=3)
 
 
