@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import pytest
@@ -66,3 +68,61 @@ def zoo_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
         )
 
     return run
+
+
+# What may be missing on a machine that runs CI. Everything else is there, since the
+# project's own files install it, or lies in ../shared: to skip for it is to fail.
+_MAY_BE_MISSING = re.compile(
+    r"root|TensorFlow|tensorflow|openvino|ncnn|OpenCV|file system|start method"
+    r"|has no links|no git checkout|processor|instruction set|AMX|AVX|cuda|CUDA|slow"
+)
+_skips: Counter[str] = Counter()
+
+
+def _reason(report: pytest.TestReport | pytest.CollectReport) -> str:
+    where = report.longrepr
+    return str(where[2] if isinstance(where, tuple) else where).removeprefix(
+        "Skipped: "
+    )
+
+
+def _count_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Under CI a test that skips for what must be there fails."""
+    if not report.skipped or hasattr(report, "wasxfail"):
+        return
+    reason = _reason(report)
+    if "CI" in os.environ and not _MAY_BE_MISSING.search(reason):
+        report.outcome = "failed"
+        report.longrepr = f"under CI this must not be skipped: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[
+    None, pytest.TestReport, pytest.TestReport
+]:
+    report = yield
+    _count_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[
+    None, pytest.CollectReport, pytest.CollectReport
+]:
+    report = yield
+    _count_skip(report)
+    return report
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _skips[_reason(report)] += 1
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _skips:
+        terminalreporter.write_line(
+            f"{_skips.total()} tests skipped, for {len(_skips)} reasons:"
+        )
+        for reason, count in _skips.most_common():
+            terminalreporter.write_line(f"{count:6} {reason}")

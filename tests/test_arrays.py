@@ -288,7 +288,7 @@ def test_a_model_is_pickled_and_copied(tmp_path_factory, backend):
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_model_in_a_pool_of_processes(tmp_path_factory, start):
     if start not in multiprocessing.get_all_start_methods():
-        pytest.skip(f"{start} is not there")
+        pytest.skip(f"the start method {start} is not there")
     net = load(tmp_path_factory, 3, None)
     images = [picture("uint8", 3, seed) for seed in range(4)]
     expected = [net(image) for image in images]
