@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ImageError, ZooError
+from zoo.formats import formats
 from zoo.images import (
-    FORMATS,
     Image,
     Metadata,
     check_fits,
@@ -36,6 +36,7 @@ tifffile = pytest.importorskip("tifffile")
 
 RGB_PROFILE = b"\0\0\0\x80" + b"\0" * 12 + b"RGB " + bytes(range(256)) * 400
 GRAY_PROFILE = b"\0\0\0\x80" + b"\0" * 12 + b"GRAY" + b"\0" * 80
+WRITTEN = sorted(n for n, f in formats("picture").items() if f.can_write)
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 
@@ -479,7 +480,7 @@ def test_png_text_and_gamma_are_kept():
 @pytest.mark.parametrize(
     ("image", "format", "words"),
     [
-        (picture(alpha=True), "jpg", "transparency; choose png or webp or tiff or bmp"),
+        (picture(alpha=True), "jpg", "transparency; choose png or tiff or webp or bmp"),
         (picture("uint16"), "jpg", "16-bit pixels; choose png or tiff"),
         (picture("float32"), "png", "floating-point pixels; choose tiff"),
         (picture(width=17000), "webp", "17000x5 pixels"),
@@ -491,10 +492,10 @@ def test_a_format_that_cannot_hold_a_picture(image, format, words):
 
 
 def hostile():
-    good = {name: encode(picture(height=40, width=40), name) for name in FORMATS}
+    good = {name: encode(picture(height=40, width=40), name) for name in WRITTEN}
     bomb = png(100000, 100000, 8, 2, b"\0" * 100)
     yield "empty", b"", "is empty"
-    yield "text", b"hello\n" * 10, "is no picture"
+    yield "text", b"hello\n" * 10, "of no format"
     yield "bomb", bomb, "more than its"
     huge = bytearray(good["bmp"])
     struct.pack_into("<ii", huge, 18, 100000, 100000)
@@ -540,7 +541,7 @@ def test_hostile_bytes_are_refused_in_one_quiet_sentence(data, words, tmp_path, 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(sorted(FORMATS)), st.data())
+@given(st.sampled_from(WRITTEN), st.data())
 def test_damaged_bytes_never_raise_anything_else(format, data):
     content = bytearray(encode(replace(picture(), metadata=FULL), format))
     for _ in range(data.draw(st.integers(1, 4))):

@@ -1,4 +1,4 @@
-"""The five registries, all of them entry points.
+"""The registries, all of them entry points.
 
 Listing a registry imports nothing; a plugin is imported when it is first
 asked for. Built-ins are declared in setup.cfg as any third party would.
@@ -11,6 +11,7 @@ zoo.kernels     a subclass of :class:`zoo.plugins.Kernels`
 zoo.models      a subclass of :class:`zoo.models.Family`
 zoo.readers     a subclass of :class:`zoo.parsers.Reader`
 zoo.metrics     a function of two arrays that returns a float
+zoo.formats     a subclass of :class:`zoo.formats.Format`
 ==============  ====================================================
 """
 
@@ -36,7 +37,14 @@ __all__ = [
     "version_of",
 ]
 
-GROUPS = ("zoo.layers", "zoo.kernels", "zoo.models", "zoo.readers", "zoo.metrics")
+GROUPS = (
+    "zoo.layers",
+    "zoo.kernels",
+    "zoo.models",
+    "zoo.readers",
+    "zoo.metrics",
+    "zoo.formats",
+)
 
 OWN_DISTRIBUTION = "cfgzoo"
 """The distribution that declares the built-in plugins: zoo itself."""
@@ -47,6 +55,7 @@ _CONTRACTS = {
     "zoo.kernels": "zoo.plugins.base:Kernels",
     "zoo.models": "zoo.models.base:Family",
     "zoo.readers": "zoo.parsers.base:Reader",
+    "zoo.formats": "zoo.formats:Format",
 }
 """The class whose subclasses a registry takes; metrics are plain functions."""
 

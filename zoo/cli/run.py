@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,34 +20,15 @@ from zoo.cli._common import (
     threads_option,
     weights_option,
 )
-from zoo.errors import UsageError, WeightsError, ZooError
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.api import Model
-    from zoo.images import Image
+    from zoo.plugins import Precision
     from zoo.progress import Bar
-    from zoo.run.jobs import Job
+    from zoo.run.files import NetworkFile, Record
 
 __all__ = ["command"]
-
-# As in zoo.images.formats, which is not imported for the sake of --help.
-_FORMATS = ("png", "jpg", "webp", "tiff", "bmp")
-
-
-@dataclass
-class _Run:
-    """What is the same for all pictures of one call."""
-
-    model: Model
-    progress: Bar
-    use_ensemble: bool
-    white: float | None
-    quality: int | None
-    force: bool
-    skip_existing: bool
-    as_json: bool
-    verbose: bool
-    targets: set[str] = field(default_factory=set)
 
 
 @click.command(short_help="Run a network on pictures.")
@@ -65,7 +45,7 @@ class _Run:
     help="Mean over the eight turned and mirrored pictures: better, 8 times slower.",
 )
 @click.option(
-    "-f", "--format", type=click.Choice(_FORMATS), help="Format of the output."
+    "-f", "--format", metavar="NAME", help="Format of the output: png, tiff, jpg, ..."
 )
 @backend_option
 @device_option
@@ -103,7 +83,7 @@ def command(
     format: str | None,
     backend: str | None,
     device: str | None,
-    precision: str,
+    precision: Precision,
     weights: str | None,
     force: bool,
     skip_existing: bool,
@@ -128,12 +108,16 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
+    from zoo.formats import named
     from zoo.progress import bar
+    from zoo.run.files import NetworkFile, Options, run_file
     from zoo.run.jobs import check_targets, find_sources, make_jobs, require_folder
 
     _check_call(output, force, skip_existing, as_json)
+    if format is not None:
+        format = named(format).name
     sources = find_sources(images, output)
-    model, origin = _load(
+    network = NetworkFile(
         cfg,
         weights,
         backend=on_device(backend, device),
@@ -142,6 +126,7 @@ def command(
         precision=precision,
         lenient=lenient,
     )
+    model = network.load()
     jobs = make_jobs(sources, output, format, model.scale)
     if any(job.target == "-" for job in jobs):
         _check_stdout(as_json)
@@ -150,28 +135,44 @@ def command(
         require_folder(folder, create=False)
     if not (force or skip_existing):
         check_targets(jobs)
+    options = Options(network, ensemble, white, quality, force, skip_existing)
     failures = 0
     with bar(total=len(jobs), unit="picture") as progress:
         if verbose:
-            progress.say(_describe(model, cfg, origin))
-        run = _Run(
-            model,
-            progress,
-            ensemble,
-            white,
-            quality,
-            force,
-            skip_existing,
-            as_json,
-            verbose,
-            {job.target for job in jobs},
-        )
+            progress.say(_describe(model, network))
         for index, job in enumerate(jobs):
-            failures += not _attempt(run, job, index)
+            record = run_file(
+                job,
+                options,
+                model=model,
+                progress=partial(_reach, progress, index),
+                say=progress.say if verbose else None,
+            )
+            _report(record, progress.say, as_json)
+            failures += record.error is not None
             progress.reach(index + 1)
     if failures and len(jobs) > 1:
         say(f"{failures} of {len(jobs)} pictures failed")
     return 1 if failures else 0
+
+
+def _reach(progress: Bar, index: int, part: float) -> None:
+    """Show how far one picture of many is."""
+    progress.reach(index + part)
+
+
+def _report(record: Record, tell: Callable[[str], None], as_json: bool) -> None:
+    """Say what went wrong with one picture, or otherwise than might be thought."""
+    from zoo.tables import printable
+
+    for text in record.notes:
+        tell(printable(f"{record.input}: {text}"))
+    if record.error is not None:
+        debug = click.get_current_context().find_root().params.get("debug")
+        tell(f"{record.trace if debug else ''}zoo: {printable(record.error)}")
+    if as_json:
+        print_json(record.as_json(), indent=None)
+        sys.stdout.flush()
 
 
 def _check_call(
@@ -196,148 +197,13 @@ def _check_stdout(as_json: bool) -> None:
         raise UsageError("a picture does not go to a terminal; give -o FILE or a pipe")
 
 
-def _load(cfg: str, weights: str | None, **options: Any) -> tuple[Model, str | None]:
-    """The network with its weights, and where they come from."""
-    from zoo import load
-    from zoo.catalog import find_cfg, find_weights
-
-    path = find_cfg(cfg)
-    found = Path(weights) if weights is not None else find_weights(path)
-    model = load(path, found, **options)
-    if not model.network.trained:
-        raise WeightsError(
-            f"{cfg} has no weights: `zoo convert CHECKPOINT` makes them, with their "
-            f"cfg, from a published checkpoint; --weights FILE names them; trained "
-            f"weights beside the cfg with the same stem ({path.stem}.safetensors) are "
-            f"found by themselves"
-        )
-    return model, None if found is None else str(found)
-
-
-def _describe(model: Model, cfg: str, origin: str | None) -> str:
+def _describe(model: Model, network: NetworkFile) -> str:
     """What all pictures of the call have in common."""
     kernels = model.kernels
     plural = "s" if kernels.threads != 1 else ""
     return (
-        f"network {cfg}, x{model.scale:g}; weights {origin or 'none needed'}\n"
+        f"network {network.cfg}, x{model.scale:g}; "
+        f"weights {network.origin or 'none needed'}\n"
         f"back end {kernels.name}, {kernels.instruction_set}, "
         f"{kernels.threads} thread{plural}, {model.precision}"
-    )
-
-
-def _attempt(run: _Run, job: Job, index: int) -> bool:
-    """Do one job; say what went wrong and return False if it fails."""
-    from zoo.run.jobs import exists
-
-    record: dict[str, Any] = {"input": job.source, "output": job.target}
-    start = time.perf_counter()
-    error: str | None = None
-    if run.skip_existing and exists(job):
-        record["skipped"] = True
-        if run.verbose:
-            run.progress.say(f"{job.source}: {job.target} exists, skipped")
-    else:
-        try:
-            record |= _do(run, job, index)
-        except BrokenPipeError:
-            raise  # nobody reads stdout any more; that ends the call
-        except (ZooError, OSError, MemoryError) as problem:
-            error = _sentence(job, problem)
-            run.progress.say(f"zoo: {error}")
-    if run.as_json:
-        record |= {
-            "seconds": round(time.perf_counter() - start, 4),
-            "backend": run.model.kernels.name,
-            "instruction_set": run.model.kernels.instruction_set,
-            "threads": run.model.kernels.threads,
-            "error": error,
-        }
-        print_json(record, indent=None)
-        sys.stdout.flush()
-    return error is None
-
-
-def _sentence(job: Job, problem: Exception) -> str:
-    """What went wrong, with the name of the picture."""
-    name = "standard input" if job.source == "-" else job.source
-    if isinstance(problem, MemoryError):
-        return f"{name}: there is not enough memory for it"
-    text = str(problem)
-    if isinstance(problem, OSError) and not isinstance(problem, ZooError):
-        text = problem.strerror or text
-    text = " ".join(text.split())
-    return text if text.startswith(name) else f"{name}: {text}"
-
-
-def _do(run: _Run, job: Job, index: int) -> dict[str, Any]:
-    """Read, compute, write; return what was found for the JSON record."""
-    from zoo.images import read, write
-    from zoo.run.jobs import require_folder
-    from zoo.run.pipeline import super_resolve
-
-    image = read(job.source)
-    size = run.model.network.shapes(image.height, image.width)[-1]
-    job = _fitting(run, job, image, size.height, size.width)
-    if job.target != "-":
-        require_folder(Path(job.target).parent, create=True)
-    if run.verbose:
-        run.progress.say(_plan_text(run, job, image, size.height, size.width))
-    start = time.perf_counter()
-    result = super_resolve(
-        run.model,
-        image,
-        use_ensemble=run.use_ensemble,
-        white=run.white,
-        progress=lambda part: run.progress.reach(index + part),
-    )
-    seconds = time.perf_counter() - start
-    write(job.target, result, format=job.format, quality=run.quality)
-    if run.verbose:
-        run.progress.say(f"{job.source}: {seconds:.3g} s in the network")
-    return {
-        "output": job.target,
-        "width": image.width,
-        "height": image.height,
-        "output_width": result.width,
-        "output_height": result.height,
-        "network_seconds": round(seconds, 4),
-    }
-
-
-def _fitting(run: _Run, job: Job, image: Image, height: int, width: int) -> Job:
-    """The job, in another format if the one chosen here cannot hold the result."""
-    from zoo.errors import ImageError
-    from zoo.images import check_fits
-
-    chosen = job.format or image.format
-    try:
-        check_fits(image, chosen, height, width)
-    except ImageError as problem:
-        if not job.is_free:
-            raise
-        other = job.with_format("tiff" if image.dtype.kind == "f" else "png")
-        taken = other.target != "-" and (
-            other.target in run.targets - {job.target}
-            or (os.path.lexists(other.target) and not run.force)
-        )
-        if taken:
-            raise ImageError(f"{problem}; {other.target} is taken") from None
-        run.targets.add(other.target)
-        reason = str(problem).partition(";")[0]
-        run.progress.say(f"{job.source}: {reason}; {other.format} is written instead")
-        return other
-    return job if job.format else job.with_format(chosen)
-
-
-def _plan_text(run: _Run, job: Job, image: Image, height: int, width: int) -> str:
-    """What is about to happen to one picture."""
-    from zoo.run.pipeline import color_handling
-    from zoo.tables import mebibytes
-
-    handling = color_handling(run.model.network.pixels, image)
-    memory = run.model.plan(image.height, image.width).memory
-    ensemble = "; mean of 8 (self-ensemble)" if run.use_ensemble else ""
-    return (
-        f"{job.source}: {image.description} -> {job.target}: {width}x{height}, "
-        f"{job.format}; {handling}{ensemble}; {mebibytes(memory)} MiB beside the weights"
     )

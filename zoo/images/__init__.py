@@ -6,20 +6,16 @@ TIFF that it would change; a file per format reads its headers and metadata.
 """
 
 from zoo.images.folders import pictures_in
-from zoo.images.formats import FORMATS, SUFFIXES, check_fits, format_of
 from zoo.images.image import Image, Metadata
 from zoo.images.reading import decode, read
-from zoo.images.writing import encode, write
+from zoo.images.writing import check_fits, encode, write
 
 __all__ = [
-    "FORMATS",
-    "SUFFIXES",
     "Image",
     "Metadata",
     "check_fits",
     "decode",
     "encode",
-    "format_of",
     "pictures_in",
     "read",
     "write",

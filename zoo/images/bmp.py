@@ -1,14 +1,17 @@
-"""BMP headers."""
+"""BMP files."""
 
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from typing import NamedTuple
 
 from zoo.errors import ImageError
-from zoo.images.image import Metadata
+from zoo.images import codec
+from zoo.images.image import Image, Metadata
+from zoo.images.picture import PictureFormat, check_size
 
-__all__ = ["Header", "embed", "metadata", "read_header"]
+__all__ = ["BMP"]
 
 _METERS_PER_INCH = 0.0254
 
@@ -63,3 +66,28 @@ def embed(data: bytes, meta: Metadata) -> bytes:
         return data
     x, y = (min(round(value / _METERS_PER_INCH), 2**31 - 1) for value in meta.dpi)
     return data[:38] + struct.pack("<ii", x, y) + data[46:]
+
+
+class BMP(PictureFormat):
+    """Windows bitmaps."""
+
+    name = "bmp"
+    rank = 4
+    label = "BMP"
+    suffixes = (".bmp", ".dib")
+    # The header holds the length of the file; OpenCV counts in 31 bits.
+    max_bytes = 2**31 - 2**16
+    keeps = ("dpi",)
+
+    def recognise(self, head: bytes) -> bool:
+        return head.startswith(b"BM")
+
+    def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
+        header = read_header(data)
+        check_size(header.width, header.height)
+        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        return replace(codec.from_opencv(pixels), metadata=metadata(data)), 1
+
+    def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
+        pixels = codec.for_opencv(image, 1 if image.alpha is None else 3)
+        return embed(codec.encode(".bmp", pixels, []), meta)

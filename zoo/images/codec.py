@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
+from zoo.images.image import Image
 
-__all__ = ["decode", "encode"]
+__all__ = ["checked", "decode", "encode", "for_opencv", "from_opencv"]
 
 _lock = threading.Lock()
 
@@ -89,3 +90,35 @@ def _quiet() -> Iterator[None]:
         finally:
             os.dup2(saved, 2)
             os.close(saved)
+
+
+def checked(pixels: NDArray[Any], width: int, height: int) -> NDArray[Any]:
+    """Make sure that the decoder found what the header says."""
+    if pixels.shape[:2] != (height, width):
+        raise ImageError("is damaged: its header and its pixels differ in size")
+    if pixels.dtype.name not in ("uint8", "uint16", "float32"):
+        raise ImageError(
+            f"holds {pixels.dtype} pixels; convert it to uint16 or float32"
+        )
+    return pixels
+
+
+def from_opencv(pixels: NDArray[Any], *, is_gray: bool = False) -> Image:
+    """Split what OpenCV decodes, in the order B, G, R, A, into colour and alpha."""
+    if pixels.ndim == 2:
+        return Image(pixels[..., None])
+    channels = pixels.shape[2]
+    alpha = np.ascontiguousarray(pixels[..., -1]) if channels in (2, 4) else None
+    if channels == 2 or is_gray:
+        return Image(np.ascontiguousarray(pixels[..., :1]), alpha)
+    return Image(np.ascontiguousarray(pixels[..., 2::-1]), alpha)
+
+
+def for_opencv(image: Image, minimum: int = 1) -> NDArray[Any]:
+    """The picture in OpenCV's order, gray replicated to ``minimum`` channels."""
+    color = image.pixels[..., ::-1]
+    if image.is_gray and minimum == 3:
+        color = np.repeat(color, 3, axis=2)
+    if image.alpha is not None:
+        color = np.dstack([color, image.alpha])
+    return np.ascontiguousarray(color)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from zoo.images.formats import format_of
+from zoo.formats import by_suffix
 
 __all__ = ["pictures_in"]
 
@@ -30,7 +30,7 @@ def pictures_in(
         found += (
             path
             for path in (Path(root, name) for name in files)
-            if _is_shown(path) and format_of(path) and path.is_file()
+            if _is_shown(path) and _is_picture(path) and path.is_file()
         )
         below = (Path(root, name) for name in folders) if recursive else ()
         # What is left in this list is where os.walk goes next.
@@ -42,3 +42,8 @@ def pictures_in(
 
 def _is_shown(path: Path) -> bool:
     return not path.name.startswith(".")
+
+
+def _is_picture(path: Path) -> bool:
+    found = by_suffix(path)
+    return found is not None and found.kind == "picture"

@@ -48,10 +48,12 @@ class Image:
     alpha : ndarray or None, H x W, the type of ``pixels``
         0 is transparent; 255, 65535 or 1.0 opaque.
     format : str
-        Of the file it came from: "png", "jpg", "webp", "tiff" or "bmp".
+        Name of the format of the file it came from, as "png" or "jpg".
     is_lossless : bool
         Whether that file kept every value; matters for WebP, which can do both.
     metadata : Metadata
+    notes : tuple of str
+        What the reader of the file had to leave out or change, for people.
     """
 
     pixels: NDArray[Any]
@@ -59,6 +61,7 @@ class Image:
     format: str = "png"
     is_lossless: bool = True
     metadata: Metadata = field(default_factory=Metadata)
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] not in (1, 3):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from zoo.errors import ImageError
-from zoo.images.image import Metadata
+import cv2
 
-__all__ = ["Header", "embed", "metadata", "read_header"]
+from zoo.errors import ImageError
+from zoo.images import codec, exif
+from zoo.images.image import Image, Metadata
+from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size
+
+__all__ = ["JPEG"]
 
 _EXIF = b"Exif\0\0"
 _XMP = b"http://ns.adobe.com/xap/1.0/\0"
 _ICC = b"ICC_PROFILE\0"
 _MAX_BODY = 65533
+_FULL_CHROMA_QUALITY = 90
 _APP0, _APP1, _APP2 = 0xE0, 0xE1, 0xE2
 _START_OF_SCAN = 0xDA
 # Frames SOF0 to SOF15; 0xC4, 0xC8 and 0xCC are something else.
@@ -134,3 +140,36 @@ def embed(data: bytes, meta: Metadata) -> bytes:
         for marker, content in added
     )
     return data[:position] + body + data[position:]
+
+
+class JPEG(PictureFormat):
+    """JPEG files."""
+
+    name = "jpg"
+    rank = 2
+    label = "JPEG"
+    suffixes = (".jpg", ".jpeg", ".jpe", ".jfif")
+    has_alpha = False
+    max_side = 65500
+    keeps = ("exif", "icc", "xmp", "dpi")
+
+    def recognise(self, head: bytes) -> bool:
+        return head.startswith(b"\xff\xd8\xff")
+
+    def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
+        header = read_header(data)
+        check_size(header.width, header.height)
+        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        meta = metadata(data)
+        image = replace(codec.from_opencv(pixels), is_lossless=False, metadata=meta)
+        return image, exif.orientation(meta.exif)
+
+    def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
+        quality = quality or DEFAULT_QUALITY
+        options = [cv2.IMWRITE_JPEG_QUALITY, quality]
+        if quality >= _FULL_CHROMA_QUALITY:
+            options += [
+                cv2.IMWRITE_JPEG_SAMPLING_FACTOR,
+                cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444,
+            ]
+        return embed(codec.encode(".jpg", codec.for_opencv(image), options), meta)

@@ -5,23 +5,19 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.images.image import Metadata
+from zoo.images import codec, exif
+from zoo.images.image import Image, Metadata
+from zoo.images.picture import PictureFormat, check_size
 
-__all__ = [
-    "Header",
-    "chunks",
-    "embed",
-    "gray_alpha",
-    "metadata",
-    "read_header",
-    "retype",
-]
+__all__ = ["PNG", "chunks"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CARRIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt"}
@@ -31,6 +27,7 @@ _MAX_PROFILE = 1 << 26
 _METERS_PER_INCH = 0.0254
 # Deflate shrinks by at most 1032:1 (RFC 1951: 258 bytes by two bits).
 _MAX_RATIO = 1040
+_LEVEL = 4
 
 
 class Header(NamedTuple):
@@ -179,3 +176,50 @@ def _inflate(data: bytes) -> bytes:
     except zlib.error:
         return b""
     return result if stream.eof else b""
+
+
+class PNG(PictureFormat):
+    """PNG files, of 8 and 16 bits."""
+
+    name = "png"
+    rank = 0
+    label = "PNG"
+    suffixes = (".png",)
+    dtypes = ("uint8", "uint16")
+    keeps = ("exif", "icc", "xmp", "dpi", "png")
+
+    def recognise(self, head: bytes) -> bool:
+        return head.startswith(_SIGNATURE)
+
+    def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
+        header = read_header(data)
+        check_size(header.width, header.height)
+        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        if header.gray_key is not None and pixels.ndim == 2:
+            # OpenCV does not see this kind of transparency.
+            alpha = gray_alpha(pixels, header.gray_key, header.depth)
+            pixels = np.dstack([pixels, alpha])
+        image = codec.from_opencv(pixels, is_gray=header.color in (0, 4))
+        meta = metadata(data)
+        return replace(image, metadata=meta), exif.orientation(meta.exif)
+
+    def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
+        return embed(_encode(image), meta)
+
+
+def _encode(image: Image) -> bytes:
+    options = [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL]
+    if image.alpha is None or not image.is_gray:
+        return codec.encode(".png", codec.for_opencv(image), options)
+    pair = np.dstack([image.pixels, image.alpha]).astype(
+        image.dtype.newbyteorder(">"), copy=False
+    )
+    height, width = image.height, image.width
+    # Bytes in the order of the file; see retype.
+    if image.dtype == np.uint8:
+        words = pair.reshape(height, width * 2).view(">u2")
+        data = codec.encode(".png", words.astype(np.uint16), options)
+        return retype(data, 8, 4)
+    quads = np.ascontiguousarray(pair).view(np.uint8).reshape(height, width, 4)
+    stored = np.ascontiguousarray(quads[..., [2, 1, 0, 3]])
+    return retype(codec.encode(".png", stored, options), 16, 4)

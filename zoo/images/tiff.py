@@ -11,20 +11,22 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
+from zoo.images import codec, tiff_writer
 from zoo.images.exif import orientation_of
 from zoo.images.ifd import Directory, Layout, rational, read_directory, read_header
-from zoo.images.image import Metadata
+from zoo.images.image import Image, Metadata
+from zoo.images.picture import PictureFormat, check_size
 from zoo.images.tiff_codecs import DECODERS
 from zoo.images.tiff_writer import build_exif
 
-__all__ = ["Page", "decode", "for_opencv", "metadata", "read_page", "unmultiply"]
+__all__ = ["TIFF"]
 
 _SUBFILE, _WIDTH, _LENGTH, _BITS, _COMPRESSION = 254, 256, 257, 258, 259
 _PHOTOMETRIC, _FILL_ORDER, _STRIP_OFFSETS, _ORIENTATION = 262, 266, 273, 274
@@ -324,3 +326,49 @@ def unmultiply(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     if color.dtype.kind == "u":
         result = np.minimum(np.rint(result), white)
     return result.astype(color.dtype)
+
+
+class TIFF(PictureFormat):
+    """TIFF files, of 8 and 16 bits and floats."""
+
+    name = "tiff"
+    rank = 1
+    label = "TIFF"
+    suffixes = (".tiff", ".tif")
+    dtypes = ("uint8", "uint16", "float32")
+    keeps = ("exif", "icc", "xmp", "dpi")
+
+    def recognise(self, head: bytes) -> bool:
+        return head[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+
+    def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
+        page = read_page(data)
+        check_size(page.width, page.height)
+        planes = decode(page)
+        if planes is not None:
+            image = _from_planes(planes, page.colors)
+        else:
+            pixels = codec.decode(for_opencv(page))
+            image = codec.from_opencv(codec.checked(pixels, page.width, page.height))
+            if page.has_alpha and image.alpha is None:
+                raise ImageError(
+                    "has transparency stored in a way that zoo cannot read; save it "
+                    "as PNG"
+                )
+        if page.is_multiplied and image.alpha is not None:
+            image = replace(image, pixels=unmultiply(image.pixels, image.alpha))
+        return replace(image, metadata=metadata(page)), page.orientation
+
+    def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
+        planes = image.pixels
+        if image.alpha is not None:
+            planes = np.dstack([planes, image.alpha])
+        return tiff_writer.encode(planes, image.alpha is not None, meta)
+
+
+def _from_planes(stored: NDArray[Any], colors: int) -> Image:
+    """Split stored channels, in the order R, G, B, A, into colour and alpha."""
+    alpha = None
+    if stored.shape[2] > colors:
+        alpha = np.ascontiguousarray(stored[..., colors])
+    return Image(np.ascontiguousarray(stored[..., :colors]), alpha)

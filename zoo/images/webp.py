@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
-from zoo.errors import ImageError
-from zoo.images.image import Metadata
+import cv2
 
-__all__ = ["Header", "embed", "metadata", "read_header"]
+from zoo.errors import ImageError
+from zoo.images import codec, exif
+from zoo.images.image import Image, Metadata
+from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size
+
+__all__ = ["WebP"]
 
 _ALPHA, _ICC, _EXIF, _XMP, _ANIMATION = 0x10, 0x20, 0x08, 0x04, 0x02
+_LOSSLESS = 101  # OpenCV's way to ask for it
 
 
 class Header(NamedTuple):
@@ -108,3 +114,38 @@ def embed(data: bytes, meta: Metadata) -> bytes:
         for kind, part in items
     )
     return b"RIFF" + struct.pack("<I", len(content)) + content
+
+
+class WebP(PictureFormat):
+    """WebP files, with or without loss."""
+
+    name = "webp"
+    rank = 3
+    label = "WebP"
+    suffixes = (".webp",)
+    max_side = 16383
+    keeps = ("exif", "icc", "xmp")
+
+    def recognise(self, head: bytes) -> bool:
+        return head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+
+    def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
+        header = read_header(data)
+        check_size(header.width, header.height)
+        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        meta = metadata(data)
+        image = codec.from_opencv(pixels)
+        image = replace(image, is_lossless=header.is_lossless, metadata=meta)
+        return image, exif.orientation(meta.exif)
+
+    def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
+        lossless = image.is_lossless and quality is None
+        chosen = _LOSSLESS if lossless else quality or DEFAULT_QUALITY
+        options = [cv2.IMWRITE_WEBP_QUALITY, chosen]
+        if lossless and hasattr(cv2, "IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR"):
+            # Keeps the colour of what is transparent; only newer OpenCV can.
+            options += [
+                cv2.IMWRITE_WEBP_LOSSLESS_MODE,
+                cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR,
+            ]
+        return embed(codec.encode(".webp", codec.for_opencv(image, 3), options), meta)

@@ -10,20 +10,16 @@ from pathlib import Path
 from tempfile import TemporaryFile
 
 from zoo.errors import UsageError, ZooError
+from zoo.formats import STREAM, by_suffix, formats, named
 from zoo.images.folders import pictures_in
-from zoo.images.formats import FORMATS, format_of
 
 __all__ = [
-    "STREAM",
     "Job",
     "check_targets",
     "find_sources",
     "make_jobs",
     "require_folder",
 ]
-
-STREAM = "-"
-"""Stands for standard input and standard output."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +55,7 @@ class Job:
         """The same job with another format, and the ending that goes with it."""
         target = self.target
         if target != STREAM:
-            target = str(Path(target).with_suffix(FORMATS[name].suffixes[0]))
+            target = str(Path(target).with_suffix(named(name).suffixes[0]))
         return replace(self, target=target, format=name)
 
 
@@ -87,7 +83,7 @@ def find_sources(arguments: Sequence[str], output: str | None) -> list[Source]:
                 for picture in pictures_in(path, recursive=True, without=inside)
             ]
             if not found and len(arguments) == 1:
-                endings = ", ".join(item.suffixes[0] for item in FORMATS.values())
+                endings = ", ".join(item.suffixes[0] for item in formats().values())
                 raise UsageError(f"there is no picture in {argument} ({endings})")
             sources += found
         else:
@@ -135,7 +131,7 @@ def make_jobs(
     elif _is_folder(output, sources, format):
         jobs = _mirrored(sources, Path(output), format)
     else:
-        named = format_of(output)
+        named = _format_of(output)
         if named and format and named != format:
             raise UsageError(f"-o {output} and -f {format} are two formats; give one")
         jobs = [Job(sources[0].path, output, format or named)]
@@ -148,8 +144,8 @@ def _beside(path: str, format: str | None, scale: float) -> Job:
     if path == STREAM:
         return Job(path, STREAM, format, format is None)
     given = Path(path)
-    chosen = format or format_of(path) or "png"
-    suffix = given.suffix if format_of(path) == chosen else FORMATS[chosen].suffixes[0]
+    chosen = format or _format_of(path) or "png"
+    suffix = given.suffix if _format_of(path) == chosen else named(chosen).suffixes[0]
     target = given.with_name(f"{given.stem}_x{scale:g}{suffix}")
     return Job(path, str(target), chosen, format is None)
 
@@ -163,14 +159,14 @@ def _is_folder(output: str, sources: Sequence[Source], format: str | None) -> bo
     if output.endswith((os.sep, "/")):
         return True
     if several:
-        if path.exists() or format_of(path):
+        if path.exists() or _format_of(path):
             raise UsageError(
                 f"-o {output} is one file for {len(sources)} pictures; name a folder"
             )
         return True
-    if format_of(path) or format is not None:
+    if _format_of(path) or format is not None:
         return False
-    endings = ", ".join(item.suffixes[0] for item in FORMATS.values())
+    endings = ", ".join(item.suffixes[0] for item in formats().values())
     raise UsageError(
         f"-o {output} has none of the endings {endings}; add one, give -f, or write "
         f"{output}/ for a folder"
@@ -183,10 +179,10 @@ def _mirrored(sources: Sequence[Source], folder: Path, format: str | None) -> li
     for item in sources:
         if item.path == STREAM:
             raise UsageError(f"-o {folder} is a folder; name a file for standard input")
-        chosen = format or format_of(item.path) or "png"
+        chosen = format or _format_of(item.path) or "png"
         target = folder / item.relative
-        if format_of(target) != chosen:
-            target = target.with_suffix(FORMATS[chosen].suffixes[0])
+        if _format_of(target) != chosen:
+            target = target.with_suffix(named(chosen).suffixes[0])
         jobs.append(Job(item.path, str(target), chosen, format is None))
     # a.png and a.jpg must not both become a.png: they become a.png.png and a.jpg.png.
     taken = Counter(_key(job.target) for job in jobs)
@@ -276,3 +272,9 @@ def require_folder(folder: Path, *, create: bool) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise ZooError(f"nothing can be written in {folder}: {reason}") from None
+
+
+def _format_of(path: str | Path) -> str | None:
+    """Name of the format that a file's name stands for, or None."""
+    found = by_suffix(path)
+    return None if found is None else found.name

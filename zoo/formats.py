@@ -1,0 +1,338 @@
+"""File formats of pictures, volumes and video: one object each, in one registry.
+
+A format knows its files by name and by content, reads and writes them, and says
+what it cannot hold. Formats are entry points of ``zoo.formats``; what zoo itself
+reads is declared in setup.cfg as a third party would do it.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+import sys
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import PurePath
+from typing import IO, Any, ClassVar, Literal
+
+from zoo.errors import ImageError, PluginError, UsageError, did_you_mean
+from zoo.registry import Registry, registry
+
+__all__ = [
+    "HEAD",
+    "STREAM",
+    "Format",
+    "Kind",
+    "Source",
+    "by_suffix",
+    "formats",
+    "named",
+    "open_source",
+    "recognise",
+    "suffix_of",
+    "suffixes",
+]
+
+Kind = Literal["picture", "volume", "video"]
+
+HEAD = 4096
+"""Bytes of a file that :meth:`Format.recognise` sees, fewer if there are fewer."""
+
+STREAM = "-"
+"""Stands for standard input and standard output."""
+
+
+class Format(ABC):
+    """One file format. Subclasses are made without arguments, once.
+
+    Attributes
+    ----------
+    name : str
+        As given to ``--format``; the name of the entry point.
+    label : str
+        For people: "PNG".
+    kind : {"picture", "volume", "video"}
+        What :meth:`read` returns: an :class:`zoo.images.Image`, a volume, or
+        nothing, because a video is only read frame by frame.
+    suffixes : tuple of str
+        Endings of file names in lower case, the usual one first. One may have
+        two parts, as ``.nii.gz``; the longest that fits counts.
+    can_write : bool
+        Whether :meth:`write` does something.
+    rank : int
+        Place among the formats that are proposed, the most usual first.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    kind: ClassVar[Kind] = "picture"
+    suffixes: ClassVar[tuple[str, ...]]
+    can_write: ClassVar[bool] = True
+    rank: ClassVar[int] = 9
+
+    @abstractmethod
+    def recognise(self, head: bytes) -> bool:
+        """Whether a file that begins with ``head`` is of this format.
+
+        Parameters
+        ----------
+        head : bytes
+            The first :data:`HEAD` bytes. Nothing may be raised, whatever they are.
+        """
+
+    def missing(self) -> str:
+        """Why the format cannot be used here, as the end of a sentence.
+
+        Empty if it can. "needs nibabel; pip install 'cfgzoo[mri]'" is an example.
+        """
+        return ""
+
+    @abstractmethod
+    def read(self, source: Source, *, damaged: bool = False) -> Any:
+        """Read a file.
+
+        Parameters
+        ----------
+        source : Source
+            Open, at its first byte.
+        damaged : bool
+            Take what can be read of a damaged file, and note what is wrong with
+            it, instead of refusing it.
+
+        Raises
+        ------
+        ImageError
+            The rest of a sentence that begins with the name of the file:
+            "is truncated".
+        """
+
+    @abstractmethod
+    def write(self, file: IO[bytes], item: Any, *, quality: int | None = None) -> None:
+        """Write what :meth:`read` returns.
+
+        Parameters
+        ----------
+        file : binary file
+            Only written to; it may be a pipe.
+        item : object
+        quality : int, 1 to 100, optional
+            For formats that lose something.
+
+        Raises
+        ------
+        ImageError
+            If the format cannot hold it (see :meth:`misfit`).
+        """
+
+    def misfit(self, item: Any, size: tuple[int, ...]) -> str:
+        """What of an item the format cannot hold; empty if it can hold it all.
+
+        Parameters
+        ----------
+        item : object
+            Its type counts, not its size.
+        size : tuple of int
+            Of what will be written: height and width, or as a volume counts.
+
+        Returns
+        -------
+        str
+            What stands behind "png cannot hold": "floating-point pixels".
+        """
+        return ""
+
+    def losses(self, item: Any) -> tuple[str, ...]:
+        """Names of what will not be in the file: "IPTC", "a comment"."""
+        return ()
+
+
+@dataclass(frozen=True)
+class Source:
+    """An open file of pictures, and what is known of it before it is read.
+
+    Attributes
+    ----------
+    name : str
+        For people.
+    path : str or None
+        None for standard input.
+    file : binary file
+        At its first byte.
+    head : bytes
+        Its first :data:`HEAD` bytes.
+    size : int or None
+        In bytes; None where only reading to the end can tell.
+    """
+
+    name: str
+    path: str | None
+    file: IO[bytes]
+    head: bytes
+    size: int | None
+
+
+class _Headed(io.RawIOBase):
+    """A stream that begins with bytes that were read of it before."""
+
+    def __init__(self, head: bytes, rest: IO[bytes]) -> None:
+        self._head = memoryview(head)
+        self._rest = rest
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        view = memoryview(buffer).cast("B")
+        if self._head:
+            count = min(len(view), len(self._head))
+            view[:count] = self._head[:count]
+            self._head = self._head[count:]
+            return count
+        # What is there, not all that was asked for: frames come through a pipe
+        # one at a time.
+        read = getattr(self._rest, "read1", self._rest.read)
+        part = read(len(view))
+        view[: len(part)] = part
+        return len(part)
+
+
+@contextmanager
+def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
+    """Open a file, or standard input for ``-``, and look at its first bytes.
+
+    Raises
+    ------
+    ImageError
+        In one sentence: if it does not exist, is a folder or a device, or cannot
+        be read.
+    """
+    if str(path) == STREAM:
+        name = "standard input"
+        if sys.stdin is None:
+            raise ImageError("standard input is closed")
+        with _reasons(name):
+            head = sys.stdin.buffer.read(HEAD)
+        file = io.BufferedReader(_Headed(head, sys.stdin.buffer), 1 << 16)
+        yield Source(name, None, file, head, None)
+        return
+    name = os.fspath(path)
+    with _reasons(name):
+        mode = os.stat(path).st_mode
+        if stat.S_ISDIR(mode):
+            raise ImageError(f"{name} is a folder, not a picture")
+        if not (stat.S_ISREG(mode) or stat.S_ISFIFO(mode)):
+            raise ImageError(f"{name} is a device, not a picture")
+        opened = open(path, "rb")  # noqa: SIM115 - closed below
+    with opened:
+        with _reasons(name):
+            head = opened.read(HEAD)
+            size = os.fstat(opened.fileno()).st_size if stat.S_ISREG(mode) else None
+            if size is not None:
+                opened.seek(0)
+        if size is None:
+            file = io.BufferedReader(_Headed(head, opened), 1 << 16)
+            yield Source(name, name, file, head, None)
+        else:
+            yield Source(name, name, opened, head, size)
+
+
+@contextmanager
+def _reasons(name: str) -> Iterator[None]:
+    """Errors of opening and reading in one sentence."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise ImageError(f"{name} does not exist") from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ImageError(f"{name} cannot be read: {reason}") from None
+
+
+def formats(kind: Kind | None = None) -> dict[str, Format]:
+    """Every format that can be loaded, by name; those of one kind if one is given.
+
+    One of a third party that is broken costs a warning.
+    """
+    found = _loaded(registry("zoo.formats"))
+    return {
+        name: item for name, item in found.items() if kind is None or item.kind == kind
+    }
+
+
+@cache
+def _loaded(known: Registry) -> dict[str, Format]:
+    """The objects of a registry; made once, and again after a refresh."""
+    found = {}
+    for name in known.canonical():
+        try:
+            found[name] = known.load(name)()
+        except PluginError as error:
+            warnings.warn(str(error), RuntimeWarning, stacklevel=4)
+    return dict(sorted(found.items(), key=lambda pair: (pair[1].rank, pair[0])))
+
+
+def named(name: str) -> Format:
+    """The format of a name, or of an ending without its dot (``jpeg``, ``tif``).
+
+    Raises
+    ------
+    UsageError
+        If there is none, with the nearest one.
+    """
+    known = formats()
+    chosen = known.get(name) or by_suffix(f"x.{name}")
+    if chosen is None:
+        hint = did_you_mean(name, known) or f"; there are {', '.join(sorted(known))}"
+        raise UsageError(f"there is no format {name!r}{hint}")
+    return chosen
+
+
+def by_suffix(path: str | PurePath) -> Format | None:
+    """The format that a file's name stands for, or None."""
+    ending = suffix_of(path).lower()
+    return _suffixes(registry("zoo.formats")).get(ending) if ending else None
+
+
+def suffix_of(path: str | PurePath) -> str:
+    """The ending of a name as a format counts it: ``.nii.gz`` of ``a.b.nii.gz``.
+
+    Empty if no format has such an ending.
+    """
+    known = _suffixes(registry("zoo.formats"))
+    parts = PurePath(path).suffixes
+    for start in range(len(parts)):
+        ending = "".join(parts[start:])
+        if ending.lower() in known:
+            return ending
+    return ""
+
+
+def suffixes(kind: Kind | None = None) -> dict[str, str]:
+    """Name of the format of every ending."""
+    return {
+        suffix: name for name, item in formats(kind).items() for suffix in item.suffixes
+    }
+
+
+@cache
+def _suffixes(known: Registry) -> dict[str, Format]:
+    return {
+        suffix: item for item in _loaded(known).values() for suffix in item.suffixes
+    }
+
+
+def recognise(head: bytes, path: str | PurePath | None = None) -> Format | None:
+    """The format of a file by its first bytes, or None if none knows them.
+
+    Where several do, the one that the file's name stands for is meant.
+    """
+    able = [item for item in formats().values() if item.recognise(head)]
+    if len(able) > 1 and path is not None:
+        wanted = by_suffix(path)
+        able.sort(key=lambda item: item is not wanted)
+    return able[0] if able else None

@@ -1,0 +1,339 @@
+"""One file through a network to one file: the unit of all work.
+
+The command line, a pool of processes and a cluster map the same function,
+:func:`run_file`, over jobs. Jobs, options and what comes back are small and can
+be pickled.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Protocol
+
+from zoo.errors import ImageError, WeightsError, ZooError
+from zoo.formats import STREAM, Format, Kind, Source, named, open_source
+from zoo.images.reading import format_in
+from zoo.run.jobs import Job, exists
+
+if TYPE_CHECKING:
+    from zoo.api import Model
+    from zoo.plugins import Precision
+
+__all__ = ["NetworkFile", "Options", "Record", "Work", "run_file"]
+
+
+@dataclass(frozen=True)
+class NetworkFile:
+    """Where a network is found, and how it runs: what :func:`zoo.load` takes.
+
+    Attributes
+    ----------
+    cfg : str
+        A file or the name of a network that ships.
+    weights : str or None
+        A file; by default what lies beside the cfg, or ships.
+    backend, threads, memory, precision, lenient
+        See :func:`zoo.load`.
+    """
+
+    cfg: str
+    weights: str | None = None
+    backend: str | None = None
+    threads: int | None = None
+    memory: str | None = None
+    precision: Precision = "f32"
+    lenient: bool = False
+
+    def load(self) -> Model:
+        """The network with its weights; read once in a process.
+
+        Raises
+        ------
+        WeightsError
+            If it has none.
+        """
+        return _load(self)
+
+    @property
+    def origin(self) -> str | None:
+        """The file of the weights, or None if there is none."""
+        from zoo.catalog import find_cfg, find_weights
+
+        if self.weights is not None:
+            return self.weights
+        found = find_weights(find_cfg(self.cfg))
+        return None if found is None else str(found)
+
+
+@lru_cache(maxsize=2)
+def _load(file: NetworkFile) -> Model:
+    from zoo.api import load
+    from zoo.catalog import find_cfg
+
+    path = find_cfg(file.cfg)
+    model = load(
+        path,
+        file.origin,
+        backend=file.backend,
+        threads=file.threads,
+        memory=file.memory,
+        precision=file.precision,
+        lenient=file.lenient,
+    )
+    if not model.network.trained:
+        raise WeightsError(
+            f"{file.cfg} has no weights: `zoo convert CHECKPOINT` makes them, with "
+            f"their cfg, from a published checkpoint; --weights FILE names them; "
+            f"trained weights beside the cfg with the same stem "
+            f"({path.stem}.safetensors) are found by themselves"
+        )
+    return model
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is the same for all files of one call.
+
+    Attributes
+    ----------
+    network : NetworkFile
+    use_ensemble : bool
+        Mean over the symmetries of the picture.
+    white : float or None
+        The value of white in float pictures.
+    quality : int or None
+        Of lossy formats.
+    force, skip_existing : bool
+        What happens where the target exists.
+    damaged : bool
+        Take what can be read of damaged files.
+    """
+
+    network: NetworkFile
+    use_ensemble: bool = False
+    white: float | None = None
+    quality: int | None = None
+    force: bool = False
+    skip_existing: bool = False
+    damaged: bool = False
+
+
+@dataclass
+class Record:
+    """What became of one file.
+
+    Attributes
+    ----------
+    input, output : str
+    seconds : float
+    error : str or None
+        One sentence, with the name of the file.
+    skipped : bool
+        Whether the target was there already.
+    notes : list of str
+        What its reader should know: losses, other formats.
+    facts : dict
+        Sizes and times, as JSON has them.
+    trace : str
+        The traceback of an error that nobody foresaw.
+    """
+
+    input: str
+    output: str
+    seconds: float = 0.0
+    error: str | None = None
+    skipped: bool = False
+    notes: list[str] = field(default_factory=list)
+    facts: dict[str, Any] = field(default_factory=dict)
+    trace: str = ""
+
+    @property
+    def state(self) -> str:
+        """One of "done", "skipped" and "failed"."""
+        if self.error is not None:
+            return "failed"
+        return "skipped" if self.skipped else "done"
+
+    def as_json(self) -> dict[str, Any]:
+        """As ``--json`` prints it."""
+        plain = asdict(self)
+        facts = plain.pop("facts")
+        del plain["trace"]
+        if not plain["skipped"]:
+            del plain["skipped"]
+        error = plain.pop("error")
+        plain["seconds"] = round(self.seconds, 4)
+        return {**plain, **facts, "error": error}
+
+
+@dataclass
+class Work:
+    """One job in progress, as the runner of a kind of files sees it.
+
+    Attributes
+    ----------
+    job : Job
+        Replaced where another format is written than was planned.
+    options : Options
+    model : Model
+    record : Record
+        Notes and facts are added to it.
+    progress : callable
+        Called with the part done, from 0 to 1.
+    say : callable or None
+        Takes lines for ``-v``; None where nobody listens.
+    """
+
+    job: Job
+    options: Options
+    model: Model
+    record: Record
+    progress: Callable[[float], None]
+    say: Callable[[str], None] | None
+
+    def note(self, text: str) -> None:
+        """Add what the user should know to the record."""
+        self.record.notes.append(text)
+
+    def fit(self, given: Format, misfit: Callable[[Format], str]) -> Format:
+        """Choose the format to be written; the job's target follows it.
+
+        Parameters
+        ----------
+        given : Format
+            Of the file that was read.
+        misfit : callable
+            What a format cannot hold of the result; empty if nothing.
+
+        Raises
+        ------
+        ImageError
+            If the format that was asked for cannot hold it, or no other name is
+            free.
+        """
+        from zoo.formats import formats
+
+        chosen = named(self.job.format) if self.job.format else given
+        reason = misfit(chosen)
+        if reason:
+            able = [
+                item
+                for item in formats(given.kind).values()
+                if item.can_write and not item.missing() and not misfit(item)
+            ]
+            if not self.job.is_free or not able:
+                names = " or ".join(item.name for item in able)
+                raise ImageError(
+                    f"{chosen.name} cannot hold {reason}"
+                    + (f"; choose {names} (-f, or the ending of -o)" if able else "")
+                )
+            other = self.job.with_format(able[0].name)
+            taken = other.target not in (STREAM, self.job.target) and (
+                os.path.lexists(other.target) and not self.options.force
+            )
+            if taken:
+                raise ImageError(
+                    f"{chosen.name} cannot hold {reason}; {other.target} is taken"
+                )
+            self.note(
+                f"{chosen.name} cannot hold {reason}; {able[0].name} is written instead"
+            )
+            chosen = able[0]
+            self.job = other
+        elif not self.job.format:
+            self.job = self.job.with_format(chosen.name)
+        self.record.output = self.job.target
+        return chosen
+
+
+class _Runner(Protocol):
+    def __call__(self, work: Work, source: Source, format: Format) -> None: ...
+
+
+# Where files of each kind are run: a function of Work, Source and Format.
+_RUNNERS: dict[Kind, str] = {
+    "picture": "zoo.run.pictures:run_picture",
+    "volume": "zoo.run.volumes:run_volume",
+}
+
+
+def run_file(
+    job: Job,
+    options: Options,
+    *,
+    model: Model | None = None,
+    progress: Callable[[float], None] | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Record:
+    """Run a network on one file and write the result.
+
+    Whatever is wrong with the file is in the record, so that others can go on.
+
+    Parameters
+    ----------
+    job : Job
+    options : Options
+    model : Model, optional
+        By default ``options.network`` is loaded, once in a process.
+    progress : callable, optional
+        Called with the part of the work done, from 0 to 1.
+    say : callable, optional
+        Called with lines of what is done, and how.
+
+    Raises
+    ------
+    ZooError
+        If the network cannot be loaded.
+    BrokenPipeError
+        If nobody reads standard output any more.
+    """
+    record = Record(job.source, job.target)
+    start = time.perf_counter()
+    if options.skip_existing and exists(job):
+        record.skipped = True
+        if say is not None:
+            say(f"{job.source}: {job.target} exists, skipped")
+        return record
+    model = options.network.load() if model is None else model
+    work = Work(job, options, model, record, progress or (lambda part: None), say)
+    try:
+        with open_source(job.source) as source:
+            found = format_in(source)
+            module, _, name = _RUNNERS[found.kind].partition(":")
+            runner: _Runner = getattr(import_module(module), name)
+            runner(work, source, found)
+    except BrokenPipeError:
+        raise
+    except (ZooError, OSError, MemoryError) as problem:
+        record.error = _sentence(job, problem)
+    except Exception as problem:  # noqa: BLE001 - one file never ends a batch
+        what = f"{type(problem).__name__}: {problem}".rstrip(": ")
+        record.error = _sentence(
+            job, ZooError(f"something unexpected happened ({what})")
+        )
+        record.trace = traceback.format_exc()
+    record.seconds = time.perf_counter() - start
+    record.facts |= {
+        "backend": model.kernels.name,
+        "instruction_set": model.kernels.instruction_set,
+        "threads": model.kernels.threads,
+    }
+    return record
+
+
+def _sentence(job: Job, problem: Exception) -> str:
+    """What went wrong, with the name of the picture."""
+    name = "standard input" if job.source == STREAM else job.source
+    if isinstance(problem, MemoryError):
+        return f"{name}: there is not enough memory for it"
+    text = str(problem)
+    if isinstance(problem, OSError) and not isinstance(problem, ZooError):
+        text = problem.strerror or text
+    text = " ".join(text.split())
+    return text if text.startswith(name) else f"{name}: {text}"
