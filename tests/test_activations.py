@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 
 import numpy as np
 import pytest
 
-from zoo.activations import ACTIVATIONS, NAMES, PARAMETER_FREE, activation
+from zoo.activations import (
+    ACTIVATIONS,
+    NAMES,
+    PARAMETER_FREE,
+    activation,
+    with_numbers,
+)
 
 # Points away from the kinks of every formula (which stand at integers).
 _GRID = np.linspace(-9.03, 9.04, 200).reshape(40, 5)
@@ -39,6 +46,9 @@ def _torch_functions():
         "swish": f.silu,
         "mish": f.mish,
         "gelu": lambda x: f.gelu(x, approximate="tanh"),
+        "gelu_erf": f.gelu,
+        "silu": f.silu,
+        "clip": lambda x: torch.clamp(x, 0, 1),
         "selu": lambda x: 1.0507 * torch.where(x >= 0, x, 1.6732 * torch.expm1(x)),
         "prelu": lambda x: f.prelu(
             x, torch.tensor(_slopes(ACTIVATIONS["prelu"]), dtype=x.dtype)
@@ -59,18 +69,39 @@ def _torch_functions():
 def test_the_table_is_complete():
     wanted = (
         "linear logistic loggy relu relu6 elu relie ramp tanh plse leaky stair hardtan "
-        "lhtan selu softplus softsign elliot symmelliot swish mish gelu hard_mish "
+        "lhtan selu softplus softsign elliot symmelliot swish silu mish gelu gelu_erf "
+        "hard_mish clip "
         "revleaky normalize_channels normalize_channels_softmax "
         "normalize_channels_softmax_maxval prelu"
     )
     assert set(NAMES) == set(wanted.split())
-    assert set(NAMES) - set(PARAMETER_FREE) == {"prelu"}
+    assert set(NAMES) - set(PARAMETER_FREE) == {"prelu", "clip"}
     assert all(row.name == name and row.formula for name, row in ACTIVATIONS.items())
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(ValueError, match="no activation 'reul'.*relu"):
         activation("reul")
+
+
+def test_numbers_are_part_of_a_name():
+    assert with_numbers("leaky", 0.1) == "leaky"
+    assert with_numbers("clip", 0, 6) == "clip(0.0,6.0)"
+    x = np.linspace(-9, 9, 19)[:, None]
+    row = activation(with_numbers("leaky", -0.2))
+    np.testing.assert_allclose(row(x), np.where(x > 0, x, -0.2 * x))
+    assert row.from_x, "the sign of f no longer tells that of x"
+    row = activation("clip(-2.0,3.5)")
+    np.testing.assert_array_equal(row(x), np.clip(x, -2, 3.5))
+    with pytest.raises(ValueError, match="no activation 'mish"):
+        activation("mish(2)")
+
+
+def test_the_error_function_is_exact_far_out():
+    """P(-t) t of the Gaussian's tail, to the last places that float32 has."""
+    x = np.linspace(-37, -1, 999)
+    want = [0.5 * t * math.erfc(-t / math.sqrt(2)) for t in x]
+    np.testing.assert_allclose(activation("gelu_erf")(x), want, rtol=1e-9)
 
 
 def test_prelu_asks_for_its_slopes():

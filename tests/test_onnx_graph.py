@@ -58,7 +58,14 @@ def test_every_activation(name: str) -> None:
     check(network, to_onnx(network, 5, 6), (1, 5, 6, 3))
 
 
-@pytest.mark.parametrize("keys", ["activation=prelu", "activation=leaky\nslope=0.3"])
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "activation=prelu",
+        "activation=leaky\nslope=0.3",
+        "activation=clip\nlow=-0.5\nhigh=1.5",
+    ],
+)
 def test_slopes(keys: str) -> None:
     network = make(CONV.format(4, 1, "linear"), f"[activation]\n{keys}\n")
     check(network, to_onnx(network, 5, 6), (1, 5, 6, 3))

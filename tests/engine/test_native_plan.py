@@ -117,6 +117,37 @@ def test_a_convolution_stores_its_shuffle(algorithm, scale, order, size):
     np.testing.assert_array_equal(small(x), whole(x))
 
 
+ACTIVATED = """[net]
+channels=3
+[convolutional]
+filters=8
+size=3
+pad=1
+activation={}
+[convolutional]
+filters=8
+size=3
+pad=1
+activation=linear
+[activation]
+activation={}
+[shortcut]
+from=-3
+activation={}
+"""
+
+
+@pytest.mark.parametrize("first", ["leaky\nslope=0.3", "gelu_erf"])
+@pytest.mark.parametrize("middle", ["linear", "clip\nlow=-0.1\nhigh=0.2", "prelu"])
+@pytest.mark.parametrize("last", ["linear", "leaky\nslope=0.25", "leaky", "silu"])
+def test_every_activation_of_a_convolution_and_its_sum(first, middle, last):
+    net = network(ACTIVATED.format(first, middle, last))
+    x = picture(net, 17, 23)
+    plan = Plan(net, 17, 23, NATIVE)
+    assert "activation" not in [step.operation for step in plan.steps()]
+    assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 1e-5
+
+
 POOLED = """[net]
 channels=3
 [convolutional]

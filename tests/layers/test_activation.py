@@ -32,6 +32,22 @@ def test_slope_of_leaky():
     assert not layer.parameters
 
 
+@pytest.mark.parametrize(("slope", "low"), [(-0.5, -1.0), (0.0, 0.0)])
+def test_numbers_of_functions(slope, low):
+    (x,) = random_inputs([_SHAPE])
+    y = check_layer(Activation(activation="leaky", slope=slope), [_SHAPE])
+    np.testing.assert_allclose(y, np.where(x > 0, x, slope * x), rtol=1e-6)
+    y = check_layer(Activation(activation="clip", low=low, high=0.5), [_SHAPE])
+    np.testing.assert_array_equal(y, np.clip(x, low, 0.5))
+
+
+def test_bounds_that_nothing_uses_are_refused():
+    with pytest.raises(ValueError, match="high=6, which activation=relu"):
+        Activation(activation="relu", high=6)
+    with pytest.raises(ValueError, match="low=1 above high=0"):
+        Activation(activation="clip", low=1, high=0)
+
+
 def test_prelu_equals_torch():
     torch = pytest.importorskip("torch")
     layer = Activation(activation="prelu")

@@ -53,6 +53,8 @@ EVERYTHING = (
         "[maxpool]\nsize=2\nstride=1\n\n[local_avgpool]\nsize=3\nstride=1\n\n"
         "[batchnorm]\n\n[activation]\nactivation=prelu\n\n"
         "[activation]\nactivation=leaky\nslope=0.3\n\n"
+        "[activation]\nactivation=clip\nlow=-2\nhigh=3\n\n"
+        "[convolutional]\nfilters=8\nsize=1\nactivation=leaky\nslope=0.2\n\n"
         "[pad]\ntop=1\nleft=2\nmode=edge\n\n[upsample]\nstride=2\nscale=0.5\n\n"
         "[upsample]\nstride=2\nmode=bilinear\n\n[upsample]\nstride=-2\n\n"
         "[upsample]\nstride=2\nmode=bicubic\n\n[dropout]\nprobability=0.2\n\n"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS, NAMES
+from zoo.activations import NAMES, activation, with_numbers
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, one_input
+from zoo.layers.activated import Activated, activation_keys
+from zoo.layers.base import Array, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.program.operations import Activate, Operation
@@ -14,34 +15,43 @@ from zoo.shapes import Shape
 
 __all__ = ["Activation"]
 
-_LEAKY_SLOPE = 0.1
 _PRELU_START = 0.25  # He et al., "Delving deep into rectifiers", 2015
 
 
-class Activation(Layer):
+class Activation(Activated):
     """y = f(x), with gradient delta f'(x); f from :mod:`zoo.activations`.
 
     ``activation=prelu`` learns a slope per channel for negative values, in the
-    parameter ``slopes``; ``activation=leaky`` has the fixed one of the key ``slope``.
+    parameter ``slopes``; ``activation=leaky`` has the fixed one of the key ``slope``,
+    ``activation=clip`` the bounds of the keys ``low`` and ``high``.
     """
 
     summary = "an activation function, prelu with its learned slopes included"
     keys = (
-        Key("activation", "str", "linear", "the function", choices=NAMES),
-        Key("slope", "float", _LEAKY_SLOPE, "below zero, of leaky only"),
+        *activation_keys("linear", "the function", NAMES),
+        Key("low", "float", 0.0, "of activation=clip: the smallest value"),
+        Key("high", "float", 1.0, "of activation=clip: the largest value"),
         *COMMON_KEYS,
     )
 
-    activation: str
-    slope: float
+    low: float
+    high: float
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
-        if self.slope != _LEAKY_SLOPE and self.activation != "leaky":
+        if (self.low, self.high) != (0, 1) and self.activation != "clip":
             raise ValueError(
-                f"has slope={self.slope}, which activation={self.activation} "
-                f"does not use; only leaky does"
+                f"has low={self.low:g} or high={self.high:g}, which "
+                f"activation={self.activation} does not use; only clip does"
             )
+        if self.low > self.high:
+            raise ValueError(f"has low={self.low:g} above high={self.high:g}")
+
+    @property
+    def function(self) -> str:
+        if self.activation == "clip":
+            return with_numbers("clip", self.low, self.high)
+        return super().function
 
     def output_shape(self, *inputs: Shape) -> Shape:
         return one_input(inputs, "an activation layer")
@@ -52,37 +62,28 @@ class Activation(Layer):
         return {"slopes": (one_input(inputs, "an activation layer").channels,)}
 
     def lower(self, *inputs: Shape) -> Operation | None:
-        if ACTIVATIONS[self.activation].kind == "channels":
+        if activation(self.function).kind == "channels":
             return None
-        like = np.empty(0, np.float32)
-        return Activate(*self._function(inputs[0].channels, like))
+        return Activate(self.function, self.parameters.get("slopes"))
 
     def initialize(self, rng: np.random.Generator) -> None:
         if self.activation == "prelu":
             self.parameters["slopes"][...] = _PRELU_START
 
-    def _function(self, channels: int, like: Array) -> tuple[str, Array | None]:
-        """Name and slopes to give to the kernels."""
-        if self.activation == "prelu":
-            return "prelu", self._parameter("slopes")
-        if self.slope != _LEAKY_SLOPE:
-            return "prelu", np.full(channels, self.slope, like.dtype)
-        return self.activation, None
-
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:
         (x,) = inputs
-        name, slopes = self._function(x.shape[3], x)
-        y = kernels.activate(x, name, slopes)
+        y = kernels.activate(x, self.function, self.parameters.get("slopes"))
         if training:
-            self._saved = (x if ACTIVATIONS[name].from_x else y), y
+            self._saved = (x if activation(self.function).from_x else y), y
         return y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         x, y = self._recall()
-        name, slopes = self._function(x.shape[3], x)
-        by_x, by_slopes = kernels.activation_backward(x, y, delta, name, slopes)
+        by_x, by_slopes = kernels.activation_backward(
+            x, y, delta, self.function, self.parameters.get("slopes")
+        )
         if self.activation == "prelu":
             assert by_slopes is not None
             self.gradients = {"slopes": by_slopes}

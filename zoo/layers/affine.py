@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, kept_for_derivative
+from zoo.layers.activated import Activated, activation_keys, kept_for_derivative
+from zoo.layers.base import Array
 from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
@@ -21,13 +21,7 @@ MAXIMUM_WEIGHTS = 2**31
 """A cfg that asks for more in one layer is a mistake; it is refused."""
 
 AFFINE_KEYS: tuple[Key, ...] = (
-    Key(
-        "activation",
-        "str",
-        "logistic",
-        "applied to the result",
-        choices=PARAMETER_FREE,
-    ),
+    *activation_keys("logistic", "applied to the result"),
     Key("bias", "bool", True, "0: no biases (nor beta of the normalization)"),
     Key("batch_normalize", "bool", False, "1: batch normalization"),
     *NORMALIZATION_KEYS,
@@ -56,7 +50,7 @@ class _Forward(NamedTuple):
     activated: tuple[Array, Array] | None
 
 
-class Affine(Layer):
+class Affine(Activated):
     """y = f(N(W x) + b): a linear map, batch normalization N if asked for, and f.
 
     A subclass says what W x is and how many channels it has (:attr:`outputs`,
@@ -65,7 +59,6 @@ class Affine(Layer):
     activation to a kernel that does them along with the product.
     """
 
-    activation: str
     bias: bool
     batch_normalize: bool
     bn_eps: float
@@ -152,15 +145,15 @@ class Affine(Layer):
         return linear, None
 
     def _activated(self, linear: Array, kernels: Kernels) -> Array:
-        if self.activation == "linear":
+        if self.function == "linear":
             return linear
-        return kernels.activate(linear, self.activation)
+        return kernels.activate(linear, self.function)
 
     def _keep(
         self, x: Array, normalized: Saved | None, linear: Array, output: Array
     ) -> None:
         """Keep what backward needs of a training forward."""
-        activated = kept_for_derivative(self.activation, linear, output)
+        activated = kept_for_derivative(self.function, linear, output)
         self._saved = _Forward(x, normalized, activated)
 
     def _before_activation(
@@ -170,7 +163,7 @@ class Affine(Layer):
         saved: _Forward = self._recall()
         x, normalized, activated = saved
         if activated is not None:
-            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
+            delta, _ = kernels.activation_backward(*activated, delta, self.function)
         gradients: dict[str, Array] = {}
         if normalized is not None:
             delta, gradients["scales"], gradients["biases"] = (

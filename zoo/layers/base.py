@@ -7,7 +7,6 @@ from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS
 from zoo.errors import ShapeError, WeightsError
 from zoo.keys import Key
 from zoo.plugins.base import Kernels
@@ -290,16 +289,6 @@ def one_input(inputs: Sequence[Shape], layer: str) -> Shape:
     if len(inputs) != 1:
         raise ShapeError(f"{layer} takes one input, not {len(inputs)}")
     return inputs[0]
-
-
-def kept_for_derivative(name: str, x: Array, y: Array) -> tuple[Array, Array] | None:
-    """What backward needs of y = f(x) for ``Kernels.activation_backward``.
-
-    None where f is linear; y in place of x where the derivative follows from y.
-    """
-    if name == "linear":
-        return None
-    return (x if ACTIVATIONS[name].from_x else y), y
 
 
 def window_output(

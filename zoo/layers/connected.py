@@ -86,7 +86,7 @@ class Connected(Affine):
                 f"a connected layer for {weights.shape[1]} inputs got {x.shape[1]}"
             )
         if not training and not self.batch_normalize:
-            y = kernels.dense(x, weights, biases, self.activation)
+            y = kernels.dense(x, weights, biases, self.function)
             return y.reshape(len(x), 1, 1, -1)
         normalized = None
         if self.batch_normalize:

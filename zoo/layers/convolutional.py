@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS
+from zoo.activations import activation
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
@@ -186,10 +186,10 @@ class Convolutional(Filters):
         return 2 * height * width * filters * self.size * self.size * depth
 
     def lower(self, *inputs: Shape) -> Operation | None:
-        if ACTIVATIONS[self.activation].kind != "pointwise":
+        if activation(self.function).kind != "pointwise":
             return None
         weights, biases = self.folded()
-        epilogue = Epilogue(activation=self.activation)
+        epilogue = Epilogue(activation=self.function)
         return Conv(weights, biases, self.geometry(inputs[0]), epilogue)
 
     def window(self) -> tuple[Window, Window]:
@@ -224,19 +224,19 @@ class Convolutional(Filters):
         geometry = self.geometry(Shape(*x.shape[1:]))
         if not training:
             weights, biases = self.folded()
-            return kernels.conv2d(x, weights, biases, geometry, self.activation)
+            return kernels.conv2d(x, weights, biases, geometry, self.function)
         biases = self.parameters.get("biases")
         normalized = None
         if self.batch_normalize:
             linear = kernels.conv2d(x, self.weights, None, geometry)
             linear, normalized = self._normalized(linear, kernels, training)
             output = self._activated(linear, kernels)
-        elif ACTIVATIONS[self.activation].from_x:
+        elif activation(self.function).from_x:
             linear = kernels.conv2d(x, self.weights, biases, geometry)
             output = self._activated(linear, kernels)
         else:
             linear = output = kernels.conv2d(
-                x, self.weights, biases, geometry, self.activation
+                x, self.weights, biases, geometry, self.function
             )
         self._keep(x, normalized, linear, output)
         return output

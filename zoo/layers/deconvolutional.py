@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from zoo.activations import ACTIVATIONS
+from zoo.activations import activation
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
@@ -139,7 +139,7 @@ class Deconvolutional(Filters):
         if (
             self._length(1) != stride
             or (taps * stride) ** 2 > _MOST_ZEROS * self.size**2
-            or ACTIVATIONS[self.activation].kind != "pointwise"
+            or activation(self.function).kind != "pointwise"
         ):
             return None
         kernel, biases = self._folded()
@@ -157,7 +157,7 @@ class Deconvolutional(Filters):
             ConvGeometry(
                 padding=Padding(-first, last, -first, last), groups=self.groups
             ),
-            Epilogue(activation=self.activation),
+            Epilogue(activation=self.function),
             shuffle=stride,
         )
 

@@ -7,10 +7,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.activations import PARAMETER_FREE
 from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
-from zoo.layers.base import Array, Layer, kept_for_derivative
+from zoo.layers.activated import Activated, activation_keys, kept_for_derivative
+from zoo.layers.base import Array
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.program.operations import Add, Operation
@@ -23,7 +23,7 @@ RELU_FLOOR = 1e-3
 SUM_FLOOR = 1e-4
 
 
-class Shortcut(Layer):
+class Shortcut(Activated):
     """H = f(alpha x_prev + beta sum_i x_i).
 
     x_prev is the layer before and fixes the output's shape, x_i are the layers
@@ -63,13 +63,7 @@ class Shortcut(Layer):
         ),
         Key("alpha", "float", 1.0, "factor of the previous layer"),
         Key("beta", "float", 1.0, "factor of the layers of from"),
-        Key(
-            "activation",
-            "str",
-            "linear",
-            "applied to the sum",
-            choices=PARAMETER_FREE,
-        ),
+        *activation_keys("linear", "applied to the sum"),
         Key(
             "weights_type",
             "str",
@@ -90,7 +84,6 @@ class Shortcut(Layer):
     origins: tuple[int, ...]
     alpha: float
     beta: float
-    activation: str
     weights_type: str
     weights_normalization: str
 
@@ -142,7 +135,7 @@ class Shortcut(Layer):
     def lower(self, *inputs: Shape) -> Operation | None:
         if self.weighted or len(inputs) != 2 or inputs[0] != inputs[1]:
             return None
-        return Add(self.alpha, self.beta, self.activation)
+        return Add(self.alpha, self.beta, self.function)
 
     def initialize(self, rng: np.random.Generator) -> None:
         for weights in self.parameters.values():
@@ -155,7 +148,7 @@ class Shortcut(Layer):
     ) -> Array:
         plain = not self.weighted and all(x.shape == inputs[0].shape for x in inputs)
         if plain and not training:
-            return self._plain_sum(inputs, kernels, self.activation)
+            return self._plain_sum(inputs, kernels, self.function)
         if plain:
             total = self._plain_sum(inputs, kernels, "linear")
         elif self.weighted:
@@ -163,13 +156,13 @@ class Shortcut(Layer):
         else:
             total = self._partial_sum(inputs)
         output = total
-        if self.activation != "linear":
-            output = kernels.activate(total, self.activation)
+        if self.function != "linear":
+            output = kernels.activate(total, self.function)
         if training:
             self._saved = _Saved(
                 tuple(_shape(x) for x in inputs),
                 inputs if self.weighted else (),
-                kept_for_derivative(self.activation, total, output),
+                kept_for_derivative(self.function, total, output),
             )
         return output
 
@@ -177,7 +170,7 @@ class Shortcut(Layer):
         saved: _Saved = self._recall()
         shapes, inputs, activated = saved
         if activated is not None:
-            delta, _ = kernels.activation_backward(*activated, delta, self.activation)
+            delta, _ = kernels.activation_backward(*activated, delta, self.function)
         if self.weighted:
             return self._weighted_backward(delta, shapes, inputs)
         previous = _times(delta, self.alpha)

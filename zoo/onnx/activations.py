@@ -72,6 +72,15 @@ def _mish(w: Writer, x: str) -> str:
     return w.node("Mul", x, w.node("Tanh", w.node("Softplus", x)))
 
 
+def _leaky(w: Writer, x: str, slope: float) -> str:
+    return w.node("LeakyRelu", x, alpha=slope)
+
+
+def _gelu_erf(w: Writer, x: str) -> str:
+    curve = w.node("Erf", w.node("Mul", x, w.number(float(np.sqrt(0.5)))))
+    return w.node("Mul", x, _affine(w, curve, 0.5, 0.5))
+
+
 def _gelu(w: Writer, x: str) -> str:
     cube = w.node("Mul", w.node("Mul", x, x), x)
     inner = w.node("Add", x, w.node("Mul", cube, w.number(0.044715)))
@@ -98,7 +107,7 @@ def _share_of_exp_minus_largest(w: Writer, x: str) -> str:
     return _share(w, w.node("Exp", w.node("Sub", x, largest)))
 
 
-WRITERS: dict[str, Callable[[Writer, str], str]] = {
+WRITERS: dict[str, Callable[..., str]] = {
     "logistic": _one("Sigmoid"),
     "loggy": lambda w, x: _affine(w, w.node("Sigmoid", x), 2, -1),
     "relu": _one("Relu"),
@@ -108,8 +117,8 @@ WRITERS: dict[str, Callable[[Writer, str], str]] = {
     "ramp": _ramp,
     "tanh": _one("Tanh"),
     "plse": _plse,
-    "leaky": _one("LeakyRelu", alpha=0.1),
-    "revleaky": _one("LeakyRelu", alpha=0.1),
+    "leaky": _leaky,
+    "revleaky": _leaky,
     "stair": _stair,
     "hardtan": _clip(-1, 1),
     "lhtan": _lhtan,
@@ -121,9 +130,15 @@ WRITERS: dict[str, Callable[[Writer, str], str]] = {
     "swish": _swish,
     "mish": _mish,
     "gelu": _gelu,
+    "gelu_erf": _gelu_erf,
+    "silu": _swish,
+    "clip": lambda w, x, low, high: w.node("Clip", x, w.number(low), w.number(high)),
     "hard_mish": _hard_mish,
     "normalize_channels": lambda w, x: _share(w, w.node("Relu", x)),
     "normalize_channels_softmax": lambda w, x: _share(w, w.node("Exp", x)),
     "normalize_channels_softmax_maxval": _share_of_exp_minus_largest,
 }
-"""Every activation without slopes but linear: writes f(x), returns its name."""
+"""Every activation without slopes but linear: writes f(x), returns its name.
+
+Those that have numbers take them after x.
+"""

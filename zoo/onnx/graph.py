@@ -414,15 +414,16 @@ class _Writer:
         """An activation of ``zoo.activations``."""
         if name == "linear":
             return x
-        if activation(name).needs_slopes:
+        row = activation(name)
+        if row.needs_slopes:
             if slopes is None:
                 raise ShapeError(f"the activation {name} needs slopes")
             return self.node("PRelu", x, self.tensor(slopes.reshape(-1, 1, 1)))
         try:
-            write = WRITERS[name]
+            write = WRITERS[row.name]
         except KeyError:
             raise _NotInOnnxError(f"the activation {name}") from None
-        return write(self, x)
+        return write(self, x, *row.numbers)
 
 
 class _NotInOnnxError(Exception):

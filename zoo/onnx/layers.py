@@ -54,7 +54,7 @@ def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:
 def _activation(
     w: GraphWriter, layer: Activation, inputs: Sequence[str], shapes: Sequence[Shape]
 ) -> str:
-    return w.activate(inputs[0], layer.activation)
+    return w.activate(inputs[0], layer.function)
 
 
 def _connected(
@@ -64,7 +64,7 @@ def _connected(
     rows = w.node("Reshape", images, w.tensor([0, -1], np.int64))
     y = w.node("MatMul", rows, w.tensor(layer.weights.T))
     y = w.node("Reshape", y, w.tensor([0, -1, 1, 1], np.int64))
-    return w.activate(_offset(w, layer, y), layer.activation)
+    return w.activate(_offset(w, layer, y), layer.function)
 
 
 def _deconvolutional(
@@ -87,7 +87,7 @@ def _deconvolutional(
         output_padding=[more] * 2,
         group=layer.groups,
     )
-    return w.activate(_offset(w, layer, y), layer.activation)
+    return w.activate(_offset(w, layer, y), layer.function)
 
 
 def _offset(w: GraphWriter, layer: Connected | Deconvolutional, y: str) -> str:
@@ -164,7 +164,7 @@ def _shortcut(
         if shape != shapes[0]:
             part = _placed(w, part, shapes[0], shape)
         total = w.node("Add", total, part)
-    return w.activate(total, layer.activation)
+    return w.activate(total, layer.function)
 
 
 def _per_channel(w: GraphWriter, factor: Array) -> str:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from zoo.activations import activation
 from zoo.errors import PluginError
 from zoo.plugins.base import ConvGeometry, Padding, PadMode, PoolGeometry, ShuffleOrder
 from zoo.program.operations import (
@@ -210,8 +211,9 @@ def activate(x: Tensor, name: str, slopes: Tensor | None = None) -> Tensor:
         if slopes is None:
             raise PluginError("the activation prelu needs slopes")
         return functional.prelu(x, slopes)
+    row = activation(name)
     try:
-        return _ACTIVATIONS[name](x)
+        return _ACTIVATIONS[row.name](x, *row.numbers)
     except KeyError:
         raise PluginError(
             f"the back end torch does not know the activation {name}; "
@@ -253,10 +255,6 @@ def _channel_softmax_maximum(x: Tensor) -> Tensor:
     return _share(torch.exp(x - x.max(1, keepdim=True).values))
 
 
-def _leaky(x: Tensor) -> Tensor:
-    return functional.leaky_relu(x, 0.1)
-
-
 def _selu(x: Tensor) -> Tensor:
     below = 1.0507 * 1.6732 * torch.expm1(x.clamp(max=0))
     return torch.where(x >= 0, 1.0507 * x, below)
@@ -266,7 +264,7 @@ def _gelu(x: Tensor) -> Tensor:
     return functional.gelu(x, approximate="tanh")
 
 
-_ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+_ACTIVATIONS: dict[str, Callable[..., Tensor]] = {
     "linear": lambda x: x,
     "logistic": torch.sigmoid,
     "loggy": lambda x: torch.tanh(0.5 * x),
@@ -277,8 +275,8 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "ramp": lambda x: torch.relu(x) + 0.1 * x,
     "tanh": torch.tanh,
     "plse": _plse,
-    "leaky": _leaky,
-    "revleaky": _leaky,
+    "leaky": functional.leaky_relu,
+    "revleaky": functional.leaky_relu,
     "stair": _stair,
     "hardtan": functional.hardtanh,
     "lhtan": _lhtan,
@@ -288,8 +286,11 @@ _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "elliot": lambda x: 0.5 * functional.softsign(x) + 0.5,
     "symmelliot": functional.softsign,
     "swish": functional.silu,
+    "silu": functional.silu,
     "mish": functional.mish,
     "gelu": _gelu,
+    "gelu_erf": functional.gelu,
+    "clip": torch.clamp,
     "hard_mish": _hard_mish,
     "normalize_channels": lambda x: _share(torch.relu(x)),
     "normalize_channels_softmax": _channel_softmax,

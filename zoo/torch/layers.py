@@ -103,7 +103,7 @@ def _finished(y: Tensor, tensors: Tensors, layer: Any, training: bool) -> Tensor
         y = _normalized(y, tensors, layer, training)
     elif "biases" in tensors:
         y = y + _column(tensors["biases"])
-    return activate(y, layer.activation)
+    return activate(y, layer.function)
 
 
 def _convolutional(layer: Any) -> Function:
@@ -115,7 +115,7 @@ def _convolutional(layer: Any) -> Function:
             y = _normalized(y, tensors, layer, training)
         else:
             y = convolve(x, weights, tensors.get("biases"), geometry)
-        return activate(y, layer.activation)
+        return activate(y, layer.function)
 
     return run
 
@@ -148,9 +148,7 @@ def _batchnorm(layer: Any) -> Function:
 
 def _activation(layer: Any) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
-        if layer.activation == "leaky":
-            return torch.where(x > 0, x, layer.slope * x)
-        return activate(x, layer.activation, tensors.get("slopes"))
+        return activate(x, layer.function, tensors.get("slopes"))
 
     return run
 
@@ -224,7 +222,7 @@ def _shortcut(layer: Shortcut) -> Function:
             total = inputs[0] if layer.alpha == 1 else layer.alpha * inputs[0]
             for other in inputs[1:]:
                 total = total + (other if layer.beta == 1 else layer.beta * other)
-        return activate(total, layer.activation)
+        return activate(total, layer.function)
 
     return run
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.activations import activation
 from zoo.bench.peers.base import NotPossibleError
 from zoo.onnx.graph import program_of
 from zoo.program.operations import (
@@ -44,8 +45,9 @@ _RELU = 1  # of the activations that a convolution can apply itself
 # Type and parameters of the activations that are a layer of their own.
 _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "relu": ("ReLU", {}),
-    "leaky": ("ReLU", {"0": 0.1}),
-    "revleaky": ("ReLU", {"0": 0.1}),
+    "leaky": ("ReLU", {}),  # and its slope, as parameter 0
+    "revleaky": ("ReLU", {}),
+    "clip": ("Clip", {}),
     "relie": ("ReLU", {"0": 0.01}),
     "relu6": ("Clip", {"0": 0.0, "1": 6.0}),
     "hardtan": ("Clip", {"0": -1.0, "1": 1.0}),
@@ -54,8 +56,10 @@ _ACTIVATIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "elu": ("ELU", {"0": 1.0}),
     "selu": ("SELU", {"0": 1.6732, "1": 1.0507}),
     "swish": ("Swish", {}),
+    "silu": ("Swish", {}),
     "mish": ("Mish", {}),
     "gelu": ("GELU", {"0": 1}),
+    "gelu_erf": ("GELU", {"0": 0}),
 }
 
 
@@ -257,7 +261,9 @@ class _Writer:
             y = self.one("PReLU", [x], {"0": slopes.size})
             self.store(slopes)
             return y
-        if name not in _ACTIVATIONS:
+        row = activation(name)
+        if row.name not in _ACTIVATIONS:
             raise NotPossibleError(f"the activation {name} is not written for ncnn")
-        kind, parameters = _ACTIVATIONS[name]
-        return self.one(kind, [x], parameters)
+        kind, parameters = _ACTIVATIONS[row.name]
+        numbers = {str(place): number for place, number in enumerate(row.numbers)}
+        return self.one(kind, [x], {**parameters, **numbers})

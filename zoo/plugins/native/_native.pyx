@@ -24,7 +24,7 @@ cdef extern from "kernels.h" nogil:
 
     ctypedef struct zoo_epilogue:
         int activation, last
-        float slope
+        float slope, last_slope
         const float *bias
         const float *slopes
         float alpha, beta
@@ -240,6 +240,7 @@ def conv2d(int level, int threads, const float[:, :, :, ::1] x,
     e.activation = activation
     e.last = 0
     e.slope = slope
+    e.last_slope = 0
     e.bias = NULL
     if bias is not None:
         e.bias = &bias[0]
@@ -268,6 +269,7 @@ def dense(int level, int threads, const float[:, ::1] x, const float[:, ::1] wei
     e.activation = activation
     e.last = 0
     e.slope = slope
+    e.last_slope = 0
     e.bias = NULL
     if bias is not None:
         e.bias = &bias[0]

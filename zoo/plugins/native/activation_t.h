@@ -116,6 +116,23 @@ INLINE vf v_stair(vf x) {
     return v_select(odd, (x - whole) + half, half);
 }
 
+/* The normal distribution's tail at 0 <= t <= 15: e^(-t^2 / 2) times a polynomial in
+ * (t - 3) / (t + 3). */
+INLINE vf v_tail(vf t) {
+    vf r = (t - v_set(3)) / (t + v_set(3));
+    vf p = v_set(5.4181670116994516e-05f);
+    p = p * r + v_set(0.0001162363375321849f);
+    p = p * r + v_set(-0.0003397967505712143f);
+    p = p * r + v_set(-0.0009844244442691154f);
+    p = p * r + v_set(0.002904545184184742f);
+    p = p * r + v_set(0.006132269994417189f);
+    p = p * r + v_set(-0.04621326470884704f);
+    p = p * r + v_set(0.12322501128625135f);
+    p = p * r + v_set(-0.20640262143393073f);
+    p = p * r + v_set(0.1215139479440321f);
+    return v_exp(v_set(-0.5f) * t * t) * p;
+}
+
 INLINE vf v_activate(int kind, vf x, vf slope) {
     const vf zero = v_set(0), one = v_set(1);
     switch (kind) {
@@ -176,6 +193,14 @@ INLINE vf v_activate(int kind, vf x, vf slope) {
         vf curved = v_clip(x, -2, 0);
         return v_select(v_above(x, zero), x, (v_set(0.5f) * curved + one) * curved);
     }
+    case ZOO_GELU_ERF: {
+        vf t = v_clip(v_abs(x), 0, 15);
+        return v_relu(x) - t * v_tail(t);
+    }
+    case ZOO_AT_LEAST:
+        return v_select(v_above(slope, x), slope, x);
+    case ZOO_AT_MOST:
+        return v_select(v_above(x, slope), slope, x);
     default:
         return x;
     }
@@ -186,7 +211,8 @@ INLINE vf v_activate(int kind, vf x, vf slope) {
     DO(ZOO_LINEAR) DO(ZOO_RELU) DO(ZOO_SLOPE) DO(ZOO_LOGISTIC) DO(ZOO_LOGGY)           \
     DO(ZOO_RELU6) DO(ZOO_ELU) DO(ZOO_RAMP) DO(ZOO_TANH) DO(ZOO_PLSE) DO(ZOO_STAIR)     \
     DO(ZOO_HARDTAN) DO(ZOO_LHTAN) DO(ZOO_SELU) DO(ZOO_SOFTPLUS) DO(ZOO_SOFTSIGN)       \
-    DO(ZOO_ELLIOT) DO(ZOO_SWISH) DO(ZOO_MISH) DO(ZOO_GELU) DO(ZOO_HARD_MISH)
+    DO(ZOO_ELLIOT) DO(ZOO_SWISH) DO(ZOO_MISH) DO(ZOO_GELU) DO(ZOO_HARD_MISH)     \
+    DO(ZOO_GELU_ERF) DO(ZOO_AT_LEAST) DO(ZOO_AT_MOST)
 
 INLINE void activate_kind(const int kind, float slope, const float *slopes,
                           const float *x, float *y, int64_t n) {
@@ -291,5 +317,5 @@ NOINLINE void finish_late(const zoo_epilogue *e, const float *slopes, float *y,
                           const float *residual, int64_t n) {
     activate(e->activation, 0, slopes, y, y, n);
     if (residual)
-        blend(e->last, e->slope, e->alpha, e->beta, y, residual, y, n);
+        blend(e->last, e->last_slope, e->alpha, e->beta, y, residual, y, n);
 }

@@ -17,9 +17,9 @@ from zoo.plugins.native.arrays import (
     pool_output,
 )
 from zoo.plugins.native.codes import (
-    ACTIVATION_CODES,
     ALGORITHM_CODES,
     Algorithm,
+    activation_code,
     geometry_codes,
 )
 from zoo.plugins.native.gradients import by_input
@@ -87,7 +87,7 @@ class Backward(NumpyKernels):
         name: str,
         slopes: Array | None = None,
     ) -> tuple[Array, Array | None]:
-        code = ACTIVATION_CODES.get(name)
+        code = activation_code(name)
         if (
             code is None
             or not computable(x, y, delta)

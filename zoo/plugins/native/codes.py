@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any, Literal, get_args
 
+from zoo.activations import activation
 from zoo.plugins.base import ConvGeometry
 
 __all__ = [
-    "ACTIVATION_CODES",
     "ALGORITHMS",
     "ALGORITHM_CODES",
     "AUTO_CODES",
@@ -18,6 +19,8 @@ __all__ = [
     "TILED",
     "TILE_ROWS",
     "Algorithm",
+    "activation_code",
+    "activation_steps",
     "geometry_codes",
 ]
 
@@ -55,13 +58,13 @@ LEVELS = ("portable", "avx2", "avx512", "amx")
 
 PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
 
-# Numbers of enum zoo_activation, and the slope of those that are one line on each
-# side of zero.
-ACTIVATION_CODES: dict[str, tuple[int, float]] = {
+# Numbers of enum zoo_activation, and the slope of relie; that of leaky is a number of
+# the function itself.
+_ACTIVATION_CODES: dict[str, tuple[int, float]] = {
     "linear": (0, 0.0),
     "relu": (1, 0.0),
-    "leaky": (2, 0.1),
-    "revleaky": (2, 0.1),
+    "leaky": (2, 0.0),
+    "revleaky": (2, 0.0),
     "relie": (2, 0.01),
     "prelu": (2, 0.0),
     "logistic": (3, 0.0),
@@ -80,10 +83,36 @@ ACTIVATION_CODES: dict[str, tuple[int, float]] = {
     "symmelliot": (15, 0.0),
     "elliot": (16, 0.0),
     "swish": (17, 0.0),
+    "silu": (17, 0.0),
     "mish": (18, 0.0),
     "gelu": (19, 0.0),
     "hard_mish": (20, 0.0),
+    "gelu_erf": (21, 0.0),
 }
+_AT_LEAST, _AT_MOST = 22, 23  # max(x, slope) and min(x, slope)
+
+
+@cache
+def activation_code(name: str) -> tuple[int, float] | None:
+    """Number of a function of ``zoo.activations`` and its slope.
+
+    None if C has it not, or not in one step: see :func:`activation_steps`.
+    """
+    function = activation(name)
+    code = _ACTIVATION_CODES.get(function.name)
+    if code is None or not function.numbers:
+        return code
+    return code[0], function.numbers[0]
+
+
+def activation_steps(name: str) -> tuple[tuple[int, float], ...]:
+    """Numbers and slopes of what C does one after the other; none if it cannot."""
+    function = activation(name)
+    if function.name == "clip":
+        low, high = function.numbers
+        return (_AT_LEAST, low), (_AT_MOST, high)
+    code = activation_code(name)
+    return () if code is None else (code,)
 
 
 PIXEL_CODES = {"uint8": 0, "uint16": 1, "float32": 2}

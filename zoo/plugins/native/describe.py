@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -91,14 +92,14 @@ def _describe_step(
         case Conv():
             assert found is not None
             e = operation.epilogue
-            activation, slope = codes.ACTIVATION_CODES[e.activation]
+            activation, slope = _code(e.activation)
             engine.set_conv(
                 *(position, inputs, skips, output, most_rows),
                 strip.widths[position][0],
                 *(found.weights, found.packed, plain(operation.biases)),
                 *codes.geometry_codes(operation.geometry),
                 *(found.code, activation, slope, plain(e.slopes)),
-                *(e.alpha, e.beta, codes.ACTIVATION_CODES[e.last][0]),
+                *(e.alpha, e.beta, *_code(e.last)),
                 operation.shuffle,
             )
         case Pool():
@@ -116,10 +117,11 @@ def _describe_step(
             mode = codes.PAD_CODES[operation.mode]
             engine.set_pad(*one, tuple(map(int, operation.padding)), mode)
         case Activate():
-            kind = codes.ACTIVATION_CODES[operation.name]
-            engine.set_activate(*one, *kind, plain(operation.slopes))
+            first, *then = codes.activation_steps(operation.name)
+            slopes = plain(operation.slopes)
+            engine.set_activate(*one, *first, slopes, *chain(*then))
         case Add():
-            kind = codes.ACTIVATION_CODES[operation.activation]
+            kind = _code(operation.activation)
             factors = operation.alpha, operation.beta
             engine.set_add(position, inputs, skips, output, *factors, *kind)
         case Concat():
@@ -128,6 +130,13 @@ def _describe_step(
             engine.set_load(position, inputs[0], output)
         case Store():
             engine.set_store(*one)
+
+
+def _code(name: str) -> tuple[int, float]:
+    """Number and slope of an activation that C knows."""
+    code = codes.activation_code(name)
+    assert code is not None
+    return code
 
 
 def set_pixels(

@@ -206,6 +206,8 @@ static void activate_row(const job *j, int64_t y) {
         for (int64_t x = 0; x < out->width; x++)
             j->engine->isa->activate(s->activation, 0, s->slopes, from + x * c,
                                      to + x * c, c);
+    if (s->then != ZOO_LINEAR)
+        j->engine->isa->activate(s->then, s->then_slope, NULL, to, to, out->width * c);
 }
 
 static void add_row(const job *j, int64_t y) {

@@ -67,6 +67,8 @@ typedef struct {
     int pad_mode;
     int activation;       /* activate, add */
     float slope, alpha, beta;
+    int then;             /* activate: a second one, or ZOO_LINEAR */
+    float then_slope;
     const float *slopes;
     int64_t first[ZOO_STEP_INPUTS]; /* concat: slice of each input's channels */
     int64_t last[ZOO_STEP_INPUTS];

@@ -65,6 +65,8 @@ cdef extern from "engine.h" nogil:
         int64_t top, left
         int pad_mode, activation
         float slope, alpha, beta
+        int then
+        float then_slope
         const float *slopes
         int64_t first[8]
         int64_t last[8]
@@ -180,7 +182,7 @@ cdef class Engine:
                  tuple dilation, tuple padding, int pad_mode, int64_t groups,
                  int algorithm, int activation, float slope,
                  const float[::1] slopes, float alpha, float beta, int last,
-                 int64_t shuffle):
+                 float last_slope, int64_t shuffle):
         """A convolution of `width` columns; a second input is the residual.
 
         With ``shuffle`` above 1 its filters, in the order dcr, are stored as the
@@ -218,6 +220,7 @@ cdef class Engine:
         e.activation = activation
         e.last = last
         e.slope = slope
+        e.last_slope = last_slope
         e.bias = e.slopes = NULL
         if bias is not None:
             e.bias = &bias[0]
@@ -306,14 +309,17 @@ cdef class Engine:
         step.top, step.left, step.pad_mode = top, left, mode
 
     def set_activate(self, int64_t index, int64_t value, int64_t skip, int64_t output, int kind,
-                     float slope, const float[::1] slopes):
-        """An activation."""
+                     float slope, const float[::1] slopes, int then=0, float then_slope=0):
+        """An activation, and then perhaps another one."""
         cdef zoo_step *step = self.begin(index, ZOO_STEP_ACTIVATE, (value,), (skip,),
                                          output, 1)
         self.same_size(step, 0, True)
         check_kind(kind, 1)
+        check_kind(then, 1)
         step.activation = kind
         step.slope = slope
+        step.then = then
+        step.then_slope = then_slope
         step.slopes = NULL
         if slopes is not None:
             demand(slopes.shape[0] == self.value(value).channels,

@@ -36,6 +36,9 @@ enum zoo_activation {
     ZOO_MISH,
     ZOO_GELU,
     ZOO_HARD_MISH,
+    ZOO_GELU_ERF,
+    ZOO_AT_LEAST, /* max(x, slope) */
+    ZOO_AT_MOST,  /* min(x, slope) */
     ZOO_ACTIVATIONS
 };
 
@@ -44,7 +47,8 @@ enum zoo_activation {
 typedef struct {
     int activation;
     int last;
-    float slope;         /* of ZOO_SLOPE, if slopes is NULL */
+    float slope;         /* of activation, if slopes is NULL */
+    float last_slope;    /* of last */
     const float *bias;   /* k, or NULL */
     const float *slopes; /* k, or NULL */
     float alpha, beta;

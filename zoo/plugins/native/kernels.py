@@ -26,7 +26,6 @@ from zoo.plugins.native.arrays import (
 )
 from zoo.plugins.native.backward import Backward
 from zoo.plugins.native.codes import (
-    ACTIVATION_CODES,
     ALGORITHM_CODES,
     ALGORITHMS,
     AUTO_CODES,
@@ -34,6 +33,8 @@ from zoo.plugins.native.codes import (
     LEVELS,
     TILED,
     Algorithm,
+    activation_code,
+    activation_steps,
     geometry_codes,
 )
 from zoo.plugins.native.compiler import NativePlan
@@ -129,7 +130,7 @@ class NativeKernels(Backward):
         geometry: ConvGeometry,
         activation: str = "linear",
     ) -> Array:
-        code = ACTIVATION_CODES.get(activation)
+        code = activation_code(activation)
         if not computable(x, weights, biases) or activation == "prelu":
             return super().conv2d(x, weights, biases, geometry, activation)
         shape = output_shape(x.shape, weights.shape, geometry)
@@ -186,7 +187,7 @@ class NativeKernels(Backward):
         biases: Array | None,
         activation: str = "linear",
     ) -> Array:
-        code = ACTIVATION_CODES.get(activation)
+        code = activation_code(activation)
         if not computable(x, weights, biases) or activation == "prelu":
             return super().dense(x, weights, biases, activation)
         if x.ndim != 2 or weights.ndim != 2 or x.shape[1] != weights.shape[1]:
@@ -273,8 +274,8 @@ class NativeKernels(Backward):
     # -- value by value ----------------------------------------------------
 
     def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
-        code = ACTIVATION_CODES.get(name)
-        if code is None or not computable(x) or (name == "prelu" and slopes is None):
+        steps = activation_steps(name)
+        if not steps or not computable(x) or (name == "prelu" and slopes is None):
             return super().activate(x, name, slopes)
         rows = as_rows(x)
         out = np.empty_like(rows)
@@ -282,7 +283,9 @@ class NativeKernels(Backward):
         if name == "prelu":
             check_length("slopes", slopes, rows.shape[1])
             each = plain(slopes)
-        _native.activate(self.level, self.threads, *code, each, rows, out)
+        for code in steps:
+            _native.activate(self.level, self.threads, *code, each, rows, out)
+            rows = out
         return out.reshape(x.shape)
 
     def add(
@@ -293,7 +296,7 @@ class NativeKernels(Backward):
         beta: float = 1.0,
         activation: str = "linear",
     ) -> Array:
-        code = ACTIVATION_CODES.get(activation)
+        code = activation_code(activation)
         if not code or not computable(a, b) or a.shape != b.shape:
             return super().add(a, b, alpha, beta, activation)
         left, right = plain(a), plain(b)

@@ -74,6 +74,17 @@ INLINE vf v_derivative(int kind, vf x, vf f, vf slope) {
         vf inside = v_either(v_above(x, v_set(-2)), 1, 0);
         return v_clip(x, -2, 0) * inside + inside;
     }
+    case ZOO_GELU_ERF: {
+        vf tail;
+        x = v_clip(x, -15, 15);
+        tail = v_tail(v_abs(x));
+        return v_select(v_above(x, zero), one - tail, tail) +
+               v_set(0.3989422804f) * x * v_exp(v_set(-0.5f) * x * x);
+    }
+    case ZOO_AT_LEAST:
+        return v_either(v_above(f, slope), 1, 0);
+    case ZOO_AT_MOST:
+        return v_either(v_above(slope, f), 1, 0);
     default:
         return one;
     }

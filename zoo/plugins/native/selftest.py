@@ -14,7 +14,7 @@ import warnings
 import numpy as np
 
 from zoo.plugins.native._binding import _native
-from zoo.plugins.native.codes import ACTIVATION_CODES, ALGORITHM_CODES, LEVELS, TILED
+from zoo.plugins.native.codes import ALGORITHM_CODES, LEVELS, TILED, activation_code
 from zoo.shapes import Array
 
 __all__ = ["agrees"]
@@ -25,7 +25,7 @@ _UNTILED = tuple(
 )
 _TOLERANCE = 1e-4  # part of the largest value of a result
 
-_PRELU = ACTIVATION_CODES["prelu"]
+_PRELU = activation_code("prelu") or (0, 0.0)
 _ONE = (1, 1)
 _FRAME = (1, 1, 1, 1)
 _BARE = (0, 0, 0, 0)

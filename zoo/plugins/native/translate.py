@@ -14,6 +14,7 @@ from zoo.program.operations import (
     Add,
     Concat,
     Conv,
+    Epilogue,
     Load,
     Opaque,
     Operation,
@@ -50,10 +51,12 @@ def translate(program: Program, kernels: Kernels) -> Program:
             r = operation.shuffle
             shapes.append(Shape(height // r, width // r, channels * r * r))
             middle = len(shapes) - 1
-            steps.append(Step(conv, step.inputs, middle, step.layers))
+            steps += _in_known_steps(
+                Step(conv, step.inputs, middle, step.layers), shapes
+            )
             steps.append(Step(shuffle, (middle,), step.output, step.layers))
         else:
-            steps.append(replace(step, operation=operation))
+            steps += _in_known_steps(step, shapes)
     for position, step in enumerate(steps):
         if not _is_known(step, shapes):
             steps[position] = replace(step, operation=_opaque(step.operation, kernels))
@@ -134,17 +137,66 @@ def _stores_shuffled(conv: Conv, shuffle: Shuffle) -> bool:
     )
 
 
+def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
+    """A step, activations apart that C does not apply to results one by one."""
+    operation = step.operation
+    if isinstance(operation, Add) and not _applies(operation.activation):
+        plain_sum = Step(
+            replace(operation, activation="linear"),
+            step.inputs,
+            _another(step.output, shapes),
+            step.layers,
+        )
+        last = Activate(operation.activation)
+        return [plain_sum, Step(last, (plain_sum.output,), step.output, step.layers)]
+    if not isinstance(operation, Conv):
+        return [step]
+    epilogue = operation.epilogue
+    if _applies(epilogue.activation) and _applies(epilogue.last):
+        return [step]
+    plain = Step(
+        replace(operation, epilogue=Epilogue()),
+        step.inputs[:1],
+        _another(step.output, shapes),
+        step.layers,
+    )
+    output = _another(step.output, shapes) if epilogue.residual else step.output
+    steps = [
+        plain,
+        Step(
+            Activate(epilogue.activation, epilogue.slopes),
+            (plain.output,),
+            output,
+            step.layers,
+        ),
+    ]
+    if epilogue.residual:
+        total = Add(epilogue.alpha, epilogue.beta, epilogue.last)
+        joined = Step(total, (output, step.inputs[1]), step.output, step.layers)
+        steps += _in_known_steps(joined, shapes)
+    return steps
+
+
+def _applies(activation: str) -> bool:
+    return codes.activation_code(activation) is not None
+
+
+def _another(value: int, shapes: list[Shape]) -> int:
+    """A new value of the shape of another."""
+    shapes.append(shapes[value])
+    return len(shapes) - 1
+
+
 def _is_known(step: Step, shapes: list[Shape]) -> bool:
     match step.operation:
         case Conv():
-            epilogue = step.operation.epilogue
-            return {epilogue.activation, epilogue.last} <= codes.ACTIVATION_CODES.keys()
+            return True
         case Pool() | Shuffle() | Repeat() | Pad():
             return True
         case Activate():
-            return step.operation.name in codes.ACTIVATION_CODES
+            return bool(codes.activation_steps(step.operation.name))
         case Add():
-            return step.operation.activation in codes.ACTIVATION_CODES
+            return codes.activation_code(step.operation.activation) is not None
         case Concat():
             return len(step.inputs) <= _MAX_INPUTS
         case _:
