@@ -104,7 +104,7 @@ def test_the_licence_is_unknown_unless_said(source: Path, out: Path) -> None:
 
 def test_every_tensor_is_accounted_for(source: Path, out: Path) -> None:
     result = convert(source)
-    fates = {line.tensor: (line.fate, line.where) for line in result.ledger}
+    fates = {line.tensor: (line.use, line.where) for line in result.ledger}
     assert fates.keys() == edsr_tensors().keys()
     assert fates["body.0.body.2.bias"] == ("stored", "3.convolutional.biases")
     assert fates["sub_mean.bias"] == ("stated", "mean and std of [net]")
@@ -566,8 +566,8 @@ def test_the_ledger_says_what_was_quantized(out: Path) -> None:
     where = lines["resFilter3"].where
     assert where.startswith("6.convolutional.weights")
     assert "dequantized from resFilter3_quantized_const" in where
-    assert lines["mul_1/y"].fate == "stated"
-    assert lines["NCHW_output/perm"].fate == "ignored"
+    assert lines["mul_1/y"].use == "stated"
+    assert lines["NCHW_output/perm"].use == "ignored"
 
 
 @pytest.mark.parametrize(

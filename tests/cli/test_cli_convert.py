@@ -33,7 +33,7 @@ def test_the_ledger_is_printed(
     out, err = capsys.readouterr()
     assert err == ""
     lines = out.splitlines()
-    assert lines[0].split() == ["tensor", "shape", "fate", "where"]
+    assert lines[0].split() == ["tensor", "shape", "use", "where"]
     ledger = {line.split()[0]: line for line in lines[1 : lines.index("")]}
     assert len(ledger) == 17
     assert ledger["resFilter3"].split()[1:4] == [
@@ -58,7 +58,7 @@ def test_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told["family"] == "edsr"
     assert told["options"]["scale"] == 3
     assert told["written"] == ["x.cfg", "x.safetensors"]
-    assert {line["fate"] for line in told["ledger"]} == {"stored", "stated", "ignored"}
+    assert {line["use"] for line in told["ledger"]} == {"stored", "stated", "ignored"}
     assert len(told["sha256"]) == 64
 
 

@@ -277,7 +277,7 @@ def changed(change: dict[str, np.ndarray | None]) -> Checkpoint:
         ({"extra.weight": np.zeros(3)}, "also has 'extra.weight'"),
         (
             {"body.1.body.0.weight": np.zeros((6, 6, 5, 5))},
-            "body.1.body.0.weight is 5x5x6x6 .* in place of 3x3x6x6",
+            "body.1.body.0.weight is 6x6x5x5 in place of 6x6x3x3",
         ),
         ({"body.1.body.0.bias": np.zeros(5)}, "body.1.body.0.bias is 5 in place of 6"),
         ({"head.0.weight": np.zeros((6, 3))}, "has 2 axes in place of 4"),
@@ -289,7 +289,10 @@ def changed(change: dict[str, np.ndarray | None]) -> Checkpoint:
             {"tail.0.0.weight": np.zeros((23, 6, 3, 3))},
             "23 filters, which is no square",
         ),
-        ({"tail.1.weight": np.zeros((4, 6, 3, 3))}, "3x3x6x4 .* in place of 3x3x6x3"),
+        (
+            {"tail.1.weight": np.zeros((4, 6, 3, 3))},
+            "tail.1.weight is 4x6x3x3 in place of 3x6x3x3",
+        ),
     ],
 )
 def test_near_misses_are_explained(

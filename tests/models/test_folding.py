@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.errors import WeightsError
-from zoo.models.folding import finite_float32, fold_weight_norm, to_hwio
+from zoo.models.folding import finite_float32, fold_weight_norm
 
 
 @pytest.mark.parametrize("new_names", [False, True])
@@ -41,14 +41,6 @@ def test_a_filter_of_zeros_has_no_direction() -> None:
 def test_magnitudes_must_be_one_per_filter() -> None:
     with pytest.raises(WeightsError, match="3 filters, and there are 2"):
         fold_weight_norm(np.ones(2, np.float32), np.ones((3, 2, 1, 1)), "v")
-
-
-def test_axes() -> None:
-    weights = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    turned = to_hwio(weights, "OIHW")
-    assert turned.shape == (4, 5, 3, 2)
-    assert turned[3, 4, 2, 1] == weights[1, 2, 3, 4]
-    assert to_hwio(weights, "HWIO").tolist() == weights.tolist()
 
 
 @pytest.mark.parametrize(

@@ -118,10 +118,10 @@ def _report(result: Converted, verbose: bool) -> str:
     from zoo.tables import count, printable, table
 
     rows = [
-        (line.tensor, "x".join(map(str, line.shape)) or "scalar", line.fate, line.where)
+        (line.tensor, "x".join(map(str, line.shape)) or "scalar", line.use, line.where)
         for line in result.ledger
     ]
-    ledger = table(("tensor", "shape", "fate", "where"), rows)
+    ledger = table(("tensor", "shape", "use", "where"), rows)
     notes = []
     known = result.recognition
     what = f"{result.source}: {result.format}, {len(rows)} tensors"

@@ -5,8 +5,8 @@ published checkpoints of its kind by the names and shapes of their tensors, and
 says which tensor becomes which weights. One family, one file, one line under
 ``zoo.models`` in setup.cfg.
 
-Most families are stacks of convolutions: derive those from
-:class:`zoo.models.convnet.ConvFamily`, which does all but the description.
+Derive a family whose networks zoo's layers can build from
+:class:`zoo.models.network_family.NetworkFamily`, which does all but the description.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ __all__ = [
     "Family",
     "LedgerLine",
     "Mismatch",
+    "NotRecognized",
     "Recognition",
 ]
 
@@ -133,7 +134,7 @@ class LedgerLine:
         Its name in the file.
     shape : tuple of int
         Its shape in the file.
-    fate : {"stored", "folded", "stated", "ignored"}
+    use : {"stored", "folded", "stated", "ignored"}
         Became a tensor of the network as it is (but for the order of its axes);
         was computed into one; told a hyper-parameter; or is not needed.
     where : str
@@ -142,7 +143,7 @@ class LedgerLine:
 
     tensor: str
     shape: tuple[int, ...]
-    fate: str
+    use: str
     where: str
 
 
@@ -160,6 +161,10 @@ class Conversion:
 
     tensors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
     ledger: list[LedgerLine] = field(default_factory=list)
+
+
+class NotRecognized(Exception):
+    """A checkpoint is not of a family; the message is the reason, a phrase."""
 
 
 class Family(ABC):

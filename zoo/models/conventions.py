@@ -7,7 +7,18 @@ from typing import Any
 
 from zoo.keys import Key
 
-__all__ = ["CHANNELS", "COLOR", "DIV2K_MEAN", "ORDER", "mean_of", "prime_factors"]
+__all__ = [
+    "CHANNELS",
+    "COLOR",
+    "DIV2K_MEAN",
+    "ORDER",
+    "assume_color",
+    "blocks_key",
+    "filters_key",
+    "mean_of",
+    "prime_factors",
+    "scale_key",
+]
 
 DIV2K_MEAN = (0.4488, 0.4371, 0.4040)
 """Mean red, green and blue of DIV2K's training pictures, white being 1."""
@@ -27,6 +38,29 @@ ORDER = Key(
     "channel order of the pixel shuffle: crd as in PyTorch, dcr as in TensorFlow",
     choices=("crd", "dcr"),
 )
+
+
+def blocks_key(default: int, meaning: str = "residual blocks") -> Key:
+    """The hyper-parameter that says how deep a network is."""
+    return Key("blocks", "int", default, meaning, minimum=1, maximum=1024)
+
+
+def filters_key(default: int, meaning: str = "channels inside") -> Key:
+    """The hyper-parameter that says how wide a network is."""
+    return Key("filters", "int", default, meaning, minimum=1, maximum=4096)
+
+
+def scale_key(default: int, maximum: int = 8) -> Key:
+    """The hyper-parameter that says how much larger the picture becomes."""
+    return Key(
+        "scale", "int", default, "output rows per input row", minimum=1, maximum=maximum
+    )
+
+
+def assume_color(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Three channels are taken for red, green and blue, others for no colour."""
+    color = "rgb" if options["channels"] == 3 else "any"
+    return {"color": (color, "as published")}
 
 
 def mean_of(options: Mapping[str, Any]) -> tuple[float, ...]:

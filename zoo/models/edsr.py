@@ -23,23 +23,28 @@ from typing import Any, ClassVar
 import numpy as np
 
 from zoo.keys import Key
+from zoo.models.base import NotRecognized
+from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
     COLOR,
     ORDER,
+    assume_color,
+    blocks_key,
+    filters_key,
     mean_of,
     prime_factors,
+    scale_key,
 )
-from zoo.models.convnet import ConvFamily
-from zoo.models.layout import Facts, Found, Layout, Unlike
-from zoo.models.sketch import Role, Sketch
-from zoo.models.view import View
+from zoo.models.naming import Naming
+from zoo.models.network_family import Constants, NetworkFamily
+from zoo.models.state_dict import StateDict
 from zoo.parsers.tensorflow import GraphNode
 
 __all__ = ["EDSR"]
 
 
-class EDSR(ConvFamily):
+class EDSR(NetworkFamily):
     """Residual blocks without batch normalisation, upsampling by pixel shuffle."""
 
     name = "edsr"
@@ -49,9 +54,9 @@ class EDSR(ConvFamily):
         "Super-Resolution, 2017"
     )
     options: ClassVar[tuple[Key, ...]] = (
-        Key("blocks", "int", 16, "residual blocks", minimum=1, maximum=1024),
-        Key("filters", "int", 64, "channels inside", minimum=1, maximum=4096),
-        Key("scale", "int", 2, "output rows per input row", minimum=1, maximum=8),
+        blocks_key(16),
+        filters_key(64),
+        scale_key(2),
         Key("res_scale", "float", 1.0, "factor of the branch of a residual block"),
         Key(
             "tail",
@@ -74,10 +79,10 @@ class EDSR(ConvFamily):
     )
 
     @classmethod
-    def sketch(cls, options: Mapping[str, Any]) -> Sketch:
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         channels, filters = options["channels"], options["filters"]
         scale, order = options["scale"], options["order"]
-        sketch = Sketch(
+        net = NetworkBuilder(
             channels=channels,
             range=options["range"],
             color=options["color"],
@@ -85,42 +90,50 @@ class EDSR(ConvFamily):
             std=options["std"],
             denormalize=True,
         )
-        sketch.add("input")
-        head = sketch.convolution(Role("head"), filters)
+        x = head = net.conv("head.0", net.input(), filters)
         for block in range(options["blocks"]):
-            sketch.convolution(Role("block.0", block), filters, activation="relu")
-            sketch.convolution(Role("block.1", block), filters)
-            sketch.shortcut(-3, options["res_scale"])
-        sketch.convolution(Role("end"), filters)
-        sketch.shortcut(head)
+            y = net.conv(f"body.{block}.body.0", x, filters, activation="relu")
+            y = net.conv(f"body.{block}.body.2", y, filters)
+            x = net.sum(y, x, alpha=options["res_scale"])
+        x = net.conv(f"body.{options['blocks']}", x, filters)
+        x = net.sum(x, head, relative=False)
         if options["tail"] == "single":
-            sketch.convolution(Role("tail"), channels * scale**2)
-            if scale > 1:
-                sketch.add("shuffler", scale=scale, order=order)
-            return sketch
+            x = net.conv("tail.0", x, channels * scale**2)
+            net.shuffle(x, scale, order)
+            return net
         for stage, factor in enumerate(prime_factors(scale)):
-            sketch.convolution(Role("stage", stage), filters * factor**2)
-            sketch.add("shuffler", scale=factor, order=order)
-        sketch.convolution(Role("tail"), channels)
-        return sketch
+            x = net.conv(f"tail.0.{2 * stage}", x, filters * factor**2)
+            x = net.shuffle(x, factor, order)
+        net.conv("tail.1", x, channels)
+        return net
 
     @classmethod
-    def infer(cls, found: Found) -> dict[str, Any]:
-        _, _, channels, filters = found.shape(Role("head"))
-        if found.blocks == 0:
-            found.shape(Role("block.0"))
-        options = {"blocks": found.blocks, "filters": filters, "channels": channels}
-        if found.layout.fixed["tail"] == "single":
-            return {**options, "scale": found.shuffle_factor(Role("tail"), channels)}
-        scale = 1
-        for stage in range(found.count("stage")):
-            scale *= found.shuffle_factor(Role("stage", stage), filters)
-        return {**options, "scale": scale}
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("head.0")
+        blocks = state.count("body.{}.body.0")
+        if blocks == 0:
+            state.kernel("body.0.body.0")
+        options = {"blocks": blocks, "filters": filters, "channels": channels}
+        if stated["tail"] == "single":
+            return {"scale": state.shuffle_factor("tail.0", channels), **options}
+        scale = stage = 1
+        for stage in range(0, 16, 2):
+            if state.has(f"tail.0.{stage}"):
+                scale *= state.shuffle_factor(f"tail.0.{stage}", filters)
+        return {"scale": scale, **options}
 
     @classmethod
-    def foreign(cls, view: View) -> str | None:
-        has_entry = any(name.startswith("pre_process.") for name in view)
-        if has_entry and any(name.startswith("upsample.") for name in view):
+    def constants(cls, state: StateDict) -> Constants:
+        if "graph" in state.checkpoint.metadata:
+            return _graph_constants(state)
+        if state.checkpoint.format == "tensorflow":
+            return Constants()
+        return _mean_constants(state)
+
+    @classmethod
+    def foreign(cls, names: Mapping[str, str]) -> str | None:
+        has_entry = any(name.startswith("pre_process.") for name in names)
+        if has_entry and any(name.startswith("upsample.") for name in names):
             return (
                 "this is MDSR, which holds three scales with a way in and a way out "
                 "for each in one network; EDSR has one scale, so convert a checkpoint "
@@ -129,7 +142,7 @@ class EDSR(ConvFamily):
         return None
 
 
-def _official_facts(view: View) -> Facts:
+def _mean_constants(state: StateDict) -> Constants:
     """Mean and std from the two frozen 1 x 1 convolutions, if they are there.
 
     sub_mean computes x / std - mean / std, add_mean x std + mean. Its published
@@ -137,21 +150,21 @@ def _official_facts(view: View) -> Facts:
     use.
     """
     names = [f"{module}_mean.{kind}" for module in ("sub", "add") for kind in _PARTS]
-    held = [name in view for name in names]
+    held = [name in state for name in names]
     if not any(held):
-        return Facts()
+        return _buffer_constants(state)
     if not all(held):
-        raise Unlike(f"there is no tensor {names[held.index(False)]!r}")
+        raise NotRecognized(f"there is no tensor {names[held.index(False)]!r}")
     sub_weight, sub_bias, add_weight, add_bias = (
-        np.asarray(view[name], np.float64) for name in names
+        np.asarray(state[name], np.float64) for name in names
     )
     channels = sub_bias.size
     square = (channels, channels)
     if sub_weight.size != channels**2 or add_weight.size != channels**2:
-        raise Unlike("sub_mean.weight is no square matrix")
+        raise NotRecognized("sub_mean.weight is no square matrix")
     diagonal = np.diagonal(sub_weight.reshape(square))
     if not (diagonal > 0).all():
-        raise Unlike("sub_mean.weight does not divide by a standard deviation")
+        raise NotRecognized("sub_mean.weight does not divide by a standard deviation")
     std = 1 / diagonal
     mean = -sub_bias * std
     inverse = np.allclose(add_bias, mean, rtol=1e-5, atol=1e-6) and np.allclose(
@@ -159,7 +172,7 @@ def _official_facts(view: View) -> Facts:
     )
     off_diagonal = sub_weight.reshape(square) - np.diag(diagonal)
     if not inverse or off_diagonal.any():
-        raise Unlike("add_mean does not undo sub_mean")
+        raise NotRecognized("add_mean does not undo sub_mean")
     white = 255.0 if np.abs(mean).max() > 1 else 1.0
     options: dict[str, Any] = {
         "mean": tuple(_shortest(value) for value in mean),
@@ -170,7 +183,29 @@ def _official_facts(view: View) -> Facts:
     if options["std"] == (1.0,) * channels:
         options["std"] = (1.0,)
     where = "mean and std of [net]"
-    return Facts(options, {name: ("stated", where) for name in names})
+    if channels == 3 and state.kernel("head.0")[1] == 1:
+        # The program makes them of three channels even for gray networks, which
+        # they cannot be applied to.
+        return Constants(
+            {"std": (1.0,)},
+            {
+                name: ("ignored", "of three channels, and this network has one")
+                for name in names
+            },
+            {"mean": ((0.0,), "the file's are of three channels, the network has one")},
+        )
+    return Constants(options, {name: ("stated", where) for name in names})
+
+
+def _buffer_constants(state: StateDict) -> Constants:
+    """Mean and std as buffers, in the units of a range of 1."""
+    constants = Constants()
+    for name in ("mean", "std"):
+        if name in state:
+            values = np.asarray(state[name], np.float64).ravel()
+            constants.options[name] = tuple(_shortest(value) for value in values)
+            constants.ledger[name] = ("stated", f"{name} of [net]")
+    return constants
 
 
 _PARTS = ("weight", "bias")
@@ -188,7 +223,7 @@ def _assume_official(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
             0.1 if large else 1.0,
             "as published for 256 filters" if large else "as published for 64 filters",
         ),
-        "color": ("rgb" if options["channels"] == 3 else "any", "as published"),
+        **assume_color(options),
         "range": (255.0, "as published"),
         "mean": ((), "as published: DIV2K's mean colour"),
         "std": ((1.0,), "as published"),
@@ -207,44 +242,52 @@ _GRAPH_OPERATIONS = frozenset(
 )
 
 
-def _graph_facts(view: View) -> Facts:
+def _graph_constants(state: StateDict) -> Constants:
     """Residual scale and shuffle from the operations of a TensorFlow graph."""
-    nodes: list[GraphNode] = view.checkpoint.metadata.get("graph") or []
+    nodes: list[GraphNode] = state.checkpoint.metadata.get("graph") or []
     users: dict[str, set[str]] = {}
-    facts = Facts()
+    constants = Constants()
     for node in nodes:
         for name in node.inputs:
             users.setdefault(name.removeprefix("^").partition(":")[0], set()).add(
                 node.op
             )
         if node.op not in _GRAPH_OPERATIONS:
-            raise Unlike(f"its graph has an operation {node.op!r} ({node.name})")
+            raise NotRecognized(f"its graph has an operation {node.op!r} ({node.name})")
         if node.op == "Conv2D" and (
             node.attrs.get("padding") != "SAME"
             or set(node.attrs.get("strides", (1,))) != {1}
             or set(node.attrs.get("dilations", (1,))) != {1}
         ):
-            raise Unlike(f"its convolution {node.name!r} is not SAME with stride 1")
+            raise NotRecognized(
+                f"its convolution {node.name!r} is not SAME with stride 1"
+            )
         if node.op == "DepthToSpace":
-            if "scale" in facts.options:
-                raise Unlike("it shuffles pixels more than once")
-            facts.options["scale"] = node.attrs.get("block_size")
+            if "scale" in constants.options:
+                raise NotRecognized("it shuffles pixels more than once")
+            constants.options["scale"] = node.attrs.get("block_size")
     scales = []
-    for name in view:
-        if users.get(name) == {"Mul"} and view[name].size == 1:
-            scales.append(_shortest(np.asarray(view[name]).item()))
-            facts.fates[name] = ("stated", "res_scale, factor of a residual branch")
-        elif users.get(name) == {"Transpose"}:
-            facts.fates[name] = ("ignored", "order of the axes of a second output")
+    for name in state:
+        held = state.original(name)
+        if users.get(held) == {"Mul"} and state[name].size == 1:
+            scales.append(_shortest(np.asarray(state[name]).item()))
+            constants.ledger[name] = (
+                "stated",
+                "res_scale, factor of a residual branch",
+            )
+        elif users.get(held) == {"Transpose"}:
+            constants.ledger[name] = ("ignored", "order of the axes of a second output")
     if len(set(scales)) > 1:
-        raise Unlike("its residual blocks have different scales")
+        raise NotRecognized("its residual blocks have different scales")
     multiplications = sum(node.op == "Mul" for node in nodes)
     blocks = sum(node.op == "Relu" for node in nodes)
     if multiplications not in (0, blocks) or bool(scales) != bool(multiplications):
-        raise Unlike(f"it has {multiplications} products for {blocks} residual blocks")
+        raise NotRecognized(
+            f"it has {multiplications} products for {blocks} residual blocks"
+        )
     if scales:
-        facts.options["res_scale"] = scales[0]
-    return facts
+        constants.options["res_scale"] = scales[0]
+    return constants
 
 
 def _assume_opencv(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -257,33 +300,98 @@ def _assume_opencv(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     }
 
 
-EDSR.layouts = (
-    Layout(
-        name="EDSR-PyTorch",
-        roles={
-            "head": "head.0",
-            "block.0": "body.{i}.body.0",
-            "block.1": "body.{i}.body.2",
-            "end": "body.{n}",
-            "stage": "tail.0.{even}",
-            "tail": "tail.1",
-        },
-        fixed={"tail": "official", "order": "crd"},
-        facts=_official_facts,
+_TORCH = {"tail": "official", "order": "crd"}
+_BLOCKS = (
+    ("body.{b}.conv1", "body.{b}.body.0"),
+    ("body.{b}.conv2", "body.{b}.body.2"),
+)
+
+
+def _assume_unit(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Pictures from 0 to 1, less DIV2K's mean."""
+    return {**_assume_official(options), "range": (1.0, "as published")}
+
+
+def _assume_port(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {**_assume_unit(options), "res_scale": (0.1, "as published")}
+
+
+EDSR.namings = (
+    Naming("EDSR-PyTorch", fixed=_TORCH, assume=_assume_official),
+    Naming(
+        "BasicSR",
+        (
+            ("conv_first", "head.0"),
+            *_BLOCKS,
+            ("conv_after_body", "body.{n}"),
+            ("upsample.{k}", "tail.0.{k}"),
+            ("conv_last", "tail.1"),
+        ),
+        blocks="body.{b}.conv1",
+        fixed=_TORCH,
         assume=_assume_official,
     ),
-    Layout(
-        name="EDSR_Tensorflow",
-        roles={
-            "head": ("resFilter_one", "BiasOne"),
-            "block.0": ("resFilter{even}", "resBias{even}"),
-            "block.1": ("resFilter{odd}", "resBias{odd}"),
-            "end": ("resFilter_two", "BiasTwo"),
-            "tail": ("resFilter_three", "BiasThree"),
-        },
+    Naming(
+        "mmagic",
+        (
+            ("conv_first", "head.0"),
+            *_BLOCKS,
+            ("conv_after_body", "body.{n}"),
+            ("upsample.{k}.upsample_conv", "tail.0.{2k}"),
+            ("conv_last", "tail.1"),
+        ),
+        blocks="body.{b}.conv1",
+        fixed=_TORCH,
+        assume=_assume_unit,
+    ),
+    Naming(
+        "EDSR-PyTorch of Lornatang",
+        (
+            ("conv1", "head.0"),
+            ("trunk.{b}.rcb.{k}", "body.{b}.body.{k}"),
+            ("conv2", "body.{n}"),
+            ("upsampling.{k}.upsample_block.0", "tail.0.{2k}"),
+            ("conv3", "tail.1"),
+            ("mean", "mean"),
+            ("std", "std"),
+        ),
+        blocks="trunk.{b}.rcb.0",
+        fixed=_TORCH,
+        assume=_assume_port,
+    ),
+    Naming(
+        "EDSR-PyTorch of Lornatang, 2020",
+        (
+            ("conv1", "head.0"),
+            ("trunk.{b}.conv1", "body.{b}.body.0"),
+            ("trunk.{b}.conv2", "body.{b}.body.2"),
+            ("conv2", "body.{n}"),
+            ("upsampling.{k}", "tail.0.{k}"),
+            ("conv3", "tail.1"),
+            ("mean", "mean"),
+            ("std", "std"),
+        ),
+        blocks="trunk.{b}.conv1",
+        fixed=_TORCH,
+        assume=_assume_port,
+    ),
+    Naming(
+        "EDSR_Tensorflow",
+        (
+            ("resFilter_one", "head.0.weight"),
+            ("BiasOne", "head.0.bias"),
+            ("resFilter{2b}", "body.{b}.body.0.weight"),
+            ("resBias{2b}", "body.{b}.body.0.bias"),
+            ("resFilter{2b+1}", "body.{b}.body.2.weight"),
+            ("resBias{2b+1}", "body.{b}.body.2.bias"),
+            ("resFilter_two", "body.{n}.weight"),
+            ("BiasTwo", "body.{n}.bias"),
+            ("resFilter_three", "tail.0.weight"),
+            ("BiasThree", "tail.0.bias"),
+        ),
+        blocks="resFilter{2b}",
         axes="HWIO",
         fixed={"tail": "single", "order": "dcr"},
-        facts=_graph_facts,
         assume=_assume_opencv,
     ),
 )

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import WeightsError
 
-__all__ = ["finite_float32", "fold_weight_norm", "to_hwio"]
+__all__ = ["finite_float32", "fold_weight_norm"]
 
 
 def finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
@@ -33,12 +33,6 @@ def finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
             f"or its training had diverged"
         )
     return values
-
-
-def to_hwio(weights: NDArray[Any], axes: str) -> NDArray[Any]:
-    """Bring a weight of four axes into the order kh, kw, in, out."""
-    order = [axes.index(axis) for axis in "HWIO"]
-    return np.ascontiguousarray(weights.transpose(order))
 
 
 def fold_weight_norm(

@@ -20,15 +20,25 @@ The latter is what the Keras weights do that the founding thesis used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from zoo.errors import UsageError
 from zoo.keys import Key
-from zoo.models.conventions import CHANNELS, COLOR, ORDER, mean_of
-from zoo.models.convnet import ConvFamily
-from zoo.models.layout import Found, Layout
-from zoo.models.sketch import Role, Sketch
+from zoo.models.builder import NetworkBuilder
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    ORDER,
+    assume_color,
+    blocks_key,
+    filters_key,
+    mean_of,
+    scale_key,
+)
+from zoo.models.naming import Naming
+from zoo.models.network_family import NetworkFamily
+from zoo.models.state_dict import StateDict
 
 __all__ = ["WDSR"]
 
@@ -38,7 +48,7 @@ _RANK = 0.8
 _PAD = 2
 
 
-class WDSR(ConvFamily):
+class WDSR(NetworkFamily):
     """Residual blocks that are wide inside, and a convolution past all of them."""
 
     name = "wdsr"
@@ -49,8 +59,8 @@ class WDSR(ConvFamily):
     )
     options: ClassVar[tuple[Key, ...]] = (
         Key("variant", "str", "a", "kind of residual block", choices=("a", "b")),
-        Key("blocks", "int", 16, "residual blocks", minimum=1, maximum=1024),
-        Key("filters", "int", 32, "channels between blocks", minimum=1, maximum=4096),
+        blocks_key(16),
+        filters_key(32, "channels between blocks"),
         Key(
             "width",
             "int",
@@ -67,7 +77,7 @@ class WDSR(ConvFamily):
             minimum=0,
             maximum=32768,
         ),
-        Key("scale", "int", 2, "output rows per input row", minimum=1, maximum=8),
+        scale_key(2),
         Key("res_scale", "float", 1.0, "factor of the branch of a residual block"),
         Key(
             "skip_size",
@@ -98,8 +108,8 @@ class WDSR(ConvFamily):
     )
 
     @classmethod
-    def sketch(cls, options: Mapping[str, Any]) -> Sketch:
-        filters, scale = options["filters"], options["scale"]
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
+        filters, scale, order = options["filters"], options["scale"], options["order"]
         keeps_size = options["padding"] == "same"
         skip_size = options["skip_size"]
         if skip_size % 2 == 0:
@@ -109,7 +119,7 @@ class WDSR(ConvFamily):
                 f"padding={options['padding']} needs skip_size={2 * _PAD + 1}, "
                 f"not {skip_size}"
             )
-        sketch = Sketch(
+        net = NetworkBuilder(
             channels=options["channels"],
             range=options["range"],
             color=options["color"],
@@ -117,81 +127,60 @@ class WDSR(ConvFamily):
             std=options["std"],
             denormalize=True,
         )
-        entry = sketch.add("input")
+        entry = net.input()
         if not keeps_size:
-            entry = sketch.add("pad", size=_PAD, mode=options["padding"])
-        sketch.convolution(Role("head"), filters, pad=keeps_size)
+            entry = net.add("pad", size=_PAD, mode=options["padding"])
+        x = net.conv("head.0", entry, filters, pad=keeps_size)
         for block in range(options["blocks"]):
-            convolutions = cls._block(options)
-            for number, (outputs, size, activation) in enumerate(convolutions):
-                role = Role(f"block.{number}", block)
-                sketch.convolution(role, outputs, size, activation)
-            sketch.shortcut(-len(convolutions) - 1, options["res_scale"])
+            y = x
+            for place, outputs, size, activation in cls._block(options):
+                y = net.conv(f"body.{block}.body.{place}", y, outputs, size, activation)
+            x = net.sum(y, x, alpha=options["res_scale"])
         outputs = options["channels"] * scale**2
-
-        def upsampled() -> int:
-            if scale == 1:
-                return sketch.last
-            return sketch.add("shuffler", scale=scale, order=options["order"])
-
-        sketch.convolution(Role("tail"), outputs, pad=keeps_size)
-        body = upsampled()
-        sketch.add("route", layers=(entry,))
-        sketch.convolution(Role("skip"), outputs, skip_size, pad=keeps_size)
-        upsampled()
-        sketch.shortcut(body)
-        return sketch
+        body = net.conv("tail.0", x, outputs, pad=keeps_size)
+        body = net.shuffle(body, scale, order)
+        skip = net.conv("skip.0", entry, outputs, skip_size, pad=keeps_size)
+        net.sum(net.shuffle(skip, scale, order), body, relative=False)
+        return net
 
     @staticmethod
-    def _block(options: Mapping[str, Any]) -> list[tuple[int, int, str]]:
-        """Filters, size and activation of the convolutions of a block."""
+    def _block(options: Mapping[str, Any]) -> list[tuple[int, int, int, str]]:
+        """Place, filters, size and activation of the convolutions of a block."""
         variant, filters = options["variant"], options["filters"]
         width = options["width"] or _EXPANSION[variant] * filters
         if variant == "a":
-            return [(width, 3, "relu"), (filters, 3, "linear")]
+            return [(0, width, 3, "relu"), (2, filters, 3, "linear")]
         rank = options["rank"] or max(1, int(_RANK * filters))
-        return [(width, 1, "relu"), (rank, 1, "linear"), (filters, 3, "linear")]
+        return [
+            (0, width, 1, "relu"),
+            (2, rank, 1, "linear"),
+            (3, filters, 3, "linear"),
+        ]
 
     @classmethod
-    def infer(cls, found: Found) -> dict[str, Any]:
-        _, _, channels, filters = found.shape(Role("head"))
-        *_, width = found.shape(Role("block.0"))
-        is_b = found.has(Role("block.2"))
-        *_, rank = found.shape(Role("block.1")) if is_b else (0,)
-        skip_size, *_ = found.shape(Role("skip"))
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("head.0")
+        is_b = state.has("body.0.body.3")
         return {
             "variant": "b" if is_b else "a",
-            "blocks": found.blocks,
+            "blocks": state.count("body.{}.body.0"),
             "filters": filters,
-            "width": width,
-            "rank": rank,
-            "scale": found.shuffle_factor(Role("tail"), channels),
+            "width": state.filters("body.0.body.0"),
+            "rank": state.filters("body.0.body.2") if is_b else 0,
+            "scale": state.shuffle_factor("tail.0", channels),
             "channels": channels,
-            "skip_size": skip_size,
+            "skip_size": state.kernel("skip.0")[2],
         }
 
 
-def _torch_layout(
-    name: str,
-    block: str,
-    assume: Callable[[Mapping[str, Any]], dict[str, tuple[Any, str]]],
-    **other: str,
-) -> Layout:
-    """A layout of PyTorch's: the places in a block are 0, 2 and, in b, 3."""
-    roles = {"head": "head.0", "tail": "tail.0", "skip": "skip.0", **other}
-    roles |= {
-        f"block.{number}": f"{block}.{place}" for number, place in enumerate((0, 2, 3))
-    }
-    return Layout(
-        name=name, roles=roles, fixed={"order": "crd", "padding": "same"}, assume=assume
-    )
+_TORCH = {"order": "crd", "padding": "same"}
 
 
 def _assume_255(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """The authors' first code: 0 to 255, less DIV2K's mean, over 127.5."""
     return {
         "res_scale": (1.0, "as in the paper; challenge entries had 0.1"),
-        "color": ("rgb" if options["channels"] == 3 else "any", "as published"),
+        **assume_color(options),
         "range": (255.0, "as published"),
         "mean": ((), "as published: DIV2K's mean colour"),
         "std": ((127.5,), "as published"),
@@ -202,21 +191,36 @@ def _assume_unit(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """The authors' later code: 0 to 1, less one half."""
     return {
         "res_scale": (1.0, "as published, in the weights themselves"),
-        "color": ("rgb" if options["channels"] == 3 else "any", "as published"),
+        **assume_color(options),
         "range": (1.0, "as published"),
         "mean": ((0.5,), "as published"),
         "std": ((1.0,), "as published"),
     }
 
 
-WDSR.layouts = (
-    _torch_layout("wdsr_ntire2018", "body.{i}.body", _assume_255),
-    _torch_layout("module names", "body.{i}.module", _assume_255),
-    _torch_layout(
+WDSR.namings = (
+    Naming("wdsr_ntire2018", fixed=_TORCH, assume=_assume_255),
+    Naming(
+        "module names",
+        (
+            ("head.0", "head.0"),
+            ("body.{b}.module.{k}", "body.{b}.body.{k}"),
+            ("tail.0", "tail.0"),
+            ("skip.0", "skip.0"),
+        ),
+        fixed=_TORCH,
+        assume=_assume_255,
+    ),
+    Naming(
         "ychfan/wdsr",
-        "body.{next}.body",
-        _assume_unit,
-        head="body.0",
-        tail="body.{end}",
+        (
+            ("body.0", "head.0"),
+            ("body.{b+1}.body.{k}", "body.{b}.body.{k}"),
+            ("body.{n+1}", "tail.0"),
+            ("skip.0", "skip.0"),
+        ),
+        blocks="body.{b+1}.body.0",
+        fixed=_TORCH,
+        assume=_assume_unit,
     ),
 )

@@ -8,15 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from zoo.models.convnet import ConvFamily
+from zoo.errors import ShapeError
+from zoo.models.builder import NetworkBuilder
 from zoo.models.edsr import EDSR
-from zoo.models.sketch import Role, Sketch
-from zoo.models.view import View
+from zoo.models.network_family import NetworkFamily
 from zoo.models.wdsr import WDSR
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
+from zoo.parsers.cfg import write_cfg
 
-CASES: list[tuple[type[ConvFamily], dict[str, Any]]] = [
+CASES: list[tuple[type[NetworkFamily], dict[str, Any]]] = [
     *(
         (EDSR, {"scale": scale, "tail": tail, "channels": channels})
         for scale, tail, channels in itertools.product(
@@ -34,30 +35,46 @@ CASES: list[tuple[type[ConvFamily], dict[str, Any]]] = [
 
 @pytest.mark.parametrize("family, options", CASES)
 def test_shapes_and_names_are_the_networks(
-    family: type[ConvFamily], options: dict[str, Any]
+    family: type[NetworkFamily], options: dict[str, Any]
 ) -> None:
     options = {"blocks": 2, "filters": 6, **options}
-    sketch = family.sketch(family.complete(options))
-    network = Network.parse(family.write(**options))
-    tensors = network.tensors
-    for role, shape in sketch.shapes.items():
-        assert tensors.pop(sketch.tensor(role, "weights")).shape == shape
-        assert tensors.pop(sketch.tensor(role, "biases")).shape == shape[3:]
+    tensors = Network.parse(family.write(**options)).tensors
+    for tensor_map in family.build(family.complete(options)).maps:
+        for name, shape in tensor_map.shapes.items():
+            assert tensors.pop(tensor_map.tensor(name)).shape == shape
     assert tensors == {}
 
 
-def test_roles_and_channels() -> None:
-    sketch = Sketch(channels=3)
-    assert sketch.channels == 3
-    sketch.add("input")
-    assert sketch.convolution(Role("a"), 8) == 1
-    sketch.add("shuffler", scale=2, order="crd")
-    assert sketch.channels == 2
-    sketch.add("route", layers=(1, -1))
-    assert sketch.channels == 10
-    sketch.convolution(Role("b"), 4, size=1)
-    assert sketch.shapes[Role("b")] == (1, 1, 10, 4)
-    assert sketch.tensor(Role("b"), "weights") == "4.convolutional.weights"
+def test_a_route_stands_where_another_layer_than_the_last_is_read() -> None:
+    net = NetworkBuilder(channels=3)
+    x = net.input()
+    a = net.conv("a", x, 8)
+    b = net.conv("b", x, 8)
+    assert (a, b) == (1, 3)
+    assert net.sections[3] == ("route", {"layers": (-2,)})
+    assert net.sum(b, a) == 4  # the last comes first
+    assert net.sum(a, 4) == 5  # as a sum's terms may change places
+    assert net.sections[6][1]["from"] == (-4,)
+    assert net.sum(a, 5, alpha=0.5) == 7  # but not where one has a factor
+    assert net.sections[7] == ("route", {"layers": (-5,)})
+    joined = net.concat(a, b, 7)
+    assert net.channels(joined) == 24
+    assert net.channels(net.shuffle(joined, 2)) == 6
+    assert net.shuffle(joined, 1) == joined
+    network = Network.parse(write_cfg(net.sections))
+    assert network.sources[4] == (3, 1)
+    assert network.sources[5] == (4, 1)
+    assert network.sources[7] == (6, 5)
+    assert network.shapes(4, 5)[-1] == (8, 10, 6)
+
+
+def test_mistakes_show_at_once() -> None:
+    net = NetworkBuilder(channels=3)
+    net.input()
+    with pytest.raises(ShapeError, match="multiple of 4"):
+        net.shuffle(0, 2)
+    with pytest.raises(KeyError):
+        net.add("convolutional", bilters=3)
 
 
 def test_shapes_that_would_take_terabytes_are_refused_at_once() -> None:
@@ -78,14 +95,4 @@ def test_shapes_that_would_take_terabytes_are_refused_at_once() -> None:
         tensors[f"{name}.2.bias"] = np.zeros(4096, np.float32)
     checkpoint = Checkpoint("torch", tensors)
     assert WDSR.recognize(checkpoint) is None
-    assert "3x3x0x32768" in WDSR.mismatch(checkpoint).reason
-
-
-def test_wrappers_are_dropped_only_where_all_names_have_them() -> None:
-    def names(*given: str) -> list[str]:
-        return list(View(Checkpoint("torch", dict.fromkeys(given, np.zeros(1)))))
-
-    assert names("module.a", "module.b.c") == ["a", "b.c"]
-    assert names("model.module.a", "model.module.b") == ["a", "b"]
-    assert names("module.a", "b") == ["module.a", "b"]
-    assert names() == []
+    assert "32768x0x3x3" in WDSR.mismatch(checkpoint).reason

@@ -1,0 +1,241 @@
+"""A network while a family composes it: sections, real layers, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from zoo.layers.base import Layer
+from zoo.models.tensor_map import AffineMap, NormMap, SlopesMap, TensorMap
+from zoo.registry import registry
+from zoo.shapes import Shape
+
+__all__ = ["NetworkBuilder"]
+
+# What layers are asked at for their shapes: divides by strides and windows.
+_NOMINAL = 96
+_NEAR = 16
+
+
+class NetworkBuilder:
+    """Composes a cfg as data flow: each method appends layers and returns an index.
+
+    A cfg's layer reads the one before it; where another one is meant, a [route] is
+    put in front. Layers are made at once, so shapes are theirs and mistakes show.
+
+    Parameters
+    ----------
+    **net
+        Keys and values of [net].
+
+    Attributes
+    ----------
+    sections : list of (kind, values)
+        [net] first; what :func:`zoo.parsers.cfg.write_cfg` takes.
+    maps : list of TensorMap
+        Of every layer with parameters, in order.
+    """
+
+    def __init__(self, **net: Any) -> None:
+        self.sections: list[tuple[str, dict[str, Any]]] = [("net", net)]
+        self.maps: list[TensorMap] = []
+        self._shapes: list[Shape] = []
+        self._entry = Shape(_NOMINAL, _NOMINAL, net.get("channels", 3))
+
+    @property
+    def last(self) -> int:
+        """Index of the last layer."""
+        return len(self._shapes) - 1
+
+    def channels(self, at: int) -> int:
+        """Channels of what a layer makes; -1 is the picture."""
+        return self._shape(at).channels
+
+    def _shape(self, at: int) -> Shape:
+        return self._entry if at < 0 else self._shapes[at]
+
+    # -- any layer ---------------------------------------------------------
+
+    def add(
+        self,
+        kind: str,
+        x: int | None = None,
+        *,
+        module: str = "",
+        map_by: type[TensorMap] | None = None,
+        map_keys: Mapping[str, Any] | None = None,
+        **values: Any,
+    ) -> int:
+        """Append a layer and return its index.
+
+        Parameters
+        ----------
+        kind : str
+            Canonical name of a layer.
+        x : int, optional
+            The layer whose output it reads; by default the last one.
+        module : str
+            What the layer is called in the authors' program, if it has parameters.
+        map_by : type of TensorMap, optional
+            How its parameters are made; by default as its kind says.
+        map_keys : mapping, optional
+            Further attributes of that map.
+        **values
+            Its keys, in order. One called ``from`` is written ``from_``.
+
+        Raises
+        ------
+        ShapeError
+            If the layer cannot process what it gets.
+        """
+        if x is not None and x != self.last:
+            self.add("route", layers=(self.reference(x),))
+        keys = {name.rstrip("_"): value for name, value in values.items()}
+        layer_type: type[Layer] = registry("zoo.layers").load(kind)
+        attributes = {key.name: key.attribute for key in layer_type.keys}
+        layer = layer_type(**{attributes[name]: keys[name] for name in keys})
+        index = len(self._shapes)
+        inputs = [self._shape(source) for source in layer.sources(index)]
+        shapes = {
+            **layer.parameter_shapes(*inputs),
+            **layer.statistics_shapes(*inputs),
+        }
+        if shapes:
+            mapped = map_by or _MAPS[kind]
+            self.maps.append(
+                mapped(module, f"{index}.{kind}", shapes, **(map_keys or {}))
+            )
+        self.sections.append((kind, keys))
+        self._shapes.append(layer.output_shape(*inputs))
+        return index
+
+    def reference(self, x: int, *, relative: bool = True) -> int:
+        """How the next layer refers to a layer: counting back, or by its index."""
+        back = len(self._shapes) - x
+        return -back if x < 0 or (relative and back <= _NEAR) else x
+
+    # -- the layers of most networks ---------------------------------------
+
+    def input(self) -> int:
+        """The picture as a layer, which others can refer to."""
+        return self.add("input")
+
+    def conv(
+        self,
+        module: str,
+        x: int,
+        filters: int,
+        size: int = 3,
+        activation: str = "linear",
+        *,
+        stride: int = 1,
+        pad: bool = True,
+        norm: str = "",
+        map_by: type[TensorMap] | None = None,
+        **values: Any,
+    ) -> int:
+        """A convolution; ``norm`` is the module of a batch normalization behind it."""
+        if norm:
+            values["batch_normalize"] = True
+        return self.add(
+            "convolutional",
+            x,
+            module=module,
+            map_by=map_by,
+            map_keys={"norm": norm} if norm else None,
+            filters=filters,
+            size=size,
+            stride=stride,
+            pad=pad,
+            activation=activation,
+            **values,
+        )
+
+    def deconv(
+        self, module: str, x: int, filters: int, size: int, stride: int, **values: Any
+    ) -> int:
+        """A transposed convolution."""
+        return self.add(
+            "deconvolutional",
+            x,
+            module=module,
+            filters=filters,
+            size=size,
+            stride=stride,
+            **{"activation": "linear", **values},
+        )
+
+    def prelu(self, module: str, x: int) -> int:
+        """A rectifier with learned slopes."""
+        return self.add("activation", x, module=module, activation="prelu")
+
+    def activation(self, x: int, name: str, **values: Any) -> int:
+        """An activation function."""
+        return self.add("activation", x, activation=name, **values)
+
+    def shuffle(self, x: int, scale: int, order: str = "crd") -> int:
+        """Channels to pixels; nothing at scale 1."""
+        if scale == 1:
+            return x
+        return self.add("shuffler", x, scale=scale, order=order)
+
+    def upsample(self, x: int, stride: int, mode: str = "nearest") -> int:
+        """Larger by a fixed filter; nothing at stride 1."""
+        if stride == 1:
+            return x
+        return self.add("upsample", x, stride=stride, mode=mode)
+
+    def concat(self, *layers: int) -> int:
+        """The channels of several layers, one after the other."""
+        return self.add("route", layers=tuple(map(self.reference, layers)))
+
+    def channels_of(self, x: int, first: int, count: int) -> int:
+        """Some consecutive channels of a layer."""
+        return self.add("route", layers=(self.reference(x),), first=first, count=count)
+
+    # -- two layers into one -----------------------------------------------
+
+    def sum(
+        self,
+        x: int,
+        *others: int,
+        alpha: float = 1.0,
+        activation: str = "linear",
+        relative: bool = True,
+    ) -> int:
+        """``alpha`` times x plus the others, activated."""
+        others = self._previous(x, others, alpha == 1)
+        scales: dict[str, Any] = {} if alpha == 1 else {"alpha": alpha, "beta": 1}
+        origins = tuple(self.reference(at, relative=relative) for at in others)
+        return self.add("shortcut", from_=origins, **scales, activation=activation)
+
+    def product(self, x: int, y: int) -> int:
+        """Value by value; a layer of one channel counts for all of the other's."""
+        (y,) = self._previous(x, (y,), True)
+        return self.add("sam", from_=(self.reference(y),))
+
+    def scaled(self, x: int, factors: int) -> int:
+        """A layer with each channel times the factor of a map of one pixel."""
+        self._previous(factors, (), False)
+        return self.add("scale_channels", from_=(self.reference(x),))
+
+    def _previous(
+        self, x: int, others: tuple[int, ...], commutes: bool
+    ) -> tuple[int, ...]:
+        """Let x be the last layer, or change places with one that is; the others."""
+        if x == self.last:
+            return others
+        if commutes and self.last in others:
+            return tuple(x if at == self.last else at for at in others)
+        self.add("route", layers=(self.reference(x),))
+        return others
+
+
+_MAPS: dict[str, type[TensorMap]] = {
+    "convolutional": AffineMap,
+    "deconvolutional": AffineMap,
+    "activation": SlopesMap,
+    "batchnorm": NormMap,
+    "layernorm": NormMap,
+    "groupnorm": NormMap,
+}
