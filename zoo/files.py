@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import tempfile
+import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,7 +13,10 @@ from typing import IO
 
 from zoo.errors import ReaderError, UsageError, ZooError
 
-__all__ = ["atomic_path", "atomic_write", "read_head", "refuse_existing"]
+__all__ = ["atomic_write", "read_head", "refuse_existing"]
+
+
+_CLOEXEC = getattr(os, "O_CLOEXEC", 0)
 
 
 def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes:
@@ -54,85 +59,145 @@ def refuse_existing(path: Path) -> None:
         raise UsageError(f"{str(path)!r} exists; --force overwrites it")
 
 
-def _umask() -> int:
-    """The process's umask, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
-
-
 @contextmanager
-def atomic_path(path: str | Path, *, sync: bool = False) -> Iterator[Path]:
-    """Give a temporary name beside ``path`` and rename it when the block succeeds.
+def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
+    """Open a binary file that appears under ``path`` when the block succeeds.
 
-    For libraries that open files themselves. The temporary file exists, is empty
-    and hidden, and keeps the suffix of ``path``. If the block raises anything,
-    KeyboardInterrupt included, it is removed and ``path`` stays as it was.
+    If the block raises anything, KeyboardInterrupt included, ``path`` stays as it
+    was. Where the system can do it (Linux) the file has no name until it is whole,
+    so that nothing is left behind even if the process is killed; elsewhere it has a
+    short hidden one.
 
     Parameters
     ----------
     path : str or Path
-        What to write; replaced if it exists. A link is followed.
+        What to write. A regular file that exists is replaced by one with its mode
+        and, where that is permitted, its owner. A link is followed.
     sync : bool
         Wait until the data are on the disk, for files that cannot be made again.
 
     Raises
     ------
     ZooError
-        If the folder cannot be written to, does not exist, or the disk is full.
-    """
-    try:
-        # Renaming onto a link would replace the link, not the file behind it.
-        target = Path(os.path.realpath(path))
-        if target.is_dir():
-            raise ZooError(f"{str(path)!r} is a folder; give the name of a file")
-        handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem[:100]}.",
-            suffix=target.suffix[:50],
-            dir=target.parent,
-        )
-        os.close(handle)
-    except (OSError, ValueError) as error:
-        raise _write_error(path, error) from None
-    temporary = Path(name)
-    done = False
-    try:
-        try:
-            yield temporary
-        except OSError as error:
-            # A full disk shows here; an error about another file stays as it is.
-            if error.filename not in (None, name, temporary):
-                raise
-            raise _write_error(path, error) from error
-        try:
-            # mkstemp makes files that only the owner can read.
-            os.chmod(temporary, 0o666 & ~_umask())
-            if sync:
-                with open(temporary, "rb+") as file:
-                    os.fsync(file.fileno())
-            os.replace(temporary, target)
-        except OSError as error:
-            raise _write_error(path, error) from error
-        done = True
-    finally:
-        if not done:
-            with suppress(OSError):
-                temporary.unlink()
-
-
-@contextmanager
-def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[IO[bytes]]:
-    """Open a binary file that appears under ``path`` when the block succeeds.
-
-    See :func:`atomic_path`, whose parameters and errors it shares.
+        If there is something that is no regular file, or the folder cannot be
+        written to, does not exist, or the disk is full.
 
     Examples
     --------
     >>> with atomic_write("edsr_x2.cfg") as file:
     ...     file.write(b"[net]")
     """
-    with atomic_path(path, sync=sync) as temporary, open(temporary, "wb") as file:
-        yield file
+    try:
+        # Renaming onto a link would replace the link, not the file behind it.
+        target = Path(os.path.realpath(path))
+        old = _replaceable(path, target)
+        handle, name = _create(target, 0o666 if old is None else 0o600)
+    except (OSError, ValueError) as error:
+        raise _write_error(path, error) from None
+    done = False
+    try:
+        with os.fdopen(handle, "w+b") as file:
+            try:
+                yield file
+            except OSError as error:
+                # A full disk shows here; an error about another file stays as it is.
+                if error.filename is not None:
+                    raise
+                raise _write_error(path, error) from error
+            try:
+                file.flush()
+                if old is not None:
+                    _take_over(file.fileno(), old)
+                if sync:
+                    os.fsync(file.fileno())
+                if name is None:
+                    name = _give_name(file.fileno(), target)
+                    done = name is None
+            except OSError as error:
+                raise _write_error(path, error) from error
+        if name is not None:
+            try:
+                os.replace(name, target)
+            except OSError as error:
+                raise _write_error(path, error) from error
+            done = True
+    finally:
+        if not done and name is not None:
+            with suppress(OSError):
+                os.unlink(name)
+
+
+def _replaceable(path: str | Path, target: Path) -> os.stat_result | None:
+    """What is known of the file to be replaced, or None if there is none."""
+    try:
+        old = os.stat(target)
+    except FileNotFoundError:
+        return None
+    if stat.S_ISDIR(old.st_mode):
+        raise ZooError(f"{str(path)!r} is a folder; give the name of a file")
+    if not stat.S_ISREG(old.st_mode):
+        raise ZooError(
+            f"{str(path)!r} is a device or a pipe, which is never replaced; "
+            f"give the name of a file, or - for standard output"
+        )
+    return old
+
+
+def _create(target: Path, mode: int) -> tuple[int, str | None]:
+    """A new file in the folder of ``target``: without a name if that can be."""
+    unnamed = getattr(os, "O_TMPFILE", 0)
+    if unnamed and os.path.isdir("/proc/self/fd"):
+        try:
+            return os.open(target.parent, unnamed | os.O_RDWR | _CLOEXEC, mode), None
+        except OSError as error:
+            # Kernels and file systems that cannot do it say so in several ways.
+            if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOSPC, errno.EROFS):
+                raise
+    flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | _CLOEXEC | getattr(os, "O_BINARY", 0)
+    name = _temporary(target)
+    return os.open(name, flags, mode), name
+
+
+def _temporary(target: Path) -> str:
+    """A hidden name beside ``target``; short, for names may have 255 bytes at most."""
+    return str(target.parent / f".zoo-{secrets.token_hex(6)}")
+
+
+def _take_over(handle: int, old: os.stat_result) -> None:
+    """Give a file the mode and the owner of another."""
+    if not hasattr(os, "fchmod"):  # Windows
+        return
+    now = os.fstat(handle)
+    if (now.st_uid, now.st_gid) != (old.st_uid, old.st_gid):
+        try:
+            os.fchown(handle, old.st_uid, old.st_gid)
+        except OSError:  # only root may give files away; the group may still go
+            with suppress(OSError):
+                os.fchown(handle, -1, old.st_gid)
+    os.fchmod(handle, stat.S_IMODE(old.st_mode))
+
+
+def _give_name(handle: int, target: Path) -> str | None:
+    """Name a file without one like ``target``.
+
+    Returns
+    -------
+    str or None
+        None if it has that name now; else the one it got because there is a file
+        of that name, which only renaming can replace.
+    """
+    source = f"/proc/self/fd/{handle}"
+    for name in (str(target), _temporary(target)):
+        folder = os.open(target.parent, os.O_RDONLY | _CLOEXEC)
+        try:
+            # Python follows links only if it is also given a folder.
+            os.link(source, name, src_dir_fd=folder, follow_symlinks=True)
+        except FileExistsError:
+            continue
+        finally:
+            os.close(folder)
+        return None if name == str(target) else name
+    raise FileExistsError(errno.EEXIST, "a hidden file of a random name exists")
 
 
 def _write_error(path: str | Path, error: Exception) -> ZooError:

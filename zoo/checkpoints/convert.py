@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from zoo.checkpoints.files import assign, load_weights, save_weights
 from zoo.errors import PluginError, UsageError, ZooError
-from zoo.files import atomic_path, refuse_existing
+from zoo.files import atomic_write, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
 from zoo.models.identify import identify
 from zoo.network import Network
@@ -155,15 +154,12 @@ def convert(
     recognition = recognition.override(_parse_options(kind, recognition, options or {}))
     network, text, ledger = _build(kind, checkpoint, recognition, paths[0])
     digest = _sha256(source)
-    with ExitStack() as stack:
-        # Left in reverse: the weights get their name first, and a cfg is never
-        # without the weights that were made with it.
-        cfg_file = stack.enter_context(atomic_path(paths[0]))
-        weights_file = stack.enter_context(atomic_path(paths[1]))
-        cfg_file.write_text(text, encoding="utf-8", newline="\n")
+    # The cfg gets its name last: it is never without the weights made with it.
+    with atomic_write(paths[0]) as cfg_file:
+        cfg_file.write(text.encode())
         save_weights(
             network,
-            weights_file,
+            paths[1],
             source=source.name,
             licence=licence,
             extra={
