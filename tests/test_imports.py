@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "zoo"
 # A timing of the commands runs them.
-APART = {"testing", "__main__", "bench/cold"}
+APART = {"__main__", "bench/cold"}
 
 
 def levels() -> dict[str, int]:
