@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+import struct
+
 import numpy as np
 import pytest
 
-from zoo.layers.base import Layer, one_input
+from zoo.errors import PluginError, ReaderError
+from zoo.layers.base import Layer, Window, one_input
+from zoo.models.base import Recognition
+from zoo.models.edsr import EDSR
+from zoo.parsers.base import Checkpoint, Reader
+from zoo.plugins import select
+from zoo.plugins.numpy import NumpyKernels
+from zoo.program.operations import Repeat
 from zoo.shapes import Shape
-from zoo.testing import check_layer, numeric_gradient
+from zoo.testing import (
+    check_family,
+    check_kernels,
+    check_layer,
+    check_reader,
+    numeric_gradient,
+)
 
 _SHAPE = Shape(3, 4, 2)
 
@@ -133,3 +148,138 @@ def test_numeric_gradient():
     assert len(indices) == 2
     with pytest.raises(TypeError, match="float64"):
         numeric_gradient(lambda: 0.0, x.astype(np.float32))
+
+
+class _NarrowWindow(_Scale):
+    """Sees its neighbours and says that it does not."""
+
+    def forward(self, *inputs, kernels, training=False):
+        x = super().forward(*inputs, kernels=kernels, training=training)
+        return x + np.roll(x, 1, axis=1) + np.roll(x, 1, axis=2)
+
+
+class _WideWindow(_Scale):
+    def window(self):
+        return Window(3), Window(3)
+
+
+class _ZerosInSeries(Layer):
+    """y = a b x: neither factor gets a gradient from where both are zero."""
+
+    def output_shape(self, *inputs):
+        return one_input(inputs, "zeros")
+
+    def parameter_shapes(self, *inputs):
+        return {"a": (1,), "b": (1,)}
+
+    def forward(self, *inputs, kernels, training=False):
+        if training:
+            self._saved = inputs[0]
+        return inputs[0] * self.parameters["a"] * self.parameters["b"]
+
+    def backward(self, delta, *, kernels):
+        a, b = self.parameters["a"], self.parameters["b"]
+        by_product = (delta * self._recall()).sum().reshape(1)
+        # In another order than the parameters, which is nobody's business.
+        self.gradients = {"b": by_product * a, "a": by_product * b}
+        return (delta * a * b,)
+
+
+class _StartsRight(_ZerosInSeries):
+    def initialize(self, rng):
+        self.parameters["a"][...] = 1
+
+
+class _LowersWrongly(_Scale):
+    def lower(self, *inputs):
+        return Repeat(1, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("layer", "message"),
+    [
+        (_NarrowWindow(), r"sees \d rows"),
+        (_WideWindow(), "no output pixel sees more than 1 rows"),
+        (_ZerosInSeries(), "a, b cannot learn"),
+        (_LowersWrongly(), "what lower gives is different"),
+    ],
+)
+def test_finds_what_a_layer_claims_wrongly(layer, message):
+    with pytest.raises(AssertionError, match=message):
+        check_layer(
+            layer, [Shape(6, 7, 2)], gradient=not isinstance(layer, _NarrowWindow)
+        )
+
+
+def test_gradients_may_come_in_any_order():
+    check_layer(_StartsRight(), [_SHAPE])
+
+
+class _WrongKernels(NumpyKernels):
+    name = "wrong"
+
+    def average_pool_backward(self, shape, delta, geometry):
+        return 1.01 * super().average_pool_backward(shape, delta, geometry)
+
+
+def test_kernels():
+    check_kernels(NumpyKernels(threads=2))
+    with pytest.raises(AssertionError, match="wrong: average_pool_backward"):
+        check_kernels(_WrongKernels(threads=1))
+
+
+@pytest.mark.parametrize("name", ["native", "torch"])
+def test_back_ends_pass(name):
+    try:
+        kernels = select(name, 2)
+    except PluginError as missing:
+        pytest.skip(str(missing))
+    check_kernels(kernels)
+
+
+class _Trusting(Reader):
+    """Believes what the file says of its size."""
+
+    name = "trusting"
+
+    @classmethod
+    def recognizes(cls, path, head):
+        return head.startswith(b"TRUST")
+
+    @classmethod
+    def read(cls, path):
+        data = path.read_bytes()
+        (count,) = struct.unpack("<I", data[5:9])
+        return Checkpoint("trusting", {"x": np.frombuffer(data, "<f4", count, 9)})
+
+
+class _Careful(_Trusting):
+    @classmethod
+    def read(cls, path):
+        try:
+            return super().read(path)
+        except (ValueError, struct.error) as error:
+            raise ReaderError(f"{path}: {error}") from None
+
+
+def test_readers(tmp_path):
+    path = tmp_path / "file.trust"
+    values = np.arange(40, dtype=np.float32)
+    path.write_bytes(b"TRUST" + struct.pack("<I", 40) + values.tobytes())
+    with pytest.raises(AssertionError, match="and not a ReaderError"):
+        check_reader(_Trusting, path)
+    read = check_reader(_Careful, path)
+    assert np.array_equal(read.tensors["x"], values)
+    assert [file.name for file in tmp_path.iterdir()] == ["file.trust"]
+
+
+class _Generous(EDSR):
+    @classmethod
+    def recognize(cls, checkpoint):
+        return Recognition("generous", "any", cls.complete({}))
+
+
+def test_families():
+    check_family(EDSR, {"blocks": 1, "filters": 4})
+    with pytest.raises(AssertionError, match="takes any checkpoint"):
+        check_family(_Generous)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, one_input
+from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
@@ -57,6 +59,11 @@ class Softmax(Layer):
                 f"cannot be cut into {self.groups} groups"
             )
         return shape
+
+    def window(self) -> tuple[Window, Window]:
+        """Infinite unless ``spatial``."""
+        sees = Window(1 if self.spatial else math.inf)
+        return sees, sees
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False

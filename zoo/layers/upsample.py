@@ -95,6 +95,7 @@ class Upsample(Layer):
             window = Window(size=-self.stride, stride=-self.stride)
         else:
             size = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.mode]
+            size = 1 if self.stride == 1 else size
             window = Window(size=size, scale=self.stride)
         return window, window
 

@@ -38,6 +38,7 @@ from zoo.program.operations import (
     Repeat,
     Shuffle,
 )
+from zoo.shapes import Shape
 
 if TYPE_CHECKING:
     import onnx
@@ -250,6 +251,7 @@ class _Writer:
                 if isinstance(step.operation, Opaque) and own is not None:
                     made = own(self, layer, inputs, shapes)
                 else:
+                    _require_room(step.operation, shapes[0])
                     made = self._operation(step.operation, inputs, depth)
                 names[step.output] = made
             except _NotInOnnxError as error:
@@ -424,6 +426,23 @@ class _Writer:
         except KeyError:
             raise _NotInOnnxError(f"the activation {name}") from None
         return write(self, x, *row.numbers)
+
+
+def _require_room(operation: Operation, shape: Shape) -> None:
+    """Refuse a mirrored border that is wider than the picture: it repeats."""
+    if isinstance(operation, Conv):
+        padding, mode = operation.geometry.padding, operation.geometry.pad_mode
+    elif isinstance(operation, Pad):
+        padding, mode = operation.padding, operation.mode
+    else:
+        return
+    if mode not in ("zero", "edge"):
+        rows, columns = max(padding[:2]), max(padding[2:])
+        if rows > shape.height or columns > shape.width:
+            raise _NotInOnnxError(
+                f"a mirrored border of {rows} rows and {columns} columns around "
+                f"{shape.height} x {shape.width} pixels"
+            )
 
 
 class _NotInOnnxError(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,7 +57,7 @@ activation=linear
 scale=2
 """
 
-Case = tuple[str, Callable[[Kernels], Any]]
+Case = tuple[str, tuple[Any, ...]]
 
 
 def check_kernels(kernels: Kernels, *, tolerance: float = 1e-5, seed: int = 0) -> None:
@@ -82,96 +82,63 @@ def check_kernels(kernels: Kernels, *, tolerance: float = 1e-5, seed: int = 0) -
         Which operation differs, and by how much.
     """
     truth = numpy_kernels()
-    for what, compute in _cases(np.random.default_rng(seed)):
-        _compare(f"{kernels.name}: {what}", compute(kernels), compute(truth), tolerance)
+    for operation, arguments in _cases(np.random.default_rng(seed)):
+        what = f"{kernels.name}: {operation}({', '.join(map(_brief, arguments))})"
+        found = getattr(kernels, operation)(*arguments)
+        _compare(what, found, getattr(truth, operation)(*arguments), tolerance)
     _check_compiled(kernels, truth, tolerance, seed)
 
 
 def _cases(rng: np.random.Generator) -> Iterator[Case]:
+    """What to compute, and the name of the operation and its arguments."""
+
     def values(*shape: int) -> Array:
         array = rng.standard_normal(shape).astype(np.float32)
         array.flags.writeable = False
         return array
 
+    truth = numpy_kernels()
     for rows, columns, channels, filters, size, geometry in _CONVOLUTIONS:
         x = values(2, rows, columns, channels)
-        weights = values(size, size, channels // geometry.groups, filters)
-        biases = values(filters)
-        where = f"{size}x{size} convolution of {channels} channels, {geometry}"
-
-        def convolve(
-            k: Kernels,
-            x: Array = x,
-            w: Array = weights,
-            b: Array = biases,
-            g: ConvGeometry = geometry,
-        ) -> Array:
-            return k.conv2d(x, w, b, g, "relu")
-
-        yield where, convolve
-        shape = convolve(numpy_kernels()).shape
-        delta = values(*shape)
-
-        def back(
-            k: Kernels,
-            x: Array = x,
-            w: Array = weights,
-            d: Array = delta,
-            g: ConvGeometry = geometry,
-        ) -> Any:
-            return *k.conv2d_backward(x, w, d, g), *k.conv2d_backward_weights(
-                x, w, d, g
-            )
-
-        yield f"gradient of the {where}", back
+        w = values(size, size, channels // geometry.groups, filters)
+        b = values(filters)
+        delta = values(*truth.conv2d(x, w, b, geometry).shape)
+        yield "conv2d", (x, w, b, geometry, "relu")
+        yield "conv2d", (x, w, None, geometry)
+        yield "conv2d_backward", (x, w, delta, geometry)
+        yield "conv2d_backward_weights", (x, w, delta, geometry)
         if geometry.pad_mode == "zero":
-            yield (
-                f"transposed {where}",
-                lambda k, d=delta, w=weights, g=geometry, s=(rows, columns): (
-                    k.conv2d_transpose(d, w, g, s)
-                ),
-            )
-    x = values(2, 7, 6, 12)
-    for geometry_ in _POOLS:
-        pooled = values(*numpy_kernels().max_pool(x, geometry_).shape)
-        yield f"maximum {geometry_}", lambda k, g=geometry_: k.max_pool(x, g)
-        yield f"mean {geometry_}", lambda k, g=geometry_: k.average_pool(x, g)
-        yield (
-            f"gradient of the maximum {geometry_}",
-            lambda k, g=geometry_, d=pooled: k.max_pool_backward(x, d, g),
-        )
-        yield (
-            f"gradient of the mean {geometry_}",
-            lambda k, g=geometry_, d=pooled: k.average_pool_backward(x.shape, d, g),
-        )
+            yield "conv2d_transpose", (delta, w, geometry, (rows, columns))
+    x, delta = values(2, 7, 6, 12), values(2, 7, 6, 12)
+    for pool in _POOLS:
+        pooled = values(*truth.max_pool(x, pool).shape)
+        yield "max_pool", (x, pool)
+        yield "average_pool", (x, pool)
+        yield "max_pool_backward", (x, pooled, pool)
+        yield "average_pool_backward", (x.shape, pooled, pool)
     for order in ("crd", "dcr"):
-        yield f"shuffle {order}", lambda k, o=order: k.depth_to_space(x, 2, o)
-        wide = values(1, 4, 6, 3)
-        yield f"unshuffle {order}", lambda k, o=order, w=wide: k.space_to_depth(w, 2, o)
-    slopes, delta = values(12), values(2, 7, 6, 12)
+        yield "depth_to_space", (x, 2, order)
+        yield "space_to_depth", (values(1, 4, 6, 3), 2, order)
+    slopes = values(12)
     for name in ACTIVATIONS:
-        own = slopes if name == "prelu" else None
-        yield name, lambda k, n=name, s=own: k.activate(x, n, s)
-        y = numpy_kernels().activate(x, name, own)
-        yield (
-            f"gradient of {name}",
-            lambda k, n=name, s=own, y=y: k.activation_backward(x, y, delta, n, s),
-        )
-    yield "sum", lambda k: k.add(x, delta, 0.5, -2.0, "relu")
-    rows_, weights_, biases_ = values(5, 8), values(7, 8), values(7)
-    yield "product of matrices", lambda k: k.dense(rows_, weights_, biases_, "relu")
-    out = values(5, 7)
-    yield (
-        "gradient of the product of matrices",
-        lambda k: k.dense_backward(rows_, weights_, out),
-    )
-    yield "moments of channels", lambda k: k.channel_moments(x)
-    yield "sums of channels", lambda k: k.channel_sums(x)
-    yield "products of channels", lambda k: k.channel_products(delta, x, slopes)
-    yield (
-        "normalization",
-        lambda k: k.normalize(x, slopes, slopes, slopes, delta, slopes),
-    )
+        own = slopes if ACTIVATIONS[name].needs_slopes else None
+        yield "activate", (x, name, own)
+        y = truth.activate(x, name, own)
+        yield "activation_backward", (x, y, delta, name, own)
+    yield "add", (x, delta, 0.5, -2.0, "relu")
+    rows_, matrix = values(5, 8), values(7, 8)
+    yield "dense", (rows_, matrix, values(7), "relu")
+    yield "dense_backward", (rows_, matrix, values(5, 7))
+    yield "channel_moments", (x,)
+    yield "channel_sums", (x,)
+    yield "channel_products", (delta, x, slopes)
+    yield "normalize", (x, slopes, slopes, slopes, delta, slopes)
+
+
+def _brief(argument: Any) -> str:
+    if isinstance(argument, np.ndarray):
+        return "x".join(map(str, argument.shape))
+    return str(argument)
 
 
 def _check_compiled(
