@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from zoo.errors import PluginError, ReaderError
+from zoo.formats import formats
 from zoo.layers.base import Layer, Window, one_input
 from zoo.models.base import Recognition
 from zoo.models.edsr import EDSR
@@ -18,6 +20,7 @@ from zoo.program.operations import Repeat
 from zoo.shapes import Shape
 from zoo.testing import (
     check_family,
+    check_format,
     check_kernels,
     check_layer,
     check_reader,
@@ -283,3 +286,23 @@ def test_families():
     check_family(EDSR, {"blocks": 1, "filters": 4})
     with pytest.raises(AssertionError, match="takes any checkpoint"):
         check_family(_Generous)
+
+
+class _LosesAlpha(type(formats()["png"])):
+    name = "loses"
+
+    def encode(self, image, *, quality=None):
+        return super().encode(replace(image, alpha=None), quality=quality)
+
+
+LOSSY = {"jpg": 0.02, "webp": 0.02}
+
+
+@pytest.mark.parametrize("name", formats("picture"))
+def test_formats(name):
+    check_format(formats()[name], tolerance=LOSSY.get(name, 0.0), damages=20)
+
+
+def test_a_format_that_loses_something():
+    with pytest.raises(AssertionError, match="loses: .*alpha"):
+        check_format(_LosesAlpha())

@@ -13,6 +13,7 @@ rule was broken.
 """
 
 from zoo.testing.family import check_family
+from zoo.testing.format import check_format
 from zoo.testing.gradients import check_gradients, numeric_gradient
 from zoo.testing.kernels import check_kernels
 from zoo.testing.layer import check_layer
@@ -22,6 +23,7 @@ from zoo.testing.values import build_randomly, random_inputs
 __all__ = [
     "build_randomly",
     "check_family",
+    "check_format",
     "check_gradients",
     "check_kernels",
     "check_layer",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import tracemalloc
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 
 from zoo.errors import ReaderError
 from zoo.parsers.base import Checkpoint, Reader
+from zoo.testing.damage import damaged_copies
 
 __all__ = ["check_reader"]
 
@@ -73,7 +73,7 @@ def check_reader(
     )
     copy = path.with_name(f"damaged_{path.name}")
     try:
-        for what, damaged in _damaged(good, damages, seed):
+        for what, damaged in damaged_copies(good, damages, seed):
             copy.write_bytes(damaged)
             _read_damaged(reader, copy, f"{name}: {what}", most * len(damaged) + _FLAT)
     finally:
@@ -97,30 +97,3 @@ def _read_damaged(reader: type[Reader], path: Path, what: str, limit: float) -> 
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak <= limit, f"{what}: took {peak} bytes, more than {limit:.0f}"
-
-
-def _damaged(good: bytes, count: int, seed: int) -> Iterator[tuple[str, bytes]]:
-    rng = np.random.default_rng(seed)
-    yield "the empty file", b""
-    for index in range(count):
-        at = int(rng.integers(len(good)))
-        match index % 4:
-            case 0:
-                yield f"cut at byte {at}", good[:at]
-            case 1:
-                bit = int(rng.integers(8))
-                changed = bytearray(good)
-                changed[at] ^= 1 << bit
-                yield f"bit {bit} of byte {at} flipped", bytes(changed)
-            case 2:
-                number = (b"\xff" * 8, b"\0" * 8, b"\xff\xff\xff\x7f")[index // 4 % 3]
-                yield (
-                    f"{number.hex()} written at byte {at}",
-                    good[:at] + number + good[at + len(number) :],
-                )
-            case _:
-                length = int(rng.integers(1, 65))
-                yield (
-                    f"{length} bytes at byte {at} repeated",
-                    good[:at] + good[at : at + length] + good[at:],
-                )
