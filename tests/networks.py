@@ -26,7 +26,7 @@ def cfgs(draw: st.DrawFn) -> str:
         match kind:
             case "conv":
                 size = draw(st.sampled_from((1, 3, 3, 5)))
-                mode = draw(st.sampled_from(("zero", "symmetric", "edge")))
+                mode = draw(st.sampled_from(("zero", "symmetric", "edge", "reflect")))
                 lines += ["[convolutional]", f"filters={filters}", f"size={size}"]
                 lines += ["pad=1", f"pad_mode={mode}"]
                 lines += [f"activation={draw(st.sampled_from(ACTIVATIONS[:4]))}"]

@@ -71,11 +71,22 @@ def test_slopes(keys: str) -> None:
     check(network, to_onnx(network, 5, 6), (1, 5, 6, 3))
 
 
-@pytest.mark.parametrize("mode", ["zero", "edge", "symmetric"])
+@pytest.mark.parametrize("mode", ["zero", "edge", "symmetric", "reflect"])
 def test_every_padding(mode: str) -> None:
     conv = f"[convolutional]\nfilters=2\nsize=5\npad=1\npad_mode={mode}\n"
     network = make(conv)
     check(network, to_onnx(network, 7, 6), (1, 7, 6, 3))
+
+
+def test_borders_and_channels_are_cut() -> None:
+    network = make(
+        CONV.format(5, 3, "linear"),
+        "[pad]\nsize=2\nmode=reflect\n\n[trim]\nsize=1\nleft=3\n",
+        "[route]\nlayers=-1,-2\nfirst=1\ncount=3\n".replace("-1,-2", "-1"),
+    )
+    model = to_onnx(network, batch=None)
+    for shape in ((1, 6, 7, 3), (2, 9, 5, 3)):
+        check(network, model, shape)
 
 
 def test_batch_normalization_is_folded() -> None:

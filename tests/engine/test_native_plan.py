@@ -148,6 +148,59 @@ def test_every_activation_of_a_convolution_and_its_sum(first, middle, last):
     assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 1e-5
 
 
+BORDERS = """[net]
+channels=3
+[pad]
+size=5
+left=2
+mode=reflect
+[convolutional]
+filters=6
+size=5
+pad=1
+pad_mode=reflect
+activation=relu
+[trim]
+size=4
+right=1
+[convolutional]
+filters=6
+size=3
+activation=linear
+[trim]
+left=1
+bottom=2
+"""
+
+
+@pytest.mark.parametrize("size", [(150, 1000), (9, 8)])
+def test_borders_in_bands_and_strips(size):
+    net = network(BORDERS)
+    check_in_little_memory(net, *size)
+
+
+def check_in_little_memory(net, height, width):
+    """A network equals NumPy's, and its bits do not depend on memory or threads."""
+    x = picture(net, height, width)
+    program = fuse(lower(net, height, width, NATIVE))
+    whole = NATIVE.compile(program)
+    expected = whole(x)
+    assert relative_error(expected, net.forward(x, kernels=NUMPY)) < 1e-5
+    seen = set()
+    for part in (0.8, 0.6, 0.4, 0.3, 0.2, 0.15) if width >= 1000 else ():
+        limit = int(part * whole.memory)
+        try:
+            plan = NATIVE.compile(program, limit)
+        except MemoryLimitError:
+            continue
+        seen.add((plan.band, len(plan.strips)))
+        np.testing.assert_array_equal(plan(x), expected)
+        single = type(NATIVE)(1).compile(program, limit)
+        np.testing.assert_array_equal(single(x), expected)
+    if width >= 1000:
+        assert any(strips > 1 for _, strips in seen), seen
+
+
 POOLED = """[net]
 channels=3
 [convolutional]

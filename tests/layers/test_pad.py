@@ -20,6 +20,7 @@ MODES = {
     "zero": cv2.BORDER_CONSTANT,
     "symmetric": cv2.BORDER_REFLECT,
     "edge": cv2.BORDER_REPLICATE,
+    "reflect": cv2.BORDER_REFLECT_101,
 }
 
 
@@ -41,7 +42,7 @@ def test_equals_opencv(mode, sides, size):
 
 def test_size_is_for_the_sides_not_given():
     layer = Pad(size=2, left=0, bottom=5)
-    assert layer.padding == Padding(top=2, bottom=5, left=0, right=2)
+    assert layer.sides == Padding(top=2, bottom=5, left=0, right=2)
     assert layer.output_shape(Shape(3, 3, 1)) == Shape(10, 5, 1)
 
 

@@ -35,6 +35,31 @@ def test_equals_torch_cat(channels, groups, data):
     assert got.flags.c_contiguous
 
 
+@settings(max_examples=25, deadline=None)
+@given(
+    channels=st.lists(st.integers(4, 7), min_size=1, max_size=3),
+    first=st.integers(0, 3),
+    data=st.data(),
+)
+def test_some_channels(channels, first, data):
+    count = data.draw(st.integers(0, min(channels) - first))
+    shapes = [Shape(3, 2, c) for c in channels]
+    inputs = random_inputs(shapes)
+    layer = Route(layers=(0,) * len(shapes), first=first, count=count)
+    got = check_layer(layer, shapes, inputs=inputs, samples=12)
+    stop = first + count if count else None
+    assert np.array_equal(got, np.concatenate([x[..., first:stop] for x in inputs], 3))
+
+
+def test_channels_that_do_not_exist():
+    with pytest.raises(ShapeError, match="4x4x3 has no channels from 2 to 3"):
+        Route(layers=(0,), first=2, count=2).output_shape(Shape(4, 4, 3))
+    with pytest.raises(ShapeError, match="no channels"):
+        Route(layers=(0,), first=3).output_shape(Shape(4, 4, 3))
+    with pytest.raises(ValueError, match="use one or the other"):
+        Route(layers=(0,), groups=2, first=1)
+
+
 def test_links():
     assert Route(layers=(-1, 3)).sources(8) == (7, 3)
     assert Route(layers=(-3,)).sources(2) == (-1,)  # the network's input
@@ -47,6 +72,9 @@ def test_lowering():
     assert Route(layers=(0, 1)).lower(a, b) == Concat(((0, 4), (0, 6)))
     layer = Route(layers=(0, 1), groups=2, group_id=1)
     assert layer.lower(a, b) == Concat(((2, 4), (3, 6)))
+    layer = Route(layers=(0, 1), first=1, count=3)
+    assert layer.lower(a, b) == Concat(((1, 4), (1, 4)))
+    assert Route(layers=(0,), count=4).lower(a) == Identity()
 
 
 @pytest.mark.parametrize("other", [Shape(4, 5, 3), Shape(5, 4, 3)])

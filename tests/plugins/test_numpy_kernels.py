@@ -11,6 +11,7 @@ from zoo.activations import PARAMETER_FREE, activation
 from zoo.errors import ShapeError
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PoolGeometry
 from zoo.plugins.numpy import NumpyKernels, convolution, pooling
+from zoo.program.geometry import source_cells
 
 _KERNELS = NumpyKernels(threads=1)
 
@@ -112,11 +113,11 @@ def test_conv2d_applies_activation_and_keeps_float32(case, name):
 def test_border_cells_are_those_of_numpy_pad(length, before, after):
     for mode in ("symmetric", "edge"):
         np.testing.assert_array_equal(
-            convolution.source_cells(-before, length + after, length, mode),
+            source_cells(-before, length + after, length, mode),
             np.pad(np.arange(length), (before, after), mode=mode),
         )
     np.testing.assert_array_equal(
-        convolution.source_cells(-before, length + after, length, "zero"),
+        source_cells(-before, length + after, length, "zero"),
         np.pad(np.arange(length), (before, after), constant_values=-1),
     )
 

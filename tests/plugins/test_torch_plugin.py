@@ -55,6 +55,8 @@ EVERYTHING = (
         "[activation]\nactivation=leaky\nslope=0.3\n\n"
         "[activation]\nactivation=clip\nlow=-2\nhigh=3\n\n"
         "[convolutional]\nfilters=8\nsize=1\nactivation=leaky\nslope=0.2\n\n"
+        "[pad]\nsize=2\nmode=reflect\n\n[trim]\nsize=2\ntop=1\n\n[trim]\ntop=1\n\n"
+        "[pad]\nsize=12\nmode=reflect\n\n[trim]\nsize=12\n\n"
         "[pad]\ntop=1\nleft=2\nmode=edge\n\n[upsample]\nstride=2\nscale=0.5\n\n"
         "[upsample]\nstride=2\nmode=bilinear\n\n[upsample]\nstride=-2\n\n"
         "[upsample]\nstride=2\nmode=bicubic\n\n[dropout]\nprobability=0.2\n\n"

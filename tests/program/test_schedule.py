@@ -115,7 +115,7 @@ def test_the_replay_notices_a_ring_that_is_too_small():
     st.integers(0, 6),
     st.integers(1, 3),
     st.integers(1, 3),
-    st.sampled_from(("zero", "edge", "symmetric")),
+    st.sampled_from(("zero", "edge", "symmetric", "reflect")),
     st.integers(1, 9),
     st.integers(0, 20),
     st.integers(1, 20),
@@ -134,6 +134,9 @@ def test_needs_is_the_span_of_all_taps(
     elif mode == "symmetric":
         folded = [t % (2 * length) for t in taps]
         taps = [t if t < length else 2 * length - 1 - t for t in folded]
+    elif mode == "reflect":
+        mirrored = np.pad(np.arange(length), 100, mode="reflect")
+        taps = [int(mirrored[100 + t]) for t in taps]
     inside = [t for t in taps if 0 <= t < length]
     low, high = axis.needs(start, start + count, length)
     if inside:

@@ -13,6 +13,7 @@ from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
 from zoo.layers.base import Array, Window, one_input, window_output
 from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
+from zoo.program.geometry import PAD_MODES
 from zoo.program.operations import Conv, Epilogue, Operation
 from zoo.shapes import Shape
 
@@ -54,7 +55,8 @@ class Convolutional(Filters):
     down; both are multiplied by the dilation, as Darknet does, so that an odd
     size with ``pad=1`` keeps the image's size. ``same=1`` is TensorFlow's SAME
     instead: ceil(L / s) outputs, the odd pixel at the bottom and right. What is
-    padded says ``pad_mode``: zeros, the mirrored border (abc|cba) or its last pixel.
+    padded says ``pad_mode``: zeros, the mirrored border (``symmetric`` abc|cba,
+    ``reflect`` abc|ba) or its last pixel.
 
     **Batch normalization** (``batch_normalize=1``) stands between W * x and f;
     ``biases`` is its beta, ``scales`` its gamma. Inference folds it into W and b.
@@ -86,8 +88,9 @@ class Convolutional(Filters):
             "pad_mode",
             "str",
             "zero",
-            "what is added: zeros, the mirrored border, or the border's last pixel",
-            choices=("zero", "symmetric", "edge"),
+            "what is added: zeros, the mirrored border with its last pixel (symmetric) or "
+            "without (reflect), or its last pixel",
+            choices=PAD_MODES,
         ),
         GROUPS_KEY,
         Key("dilation", "int", 1, "input pixels from tap to tap", minimum=1),

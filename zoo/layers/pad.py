@@ -6,77 +6,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, one_input
-from zoo.plugins.base import Kernels, Padding, PadMode
+from zoo.layers.base import Array, one_input
+from zoo.layers.sides import Sided, side_keys
+from zoo.plugins.base import Kernels, PadMode
 from zoo.program import operations as program
+from zoo.program.geometry import PAD_MODES
 from zoo.shapes import Shape
 
 __all__ = ["Pad"]
 
-_LARGEST = 4096
 
-
-def _side(name: str) -> Key:
-    return Key(
-        name,
-        "int",
-        -1,
-        f"pixels added at the {name}; -1 takes size",
-        minimum=-1,
-        maximum=_LARGEST,
-    )
-
-
-class Pad(Layer):
+class Pad(Sided):
     """The image with a border.
 
     The border is made of zeros (``zero``), the nearest edge pixels (``edge``:
     a a | a b c | c c), or the image reflected at its edge, the edge pixel included
-    (``symmetric``: b a | a b c | c b). The gradient of an image pixel is the sum of
-    delta over all pixels that were copied from it.
+    (``symmetric``: b a | a b c | c b) or not (``reflect``: c b | a b c | b a). The
+    gradient of an image pixel is the sum of delta over all pixels copied from it.
     """
 
     summary = "a border of zeros, of edge pixels or of the reflected image"
     keys = (
-        Key("size", "int", 0, "pixels added at each side", minimum=0, maximum=_LARGEST),
-        _side("top"),
-        _side("bottom"),
-        _side("left"),
-        _side("right"),
+        *side_keys("added"),
         Key(
             "mode",
             "str",
             "zero",
             "what the border holds",
-            choices=("zero", "symmetric", "edge"),
+            choices=PAD_MODES,
             aliases=("pad_mode",),
         ),
     )
 
-    size: int
-    top: int
-    bottom: int
-    left: int
-    right: int
     mode: PadMode
-
-    @property
-    def padding(self) -> Padding:
-        """Pixels added at each side."""
-        return Padding(
-            *(
-                self.size if side < 0 else side
-                for side in (self.top, self.bottom, self.left, self.right)
-            )
-        )
 
     def output_shape(self, *inputs: Shape) -> Shape:
         height, width, channels = one_input(inputs, "a pad")
-        top, bottom, left, right = self.padding
+        top, bottom, left, right = self.sides
         return Shape(top + height + bottom, left + width + right, channels)
 
     def lower(self, *inputs: Shape) -> program.Operation | None:
-        return program.Pad(self.padding, self.mode)
+        return program.Pad(self.sides, self.mode)
 
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False
@@ -84,7 +54,7 @@ class Pad(Layer):
         x = inputs[0]
         if training:
             self._saved = x.shape
-        top, bottom, left, right = self.padding
+        top, bottom, left, right = self.sides
         borders = ((0, 0), (top, bottom), (left, right), (0, 0))
         if self.mode == "zero":
             return np.pad(x, borders)
@@ -92,7 +62,7 @@ class Pad(Layer):
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         _, height, width, _ = self._recall()
-        top, bottom, left, right = self.padding
+        top, bottom, left, right = self.sides
         folded = self._fold(delta, 1, height, top, bottom)
         return (self._fold(folded, 2, width, left, right),)
 

@@ -19,7 +19,8 @@ class Route(Layer):
     """Channels of several layers, one after the other.
 
     With ``groups`` g and ``group_id`` i, each layer gives only the i-th of g equal
-    parts of its channels. The gradient of each layer is its part of delta, zero for
+    parts of its channels; with ``first`` and ``count``, channels first to first +
+    count - 1 of it. The gradient of each layer is its part of delta, zero for
     channels that were left out.
     """
 
@@ -33,6 +34,8 @@ class Route(Layer):
         ),
         Key("groups", "int", 1, "equal parts that channels are cut into", minimum=1),
         Key("group_id", "int", 0, "which part to take, from 0", minimum=0),
+        Key("first", "int", 0, "the first channel to take of each layer", minimum=0),
+        Key("count", "int", 0, "how many channels to take; 0: the rest", minimum=0),
         Key("stream", "int", -1, "Darknet's", unused=True),
         Key("wait_stream", "int", -1, "Darknet's", unused=True),
         *COMMON_KEYS,
@@ -41,6 +44,8 @@ class Route(Layer):
     layers: tuple[int, ...]
     groups: int
     group_id: int
+    first: int
+    count: int
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
@@ -49,6 +54,8 @@ class Route(Layer):
                 f"group_id={self.group_id} does not exist among {self.groups} groups; "
                 f"it counts from 0"
             )
+        if self.groups > 1 and (self.first or self.count):
+            raise ValueError("has groups beside first or count; use one or the other")
 
     def sources(self, index: int) -> tuple[int, ...]:
         # Relative references may reach -1, the network's input.
@@ -72,13 +79,21 @@ class Route(Layer):
                     f"the {shape.channels} channels of {shape} cannot be cut into "
                     f"{self.groups} groups"
                 )
-        channels = sum(shape.channels for shape in inputs) // self.groups
+            part = self._part(shape.channels)
+            if part.start >= part.stop or part.stop > shape.channels:
+                raise ShapeError(
+                    f"{shape} has no channels from {self.first} to {part.stop - 1}; "
+                    f"check first and count"
+                )
+        channels = 0
+        for part in (self._part(shape.channels) for shape in inputs):
+            channels += part.stop - part.start
         return Shape(first.height, first.width, channels)
 
     def lower(self, *inputs: Shape) -> Operation | None:
-        if len(inputs) == self.groups == 1:
-            return Identity()
         parts = [self._part(shape.channels) for shape in inputs]
+        if len(parts) == 1 and parts[0] == slice(0, inputs[0].channels):
+            return Identity()
         return Concat(tuple((part.start, part.stop) for part in parts))
 
     def forward(
@@ -113,5 +128,8 @@ class Route(Layer):
 
     def _part(self, channels: int) -> slice:
         """The channels of an input that are taken."""
+        if self.groups == 1:
+            count = self.count or channels - self.first
+            return slice(self.first, self.first + count)
         width = channels // self.groups
         return slice(self.group_id * width, (self.group_id + 1) * width)

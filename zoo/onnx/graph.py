@@ -387,7 +387,7 @@ class _Writer:
             return self._mirror(x, 3, padding.left, padding.right)
         top, bottom, left, right = padding
         ends = self.tensor([0, 0, top, left, 0, 0, bottom, right], np.int64)
-        return self.node("Pad", x, ends, mode="edge" if mode == "edge" else "constant")
+        return self.node("Pad", x, ends, mode="constant" if mode == "zero" else mode)
 
     def _mirror(self, x: str, axis: int, before: int, after: int) -> str:
         """abc|cba at both ends. The picture must be as large as the border."""

@@ -23,8 +23,6 @@ from zoo.program.operations import (
 
 __all__ = ["execute"]
 
-_PAD_MODES = {"zero": "constant", "symmetric": "symmetric", "edge": "edge"}
-
 
 def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> Array:
     """Compute one operation.
@@ -52,9 +50,7 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
             y = x.repeat(operation.scale, axis=1).repeat(operation.scale, axis=2)
             return y if operation.factor == 1 else y * x.dtype.type(operation.factor)
         case Pad():
-            top, bottom, left, right = operation.padding
-            sides = ((0, 0), (top, bottom), (left, right), (0, 0))
-            return np.pad(x, sides, mode=_PAD_MODES[operation.mode])  # type: ignore[call-overload]
+            return _pad(x, operation)
         case Activate():
             return kernels.activate(x, operation.name, operation.slopes)
         case Add():
@@ -69,6 +65,16 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
             return np.concatenate(parts, axis=3)
         case _:
             raise TypeError(f"{type(operation).__name__} cannot be executed")
+
+
+def _pad(x: Array, pad: Pad) -> Array:
+    top, bottom, left, right = (max(0, -side) for side in pad.padding)
+    x = x[:, top : x.shape[1] - bottom, left : x.shape[2] - right]
+    top, bottom, left, right = (max(0, side) for side in pad.padding)
+    sides = ((0, 0), (top, bottom), (left, right), (0, 0))
+    if pad.mode == "zero":
+        return np.pad(x, sides)
+    return np.pad(x, sides, mode=pad.mode)
 
 
 def _convolve(conv: Conv, inputs: Sequence[Array], kernels: Kernels) -> Array:

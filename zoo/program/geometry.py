@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
 
 __all__ = [
+    "PAD_MODES",
     "ConvGeometry",
     "PadMode",
     "Padding",
     "PoolGeometry",
     "ShuffleOrder",
     "Taps",
+    "source_cells",
 ]
 
-PadMode = Literal["zero", "symmetric", "edge"]
-"""What is added: zeros, the mirrored border (b a | a b c), or its last pixel."""
+PadMode = Literal["zero", "symmetric", "edge", "reflect"]
+"""What is added: zeros, the mirrored border with its last pixel (b a | a b c) or
+without (c b | a b c; reflect), or its last pixel alone (edge)."""
+PAD_MODES: tuple[PadMode, ...] = get_args(PadMode)
 ShuffleOrder = Literal["crd", "dcr"]
 """Which channel holds which pixel: see :meth:`zoo.plugins.base.Kernels.depth_to_space`."""
 Taps = Sequence[Sequence[tuple[int, float]]]
@@ -47,3 +54,21 @@ class PoolGeometry(NamedTuple):
     size: tuple[int, int]
     stride: tuple[int, int]
     padding: Padding = Padding()
+
+
+def source_cells(first: int, last: int, length: int, mode: PadMode) -> NDArray[np.intp]:
+    """Image cells that the padded positions [first, last) show; -1 is a zero.
+
+    Mirrors are mirrored again where the border is longer than the image.
+    """
+    cells = np.arange(first, last, dtype=np.intp)
+    if mode == "zero":
+        return np.where((cells >= 0) & (cells < length), cells, -1)
+    if mode == "edge":
+        return np.clip(cells, 0, length - 1)
+    if mode == "symmetric":
+        # ... 1 0 | 0 1 2 | 2 1 0 | 0 ...: the period is twice the length.
+        cells = np.mod(cells, 2 * length)
+        return np.minimum(cells, 2 * length - 1 - cells)
+    cells = np.mod(cells, max(2 * length - 2, 1))
+    return np.minimum(cells, 2 * length - 2 - cells)

@@ -13,7 +13,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
-import numpy as np
 from numpy.typing import NDArray
 
 from zoo.program.geometry import (
@@ -22,6 +21,7 @@ from zoo.program.geometry import (
     PadMode,
     PoolGeometry,
     ShuffleOrder,
+    source_cells,
 )
 from zoo.shapes import Array, Shape
 
@@ -79,12 +79,7 @@ class Axis:
         if self.mode == "zero" or (low >= 0 and high <= length):
             low, high = max(low, 0), min(high, length)
             return (low, high) if low < high else (0, 0)
-        positions = np.arange(low, high)
-        if self.mode == "edge":
-            inside = np.clip(positions, 0, length - 1)
-        else:  # symmetric: ... 1 0 | 0 1 ... n-1 | n-1 n-2 ...
-            folded = positions % (2 * length)
-            inside = np.where(folded < length, folded, 2 * length - 1 - folded)
+        inside = source_cells(low, high, length, self.mode)
         return int(inside.min()), int(inside.max()) + 1
 
 
@@ -210,7 +205,10 @@ class Repeat(Operation):
 
 @dataclass(frozen=True)
 class Pad(Operation):
-    """Rows and columns added around the image."""
+    """Rows and columns added around the image, or cut off where numbers are negative.
+
+    That only with the mode ``zero``.
+    """
 
     kind = "pad"
     padding: Padding

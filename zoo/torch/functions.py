@@ -161,8 +161,10 @@ def pad(x: Tensor, padding: Padding, mode: PadMode) -> Tensor:
     sides = (left, right, top, bottom)
     if mode == "zero":
         return functional.pad(x, sides)
+    if mode == "reflect" and max(padding) < min(x.shape[2:]):
+        return functional.pad(x, sides, mode="reflect")
     # One row mirrored at the border is the border.
-    if mode == "edge" or max(padding) == 1:
+    if mode == "edge" or (mode == "symmetric" and max(padding) == 1):
         return functional.pad(x, sides, mode="replicate")
     for axis, ends in ((2, (top, bottom)), (3, (left, right))):
         if any(ends):

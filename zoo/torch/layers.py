@@ -25,6 +25,7 @@ from zoo.layers.route import Route
 from zoo.layers.shortcut import RELU_FLOOR, SUM_FLOOR, Shortcut, overlap
 from zoo.layers.shuffler import Shuffler
 from zoo.layers.softmax import Softmax
+from zoo.layers.trim import Trim
 from zoo.layers.upsample import EDGE, Upsample
 from zoo.shapes import Shape
 from zoo.torch.foreign import Function, Tensors, by_itself
@@ -296,6 +297,7 @@ MAKERS: dict[type[Layer], Callable[[Any], Function]] = {
     Shortcut: _shortcut,
     Shuffler: _lowered,
     Softmax: _softmax,
+    Trim: _lowered,
     Upsample: _upsample,
 }
 

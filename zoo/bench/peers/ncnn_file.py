@@ -248,11 +248,14 @@ class _Writer:
         return self.one("Pooling", [x], parameters)
 
     def _pad(self, x: str, pad: Pad) -> str:
+        if min(pad.padding) < 0:
+            raise NotPossibleError("cutting a border off is not written for ncnn")
         if pad.mode == "symmetric":
             raise NotPossibleError("ncnn has no padding by the mirrored border")
         top, bottom, left, right = pad.padding
         sides = {"0": top, "1": bottom, "2": left, "3": right}
-        return self.one("Padding", [x], {**sides, "4": int(pad.mode == "edge")})
+        kinds = {"zero": 0, "edge": 1, "reflect": 2}
+        return self.one("Padding", [x], {**sides, "4": kinds[pad.mode]})
 
     def _activate(self, x: str, name: str, slopes: NDArray[Any] | None = None) -> str:
         if name == "linear":

@@ -167,7 +167,7 @@ cdef int conv_shape(zoo_conv_shape *s, tuple x, tuple weights, tuple stride,
     s.ow = windows(s.w, s.kw, s.sw, s.dw, padding[2], padding[3])
     demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST and 0 < s.k <= LARGEST,
            "an array is empty or too large")
-    demand(0 <= pad_mode <= 2, "no such way of padding")
+    demand(0 <= pad_mode <= 3, "no such way of padding")
     demand(groups > 0 and s.c % groups == 0 and s.k % groups == 0,
            "groups must divide the channels and the filters")
     demand(weights[2] == s.c // groups, "the weights have other channels")

@@ -56,7 +56,7 @@ TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
 LEVELS = ("portable", "avx2", "avx512", "amx")
 """Names of instruction sets, by number; each one includes those before it."""
 
-PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2}
+PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2, "reflect": 3}
 
 # Numbers of enum zoo_activation, and the slope of relie; that of leaky is a number of
 # the function itself.

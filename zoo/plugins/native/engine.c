@@ -185,12 +185,15 @@ static void pad_row(const job *j, int64_t y) {
         memset(to, 0, (size_t)(out->width * c) * sizeof *to);
         return;
     }
-    for (int64_t x = 0; x < out->width; x++, to += c) {
+    for (int64_t x = 0, run; x < out->width; x += run, to += run * c) {
         int64_t column = zoo_source(x - s->left, s->scale, s->pad_mode);
+        run = 1;
+        if (column == x - s->left) /* the image itself */
+            run = s->scale - column < out->width - x ? s->scale - column : out->width - x;
         if (column < 0)
             memset(to, 0, (size_t)c * sizeof *to);
         else
-            memcpy(to, from + column * c, (size_t)c * sizeof *to);
+            memcpy(to, from + column * c, (size_t)(run * c) * sizeof *to);
     }
 }
 

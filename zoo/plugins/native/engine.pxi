@@ -299,9 +299,9 @@ cdef class Engine:
         cdef zoo_value *y = self.value(output)
         cdef int64_t top, bottom, left, right
         top, bottom, left, right = padding
-        demand(0 <= top <= LARGEST and 0 <= bottom <= LARGEST and
-               0 <= left <= LARGEST and 0 <= right <= LARGEST and 0 <= mode <= 2,
-               "padding out of range")
+        demand(-LARGEST <= top <= LARGEST and -LARGEST <= bottom <= LARGEST and
+               -LARGEST <= left <= LARGEST and -LARGEST <= right <= LARGEST and
+               0 <= mode <= 3, "padding out of range")
         demand(y.height == x.height + top + bottom and
                y.width > left + right and x.channels == y.channels,
                "sizes do not fit")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.plugins.base import Array, ConvGeometry, Kernels, Padding
-from zoo.plugins.numpy.convolution import source_cells
+from zoo.program.geometry import source_cells
 
 __all__ = ["by_input"]
 

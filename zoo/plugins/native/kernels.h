@@ -56,7 +56,7 @@ typedef struct {
 
 /* -- convolution ----------------------------------------------------------- */
 
-enum zoo_pad_mode { ZOO_PAD_ZERO, ZOO_PAD_SYMMETRIC, ZOO_PAD_EDGE };
+enum zoo_pad_mode { ZOO_PAD_ZERO, ZOO_PAD_SYMMETRIC, ZOO_PAD_EDGE, ZOO_PAD_REFLECT };
 
 enum zoo_algorithm {
     ZOO_AUTO,

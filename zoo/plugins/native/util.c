@@ -52,7 +52,13 @@ int64_t zoo_source(int64_t i, int64_t length, int pad_mode) {
             folded += 2 * length;
         return folded < length ? folded : 2 * length - 1 - folded;
     }
-    return -1;
+    if (pad_mode == ZOO_PAD_REFLECT && length > 1) { /* ... 2 1 | 0 1 ... n-1 | n-2 ... */
+        int64_t period = 2 * length - 2, folded = i % period;
+        if (folded < 0)
+            folded += period;
+        return folded < length ? folded : period - folded;
+    }
+    return pad_mode == ZOO_PAD_REFLECT ? 0 : -1;
 }
 
 const zoo_isa *zoo_isa_table(int level) {

@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from numpy.typing import NDArray
 
 from zoo.activations import activation as find_activation
 from zoo.errors import ShapeError
 from zoo.plugins.base import Array, ConvGeometry, PadMode
+from zoo.program.geometry import source_cells
 
 __all__ = [
     "BLOCK_BYTES",
@@ -28,7 +28,6 @@ __all__ = [
     "conv2d_backward",
     "conv2d_transpose",
     "output_shape",
-    "source_cells",
 ]
 
 BLOCK_BYTES = 4 << 20
@@ -73,18 +72,6 @@ def output_shape(
             f"{x[1]}x{x[2]} pixels"
         )
     return x[0], sizes[0], sizes[1], filters
-
-
-def source_cells(first: int, last: int, length: int, mode: PadMode) -> NDArray[np.intp]:
-    """Image cells that the padded positions [first, last) show; -1 is a zero."""
-    cells = np.arange(first, last, dtype=np.intp)
-    if mode == "edge":
-        return np.clip(cells, 0, length - 1)
-    if mode == "symmetric":
-        # ... 1 0 | 0 1 2 | 2 1 0 | 0 ...: the period is twice the length.
-        cells = np.mod(cells, 2 * length)
-        return np.minimum(cells, 2 * length - 1 - cells)
-    return np.where((cells >= 0) & (cells < length), cells, -1)
 
 
 def _blocks(height: int, width: int, pixel_bytes: int) -> Iterator[_Block]:
