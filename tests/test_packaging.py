@@ -20,7 +20,14 @@ from zoo.registry import GROUPS
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "zoo"
-DATA = ("py.typed", "cfg/*.cfg", "weights/*.yaml", "weights/*.safetensors")
+DATA = (
+    "py.typed",
+    "cfg/*.cfg",
+    "weights/*.yaml",
+    "weights/*.safetensors",
+    "plugin_template/*.txt",
+    "plugin_template/*/*.txt",
+)
 
 
 @pytest.fixture(scope="module")
@@ -76,8 +83,10 @@ def test_data_files_are_declared(setup_cfg: configparser.ConfigParser) -> None:
     globs = setup_cfg["options.package_data"]["zoo"].split()
     assert globs == list(DATA)
     declared_files = {path for glob in globs for path in PACKAGE.glob(glob)}
-    for folder in ("cfg", "weights"):
-        for path in (PACKAGE / folder).iterdir():
+    for folder in ("cfg", "weights", "plugin_template"):
+        for path in (PACKAGE / folder).rglob("*"):
+            if path.suffix in (".py", ".pyc"):
+                continue
             if path.is_file() and not path.name.startswith((".", "README")):
                 assert path in declared_files, f"{path} would not be installed"
 

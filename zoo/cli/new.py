@@ -10,7 +10,7 @@ import click
 
 from zoo.cli._common import print_text, say
 from zoo.cli._families import option_of
-from zoo.errors import PluginError, did_you_mean
+from zoo.errors import PluginError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from zoo.models import Family
@@ -65,15 +65,36 @@ class _Families(click.Group):
     context_settings={"help_option_names": ["-h", "--help"]},
     subcommand_metavar="FAMILY [OPTIONS]",
 )
+@click.option(
+    "--plugin",
+    metavar="NAME",
+    help="Write a package to start a plugin from: layer, family, metric, tests.",
+)
+@click.option(
+    "-o", "--output", metavar="FOLDER", help="Where --plugin goes; by default NAME."
+)
 @click.pass_context
-def command(ctx: click.Context) -> None:
-    """Write the cfg of a new network.
+def command(ctx: click.Context, plugin: str | None, output: str | None) -> None:
+    """Write the cfg of a new network, or a package for plugins.
 
     Without a family, say which there are. `zoo new edsr --help` says what can be
     chosen for one of them.
     """
-    if ctx.invoked_subcommand is None:
+    if plugin is not None:
+        if ctx.invoked_subcommand is not None:
+            raise UsageError("give a FAMILY or --plugin NAME, not both")
+        _write_plugin(plugin, output or plugin)
+    elif ctx.invoked_subcommand is None:
         print_text(ctx.get_help())
+
+
+def _write_plugin(name: str, folder: str) -> None:
+    from zoo.plugin_template import write_plugin
+    from zoo.tables import printable
+
+    for path in write_plugin(name, folder):
+        print_text(printable(str(path)))
+    say(f"next: pip install -e {folder} && pytest {folder}")
 
 
 def _command_of(family: type[Family]) -> click.Command:

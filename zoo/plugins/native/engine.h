@@ -1,6 +1,6 @@
 /* A whole network as one parallel section.
  *
- * The planner (zoo/engine/schedule.py) has cut the work into tasks: rows
+ * The planner (zoo/program/schedule.py) has cut the work into tasks: rows
  * [start, stop) of the output of one step. Tasks run one after the other, each
  * shared by all threads; between two tasks there is a barrier and nothing else.
  * A value keeps its rows in a ring: row y stands at place y modulo `rows`.

@@ -7,7 +7,7 @@ INLINE vf v_either(vi mask, float yes, float no) {
     return v_select(mask, v_set(yes), v_set(no));
 }
 
-/* f'(x) as in zoo/activations.py; f = f(x) */
+/* f'(x) as in zoo/activations/formulas.py; f = f(x) */
 INLINE vf v_derivative(int kind, vf x, vf f, vf slope) {
     const vf zero = v_set(0), one = v_set(1);
     switch (kind) {
