@@ -1,7 +1,7 @@
 /* Activations on vectors. Included once per instruction set, after vec.h.
  *
- * Polynomials: interpolated at Chebyshev points by the program in
- * least squares, in 40 digits; errors are below 1e-7 relative.
+ * Polynomials: interpolated at Chebyshev points in 40 digits; errors are below
+ * 1e-7 relative.
  */
 
 INLINE vf v_abs(vf x) { return v_float(v_bits(x) & 0x7fffffff); }
