@@ -34,6 +34,7 @@ def replay(program, schedule):
     for position, start, stop in schedule.tasks:
         step = program.steps[position]
         assert start == done[step.output] < stop <= heights[step.output]
+        assert stop - start <= size[step.output]  # threads write them in any order
         for index, value in enumerate(step.inputs):
             if step.operation.streams:
                 axis, _ = step.operation.axes(index)
@@ -75,6 +76,26 @@ def test_bands_that_repeat_are_those_worked_out(text, height, band, unit):
     np.testing.assert_array_equal(schedule.tasks, planner.tasks)
 
 
+@st.composite
+def strided(draw: st.DrawFn) -> str:
+    """Text of a chain of windows and strides, with rows that nobody reads."""
+    lines = ["[net]", "channels=3"]
+    for _ in range(draw(st.integers(1, 4))):
+        size, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+        if draw(st.booleans()):
+            lines += ["[convolutional]", "filters=3", "activation=linear"]
+        else:
+            lines += ["[maxpool]", "padding=0"]
+        lines += [f"size={size}", f"stride={stride}"]
+    return "\n".join(lines)
+
+
+@given(strided(), st.integers(1, 12), st.sampled_from((1, 2, 4, 6)))
+def test_rows_that_nobody_reads_have_a_place_too(text, band, unit):
+    program = fuse(lower(network(text), 900, 700, NUMPY))
+    replay(program, plan_bands(program, band, lambda position: unit))
+
+
 def test_a_tall_picture_is_planned_at_once():
     text = "[net]\nchannels=3\n" + 40 * (
         "[convolutional]\nfilters=3\nsize=3\npad=1\nactivation=linear\n"
@@ -107,6 +128,18 @@ def test_the_replay_notices_a_ring_that_is_too_small():
     schedule.rows[value] -= 1
     with pytest.raises(AssertionError):
         replay(program, schedule)
+
+
+def test_the_planner_refuses_rings_that_a_task_overflows():
+    text = "[net]\nchannels=4\n" + 3 * (
+        "[convolutional]\nfilters=4\nsize=1\nactivation=linear\n"
+    )
+    program = fuse(lower(network(text), 50, 8, NUMPY))
+    with (
+        patch.object(_Planner, "whole_groups", lambda self: dict.fromkeys(self.kept, 1)),
+        pytest.raises(AssertionError, match="its ring holds 1"),
+    ):
+        plan_bands(program, 4)
 
 
 @given(

@@ -78,7 +78,20 @@ def plan_bands(program: Program, band: int, align: Alignment | None = None) -> S
         end = min(end + max(1, band), total)
         planner.add_band(end)
         end = repeats.skip(end)
-    return Schedule(repeats.tasks(), planner.whole_groups())
+    schedule = Schedule(repeats.tasks(), planner.whole_groups())
+    _check_rings(program, schedule)
+    return schedule
+
+
+def _check_rings(program: Program, schedule: Schedule) -> None:
+    """Raise AssertionError where a task makes more rows than the value's ring holds."""
+    for position, rows in enumerate(most_rows(schedule, len(program.steps))):
+        value = program.steps[position].output
+        held = schedule.rows[value]
+        if value != program.output and rows > max(1, held):
+            raise AssertionError(
+                f"step {position} makes {rows} rows at once and its ring holds {held}"
+            )
 
 
 def most_rows(schedule: Schedule, steps: int) -> list[int]:
@@ -255,8 +268,11 @@ class _Planner:
                     continue
                 self.tasks.append(Task(position, begun, stop))
                 self.done[step.output] = stop
-                kept = stop - self._first_needed(step.output)
-                self.kept[step.output] = max(self.kept[step.output], kept)
+                # Where strides exceed windows, rows are made that nobody reads. They
+                # too need a place of their own: threads make a task's rows in any
+                # order.
+                first = min(begun, self._first_needed(step.output))
+                self.kept[step.output] = max(self.kept[step.output], stop - first)
 
     def _reachable(self, position: int, wanted: int) -> int:
         """Up to which row a step can go now: its inputs' rows, one band, its unit."""

@@ -444,6 +444,8 @@ cdef class Engine:
                         self.engine.picture.data != NULL), "a value has no memory")
             demand(0 <= tasks[i, 1] < tasks[i, 2] <= v.height,
                    "a task is out of range")
+            demand(tasks[i, 2] - tasks[i, 1] <= v.rows,
+                   "a task has more rows than its ring")
             demand(step.kind != ZOO_STEP_CONV or
                    (tasks[i, 1] % step.scale == 0 and tasks[i, 2] % step.scale == 0),
                    "a task cuts a shuffled row")

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# Build the kernels with ThreadSanitizer, then with AddressSanitizer and
+# UndefinedBehaviorSanitizer, in a copy of this checkout, and run the tests of the
+# native back end's plans and kernels under each. Needs gcc, and what the tests
+# need. Takes some ten minutes; fails at the first report.
+#
+#   tests/check_sanitizers.sh [thread|address]...   both by default
+#
+# PYTHON names the interpreter; ARGS goes to pytest.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+python=$(command -v "${PYTHON:-python3}")
+compiler="${CC:-gcc}"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+git ls-files -z --cached --others --exclude-standard \
+    | tar --create --null --files-from=- --ignore-failed-read 2> /dev/null \
+    | tar --extract --directory "$work"
+cd "$work"
+
+export PYTHONPATH="$work:$work/tests" PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
+# Threads of libraries that are not instrumented look like races.
+export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
+export TSAN_OPTIONS="halt_on_error=1 exitcode=66 ignore_noninstrumented_modules=1"
+export ASAN_OPTIONS="halt_on_error=1 exitcode=66 detect_leaks=0"
+export UBSAN_OPTIONS="halt_on_error=1 exitcode=66 print_stacktrace=1"
+
+check() {
+    local name=$1 flags=$2 library=$3
+    shift 3
+    echo "== $name"
+    # -O1: reports name lines; the loops that race are the same.
+    ZOO_CFLAGS="-O1 -g1 -fno-omit-frame-pointer $flags" LDFLAGS="$flags" CC="$compiler" \
+        "$python" setup.py --quiet build_ext --inplace --force
+    library=$("${compiler##* }" -print-file-name="$library")
+    LD_PRELOAD="$library" "$python" -m pytest -q -n 0 -p no:cacheprovider ${ARGS:-} "$@"
+    rm -rf build zoo/plugins/native/*.so
+}
+
+plans=(tests/engine tests/program)
+kernels=(tests/plugins/test_native_*.py)
+for name in "${@:-thread address}"; do
+    for each in $name; do
+        case $each in
+            thread) check thread -fsanitize=thread libtsan.so "${plans[@]}" ;;
+            address)
+                check address "-fsanitize=address,undefined -fno-sanitize=alignment" \
+                    libasan.so "${plans[@]}" "${kernels[@]}"
+                ;;
+            *) echo "give thread, address, or nothing" >&2; exit 2 ;;
+        esac
+    done
+done
+echo "sanitizers: all is well"
