@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 python=$(command -v "${PYTHON:-python3}")
+case $python in /*) ;; *) python=$PWD/$python ;; esac
 compiler="${CC:-gcc}"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -136,7 +136,9 @@ def test_the_planner_refuses_rings_that_a_task_overflows():
     )
     program = fuse(lower(network(text), 50, 8, NUMPY))
     with (
-        patch.object(_Planner, "whole_groups", lambda self: dict.fromkeys(self.kept, 1)),
+        patch.object(
+            _Planner, "whole_groups", lambda self: dict.fromkeys(self.kept, 1)
+        ),
         pytest.raises(AssertionError, match="its ring holds 1"),
     ):
         plan_bands(program, 4)
