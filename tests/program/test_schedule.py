@@ -79,7 +79,7 @@ def test_bands_that_repeat_are_those_worked_out(text, height, band, unit):
 @st.composite
 def strided(draw: st.DrawFn) -> str:
     """Text of a chain of windows and strides, with rows that nobody reads."""
-    lines = ["[net]", "channels=3"]
+    lines = ["[net]", "channels=3", "height=900", "width=700"]
     for _ in range(draw(st.integers(1, 4))):
         size, stride = draw(st.integers(1, 4)), draw(st.integers(1, 4))
         if draw(st.booleans()):
