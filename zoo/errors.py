@@ -9,6 +9,7 @@
      ├── WeightsError          weights do not fit the network, or are missing
      ├── ReaderError           a checkpoint is unreadable, hostile or unknown
      ├── ImageError            a picture cannot be read or written
+     │    └── DamagedError     a file is damaged, and something of it can be read
      ├── PluginError           a plugin is missing, broken or ambiguous
      └── MemoryLimitError      the work does not fit the memory allowed
 
@@ -22,6 +23,7 @@ from collections.abc import Iterable
 
 __all__ = [
     "CfgError",
+    "DamagedError",
     "ImageError",
     "MemoryLimitError",
     "PluginError",
@@ -82,6 +84,10 @@ class ReaderError(ZooError):
 
 class ImageError(ZooError):
     """A picture cannot be read or written."""
+
+
+class DamagedError(ImageError):
+    """A picture is damaged; who insists (``damaged=True``) gets what is left."""
 
 
 class PluginError(ZooError):

@@ -22,6 +22,7 @@ _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d"}
 _CODES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAX_ENTRIES = 4096
+_SLACK = 1 << 16  # writers let a few small values share a place
 
 
 class Layout(NamedTuple):
@@ -33,12 +34,23 @@ class Layout(NamedTuple):
 
 @dataclass(frozen=True)
 class Entry:
-    """One entry: the bytes of its values, and where the entry itself stands."""
+    """One entry: its values, somewhere in the file, and where it stands itself.
+
+    Values are only taken out of the file when they are asked for: a hostile
+    directory can claim the whole file again in each of its entries.
+    """
 
     type: int
     count: int
-    data: bytes
+    source: bytes
+    start: int
+    length: int
     position: int
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the values, as they are stored."""
+        return bytes(self.source[self.start : self.start + self.length])
 
     def values(self, layout: Layout) -> tuple[Any, ...]:
         """The values as numbers; rationals as pairs."""
@@ -115,6 +127,8 @@ def read_directory(
     head, step, inline = ("Q", 20, 8) if is_big else ("H", 12, 4)
     form = f"{order}HHQ" if is_big else f"{order}HHI"
     word = "Q" if is_big else "I"
+    if offset > len(data):  # struct would not say it kindly of 64-bit offsets
+        raise ImageError("is truncated: its TIFF directory is missing")
     try:
         (count,) = struct.unpack_from(f"{order}{head}", data, offset)
         start = offset + struct.calcsize(head)
@@ -124,6 +138,8 @@ def read_directory(
     except struct.error:
         raise ImageError("is truncated: its TIFF directory is missing") from None
     entries: Directory = {}
+    # Values that do not overlap are no longer than the file.
+    budget = len(data) + _SLACK
     for index in range(count):
         position = start + index * step
         tag, kind, number = struct.unpack_from(form, data, position)
@@ -134,7 +150,9 @@ def read_directory(
         if where + length > len(data):
             if strict:
                 raise ImageError(f"is truncated: TIFF tag {tag} is missing")
-        elif kind in _SIZES:
-            values = data[where : where + length]
-            entries[tag] = Entry(kind, number, values, position)
+        elif kind in _SIZES and tag not in entries:
+            budget -= length
+            if budget < 0:
+                raise ImageError("is damaged: values of its TIFF tags overlap")
+            entries[tag] = Entry(kind, number, data, where, length, position)
     return entries, following
