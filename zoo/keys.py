@@ -58,6 +58,8 @@ class Key:
         name unless that is a Python keyword.
     unused : bool, optional
         Darknet knows the key, zoo accepts it and does nothing with it.
+    fallback : str, optional
+        What Darknet takes for a word that is none of ``choices``.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Key:
     aliases: tuple[str, ...] = ()
     attribute: str = ""
     unused: bool = False
+    fallback: str = ""
 
     def __post_init__(self) -> None:
         if not self.attribute:
@@ -94,17 +97,27 @@ class Key:
         """Turn text into a value as Darknet does.
 
         Numbers end where atoi and atof stop, "abc" is 0, a list ends at "#", and
-        every number but 0 is true. Ranges still hold: Darknet fails beyond them
-        too, only later.
+        every number but 0 is true. Ranges still hold, but for keys without effect:
+        Darknet fails beyond them too, only later.
 
         Raises
         ------
         ValueError
             If the value is out of range or not one of ``choices``.
         """
-        if self.type in ("ints", "floats"):
+        if self.type in ("ints", "floats") or self.choices:
             text = text.partition("#")[0]
-        return self._convert(text, _atoi, _atof, lenient=True)
+        try:
+            return self._convert(text, _atoi, _atof, lenient=True)
+        except ValueError:
+            if self.unused:
+                return self.default
+            raise
+
+    def stand_in(self, text: str) -> str:
+        """What Darknet takes for a word that it does not know; "" if it fails."""
+        word = text.partition("#")[0].strip()
+        return self.fallback if self.choices and word not in self.choices else ""
 
     def check(self, value: Any) -> None:
         """Raise ValueError when a value that is already converted is out of range."""

@@ -7,7 +7,49 @@ from typing import Any, NamedTuple
 from zoo.errors import CfgError
 from zoo.keys import Key
 
-__all__ = ["NET_KEYS", "TRAINING_KEYS", "PixelFormat", "pixel_format"]
+__all__ = [
+    "DIALECTS",
+    "INHERITED",
+    "NET_KEYS",
+    "TRAINING_KEYS",
+    "PixelFormat",
+    "pixel_format",
+    "vector_input",
+]
+
+DIALECTS = ("zoo", "alexeyab", "pjreddie")
+
+_DIALECT = (
+    Key(
+        "dialect",
+        "str",
+        "zoo",
+        "whose defaults and rules hold where Darknets differ: dropout, batch "
+        "normalization, alpha and beta of shortcuts, gates in .weights files, dilation",
+        choices=DIALECTS,
+    ),
+    Key(
+        "bn_eps",
+        "float",
+        1e-5,
+        "bn_eps of all layers that do not give their own",
+        minimum=0,
+    ),
+    Key(
+        "inputs",
+        "int",
+        0,
+        "values of the input where it is no picture; 0: height x width x channels",
+        minimum=0,
+        maximum=2**24,
+    ),
+    Key(
+        "letter_box",
+        "bool",
+        False,
+        "zoo detect fits the whole picture in, with gray borders",
+    ),
+)
 
 _PICTURE = (
     Key("height", "int", 0, "rows of the input; 0 takes any", minimum=0),
@@ -28,6 +70,13 @@ _PICTURE = (
 
 # How the network is trained, which says nothing of what it computes.
 _TRAINING = (
+    Key(
+        "time_steps",
+        "int",
+        1,
+        "pictures of a batch in a row that recurrent layers take for one sequence",
+        minimum=1,
+    ),
     Key(
         "batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1
     ),
@@ -102,13 +151,11 @@ _TRAINING = (
 )
 
 _UNUSED = (
-    Key("time_steps", "int", 1, "Darknet's: of recurrent layers", unused=True),
     Key("seq_scales", "floats", (), "Darknet's: of sequences", unused=True),
     Key("max_epochs", "int", 0, "Darknet's: passes over the data", unused=True),
 ) + tuple(
     Key(name, "str", "", "Darknet's; without effect here", unused=True)
     for name in [
-        "inputs",
         "max_crop",
         "min_crop",
         "flip",
@@ -117,7 +164,6 @@ _UNUSED = (
         "mixup",
         "cutmix",
         "mosaic",
-        "letter_box",
         "mosaic_bound",
         "contrastive",
         "contrastive_jit_flip",
@@ -157,10 +203,40 @@ _UNUSED = (
     ]
 )
 
-NET_KEYS = _PICTURE + _TRAINING + _UNUSED
+NET_KEYS = _PICTURE + _DIALECT + _TRAINING + _UNUSED
+
+INHERITED = ("bn_eps", "dialect", "time_steps")
+"""Keys of [net] that hold for all layers with a key of that name and none given."""
 
 TRAINING_KEYS = frozenset(key.name for key in _TRAINING + _UNUSED)
 """Keys that do not change what a network computes: no part of its fingerprint."""
+
+
+def vector_input(values: dict[str, Any], source: str, line: int) -> dict[str, Any]:
+    """The values of [net] with height, width and channels for its ``inputs``.
+
+    Darknet's recurrent networks take a vector: ``inputs`` and no picture, which is
+    one pixel with so many channels here.
+
+    Raises
+    ------
+    CfgError
+        If ``inputs`` contradicts the picture.
+    """
+    inputs = values["inputs"]
+    sides = values["height"], values["width"]
+    if not inputs:
+        return values
+    if not any(sides):
+        return {**values, "height": 1, "width": 1, "channels": inputs}
+    if 0 not in sides and inputs != sides[0] * sides[1] * values["channels"]:
+        raise CfgError(
+            f"[net] inputs={inputs} is not height x width x channels = {sides[0]} x "
+            f"{sides[1]} x {values['channels']}; leave inputs out",
+            source,
+            line,
+        )
+    return values
 
 
 class PixelFormat(NamedTuple):

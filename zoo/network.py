@@ -23,7 +23,14 @@ from zoo.errors import (
 )
 from zoo.layers.base import Array, Layer, Optimizer
 from zoo.layers.darknet_keys import FREEZING_KEYS
-from zoo.net_section import NET_KEYS, TRAINING_KEYS, PixelFormat, pixel_format
+from zoo.net_section import (
+    INHERITED,
+    NET_KEYS,
+    TRAINING_KEYS,
+    PixelFormat,
+    pixel_format,
+    vector_input,
+)
 from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
 from zoo.plugins import Kernels, select
 from zoo.registry import registry
@@ -68,6 +75,8 @@ class Network:
     outputs : tuple of int
         Indices of the layers that are the network's outputs, in order: those that no
         other layer reads. Most networks have one, the last layer.
+    owners : dict of int to int
+        For the layers that use the parameters of another one: which that is.
     stop : int
         Index of the last layer with ``stopbackward=1``, or -1: gradients go back no
         further, and up to it training computes what inference computes.
@@ -86,25 +95,37 @@ class Network:
         head, *rest = sections
         self.source = head.source
         if head.kind not in _HEADS:
+            hint = ""
+            if head.kind.lower() in _HEADS:
+                hint = "; names of sections are written in small letters"
             raise CfgError(
-                f"the first section must be [net], not [{head.kind}]",
+                f"the first section must be [net], not [{head.kind}]{hint}",
                 head.source,
                 head.line,
             )
         if not rest:
             raise CfgError("there is no layer after [net]", head.source, head.line)
         self.sections = tuple(sections)
-        self.settings: dict[str, Any] = read_values(head, NET_KEYS, lenient=lenient)
+        _require_known(rest)
+        self.settings: dict[str, Any] = vector_input(
+            read_values(head, NET_KEYS, lenient=lenient), head.source, head.line
+        )
         self.pixels: PixelFormat = pixel_format(self.settings, head.source, head.line)
         self.layers: list[Layer] = []
         self.kinds: list[str] = []
         self.sources: list[tuple[int, ...]] = []
+        inherited = {
+            name: self.settings[name]
+            for name in INHERITED
+            if name == "time_steps" or any(entry.key == name for entry in head.entries)
+        }
         for index, section in enumerate(rest):
-            layer = _make_layer(section, lenient)
+            layer = _make_layer(section, lenient, inherited)
             self.layers.append(layer)
             self.kinds.append(section.kind)
             self.sources.append(_links(layer, index, section))
         self.outputs = self._outputs()
+        self.owners = self._owners()
         self.stop = max(
             (
                 index
@@ -165,6 +186,7 @@ class Network:
         return {
             f"{index}.{self.canonical_kinds[index]}.{name}": tensor
             for index, layer in enumerate(self.layers)
+            if index not in self.owners
             for name, tensor in layer.tensors.items()
         }
 
@@ -180,7 +202,8 @@ class Network:
         """Number of learned values."""
         return sum(
             parameter.size
-            for layer in self.layers
+            for index, layer in enumerate(self.layers)
+            if index not in self.owners
             for parameter in layer.parameters.values()
         )
 
@@ -277,6 +300,26 @@ class Network:
             if index not in read or layer.is_output
         )
 
+    def _owners(self) -> dict[int, int]:
+        """Which layers use parameters of others; chains are followed to their end."""
+        owners: dict[int, int] = {}
+        for index, layer in enumerate(self.layers):
+            owner = layer.owner(index)
+            if owner is None:
+                continue
+            if not 0 <= owner < index or type(self.layers[owner]) is not type(layer):
+                found = (
+                    f"[{self.kinds[owner]}]"
+                    if 0 <= owner < len(self.kinds)
+                    else "not there"
+                )
+                raise CfgError(
+                    f"{self.where(index)} uses the weights of layer {owner}, which is "
+                    f"{found}; it must be an earlier [{self.kinds[index]}]"
+                )
+            owners[index] = owners.get(owner, owner)
+        return owners
+
     def _build(self) -> None:
         """Allocate parameters; refuse those whose size depends on an open size."""
         height, width = self.nominal_size
@@ -306,6 +349,10 @@ class Network:
                     f"{self.where(index)}: the size of its weights depends on the "
                     f"picture; give height and width in [net]"
                 )
+            owner = self.owners.get(index)
+            if owner is not None:
+                self._share(index, owner, shapes)
+                continue
             total += sum(math.prod(shape) for shape in shapes.values())
             if total > _MOST_PARAMETERS:
                 raise CfgError(
@@ -314,13 +361,27 @@ class Network:
                 )
             layer.build(*inputs)
 
+    def _share(
+        self, index: int, owner: int, shapes: dict[str, tuple[int, ...]]
+    ) -> None:
+        """Let a layer use the arrays of another one."""
+        layer, other = self.layers[index], self.layers[owner]
+        known = {name: array.shape for name, array in other.parameters.items()}
+        if shapes != known:
+            raise CfgError(
+                f"{self.where(index)} uses the weights of layer {owner}, which has "
+                f"{_shapes_text(known)}, and needs {_shapes_text(shapes)}"
+            )
+        layer.parameters, layer.statistics = other.parameters, other.statistics
+
     # -- parameters --------------------------------------------------------
 
     def initialize(self, seed: int = 0) -> Network:
         """Fill every parameter with the values from which training starts."""
         rng = np.random.default_rng(seed)
-        for layer in self.layers:
-            layer.initialize(rng)
+        for index, layer in enumerate(self.layers):
+            if index not in self.owners:
+                layer.initialize(rng)
         self.trained = True
         return self
 
@@ -463,7 +524,17 @@ class Network:
                 self.layers[index].gradients = {}
             if not for_input:
                 self.layers[index].forget()
+        self._gather_shared()
         return deltas
+
+    def _gather_shared(self) -> None:
+        """Add the gradients of layers that share parameters to those of the owner."""
+        for index, owner in self.owners.items():
+            gradients = self.layers[owner].gradients
+            for name, gradient in self.layers[index].gradients.items():
+                known = gradients.get(name)
+                gradients[name] = gradient if known is None else known + gradient
+            self.layers[index].gradients = {}
 
     def _first_deltas(
         self, delta: Array | Sequence[Array | None], layer: int | None
@@ -566,24 +637,62 @@ def _add_gradient(
     own.add(source)
 
 
-def _make_layer(section: Section, lenient: bool) -> Layer:
-    """Make the layer that a section describes."""
+_YOLOR = ("implicit_add", "implicit_mul", "shift_channels", "control_channels")
+
+
+def _require_known(sections: Sequence[Section]) -> None:
+    """Refuse sections that no layer answers to, all of them in one message."""
     known = registry("zoo.layers")
-    if section.kind in _HEADS:
-        raise CfgError(
-            f"[{section.kind}] comes once, as the first section",
-            section.source,
-            section.line,
-        )
-    if section.kind not in known:
-        hint = did_you_mean(section.kind, known, "[{}]")
-        raise CfgError(
-            f"there is no layer [{section.kind}]{hint} (`zoo layers` lists them all)",
-            section.source,
-            section.line,
-        )
-    layer_type = known.load(section.kind)
+    missing: dict[str, list[Section]] = {}
+    for section in sections:
+        if section.kind in _HEADS:
+            raise CfgError(
+                f"[{section.kind}] comes once, as the first section",
+                section.source,
+                section.line,
+            )
+        if section.kind not in known:
+            missing.setdefault(section.kind, []).append(section)
+    if not missing:
+        return
+    parts = []
+    for kind, found in missing.items():
+        hint = did_you_mean(kind, known, "[{}]")
+        if kind in _YOLOR:
+            hint = "; it belongs to the dialect of YOLOR, which zoo does not read"
+        more = ", ".join(str(section.line) for section in found[1:6])
+        if more:
+            dots = ", ..." if len(found) > 6 else ""
+            more = f" (also in line{'s' * (len(found) > 2)} {more}{dots})"
+        parts.append(f"there is no layer [{kind}]{more}{hint}")
+    first = next(iter(missing.values()))[0]
+    text = parts[0]
+    for kind, part in zip(list(missing)[1:], parts[1:], strict=True):
+        text += f"; line {missing[kind][0].line}: {part}"
+    raise CfgError(f"{text} (`zoo layers` lists them all)", first.source, first.line)
+
+
+def _shapes_text(shapes: dict[str, tuple[int, ...]]) -> str:
+    return ", ".join(
+        f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()
+    )
+
+
+def _make_layer(section: Section, lenient: bool, inherited: dict[str, Any]) -> Layer:
+    """Make the layer that a section describes.
+
+    ``inherited`` are settings of [net] that hold where the section gives no own.
+    """
+    layer_type = registry("zoo.layers").load(section.kind)
     values = read_values(section, layer_type.keys, lenient=lenient)
+    given = {entry.key for entry in section.entries}
+    defaults = {
+        **layer_type.dialects.get(inherited.get("dialect", ""), {}),
+        **inherited,
+    }
+    for key in layer_type.keys:
+        if key.attribute in defaults and not given & {key.name, *key.aliases}:
+            values[key.attribute] = defaults[key.attribute]
     try:
         return layer_type(**values)
     except (ZooError, ValueError) as error:

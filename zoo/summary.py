@@ -174,7 +174,9 @@ def summarize(network: Network, height: int, width: int) -> Summary:
             kind=kind,
             sources=network.sources[index],
             shape=(shape.height, shape.width, shape.channels),
-            parameters=sum(array.size for array in layer.parameters.values()),
+            parameters=0
+            if index in network.owners
+            else sum(array.size for array in layer.parameters.values()),
             operations=layer.operations(*inputs),
             receptive_field=receptive_field(network, index),
             memory=memory[index],
@@ -192,8 +194,8 @@ def summarize(network: Network, height: int, width: int) -> Summary:
         parameters=network.parameter_count,
         weights=sum(
             layer.parameters["weights"].size
-            for layer in network.layers
-            if "weights" in layer.parameters
+            for index, layer in enumerate(network.layers)
+            if "weights" in layer.parameters and index not in network.owners
         ),
         operations=sum(layer.operations for layer in layers),
         receptive_field=layers[-1].receptive_field,

@@ -162,7 +162,7 @@ def _slots(network: Network) -> Iterator[_Slot]:
     for index, layer in enumerate(network):
         kind = network.canonical_kinds[index]
         tensors = layer.tensors
-        if not tensors:
+        if not tensors or index in network.owners:
             continue
         order = _ORDERS.get(kind, ())
         foreign = [name for name in tensors if name not in order]

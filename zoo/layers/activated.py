@@ -17,7 +17,10 @@ def activation_keys(
     default: str, meaning: str, choices: Sequence[str] = PARAMETER_FREE
 ) -> tuple[Key, ...]:
     """The keys that :class:`Activated` understands, for ``keys`` of its subclasses."""
-    return Key("activation", "str", default, meaning, choices=choices), SLOPE_KEY
+    function = Key(
+        "activation", "str", default, meaning, choices=choices, fallback="relu"
+    )
+    return function, SLOPE_KEY
 
 
 class Activated(Layer):

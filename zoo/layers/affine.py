@@ -11,7 +11,12 @@ from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.activated import Activated, activation_keys, kept_for_derivative
 from zoo.layers.base import Array
-from zoo.layers.batchnorm import NORMALIZATION_KEYS, Normalization, Saved
+from zoo.layers.batchnorm import (
+    NORMALIZATION_DIALECTS,
+    NORMALIZATION_KEYS,
+    Normalization,
+    Saved,
+)
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 
@@ -58,6 +63,8 @@ class Affine(Activated):
     forward and backward of the parts here, so that it may leave biases and
     activation to a kernel that does them along with the product.
     """
+
+    dialects = NORMALIZATION_DIALECTS
 
     bias: bool
     batch_normalize: bool

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
@@ -81,6 +81,8 @@ class Layer:
     """Whether the layer is an output of its network though another one reads it."""
     keys: ClassVar[tuple[Key, ...]] = ()
     """The cfg keys that this layer understands."""
+    dialects: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    """Other defaults of keys (by attribute) in a dialect that [net] names."""
 
     def __init__(self, **values: Any) -> None:
         known = {key.attribute: key for key in self.keys}
@@ -112,6 +114,13 @@ class Layer:
         -1 is the network's input. The default is the layer before.
         """
         return (index - 1,)
+
+    def owner(self, index: int) -> int | None:
+        """Index of the layer whose parameters this one uses, if it stands at ``index``.
+
+        None, the default, for those that have their own.
+        """
+        return None
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Shape of the output for inputs of the given shapes.

@@ -13,7 +13,7 @@ from zoo.plugins.base import ConvGeometry, Kernels
 from zoo.program.operations import Conv, Operation
 from zoo.shapes import Shape
 
-__all__ = ["NORMALIZATION_KEYS", "BatchNorm", "Normalization"]
+__all__ = ["NORMALIZATION_DIALECTS", "NORMALIZATION_KEYS", "BatchNorm", "Normalization"]
 
 _PJREDDIE_EPSILON = 1e-6
 
@@ -34,6 +34,9 @@ NORMALIZATION_KEYS: tuple[Key, ...] = (
         choices=("alexeyab", "pjreddie"),
     ),
 )
+
+NORMALIZATION_DIALECTS = {"pjreddie": {"bn_dialect": "pjreddie"}}
+"""``dialects`` of layers with :data:`NORMALIZATION_KEYS`."""
 
 
 class Saved(NamedTuple):
@@ -144,6 +147,7 @@ class BatchNorm(Layer):
 
     summary = "batch normalization: zero mean and unit variance per channel"
     keys = (*NORMALIZATION_KEYS, *COMMON_KEYS)
+    dialects = NORMALIZATION_DIALECTS
 
     bn_eps: float
     bn_dialect: str

@@ -11,7 +11,7 @@ from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
 from zoo.layers.base import Array, Window, one_input, window_output
-from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
+from zoo.layers.darknet_keys import COMMON_KEYS, DIALECT_KEY, refuse, unsupported
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
 from zoo.program.geometry import PAD_MODES
 from zoo.program.operations import Conv, Epilogue, Operation
@@ -30,12 +30,15 @@ _UNSUPPORTED = unsupported(
     "grad_centr",
     "reverse",
     "rotate",
-    "share_index",
     "stretch",
     "stretch_sway",
     "sway",
     "xnor",
 )
+
+
+_OWN = -1_000_000_000
+"""Darknet's default of share_index, for 0 and -1 name layers."""
 
 
 class Convolutional(Filters):
@@ -101,6 +104,14 @@ class Convolutional(Filters):
             False,
             "1: a .weights file holds the weight matrix transposed",
         ),
+        Key(
+            "share_index",
+            "int",
+            _OWN,
+            "layer whose weights are used, biases and statistics too; negative "
+            "counts back",
+        ),
+        DIALECT_KEY,
         Key("angle", "float", 15.0, "Darknet's, for rotate", unused=True),
         Key("stream", "int", -1, "Darknet's, for GPUs", unused=True),
         Key("wait_stream", "int", -1, "Darknet's, for GPUs", unused=True),
@@ -117,6 +128,8 @@ class Convolutional(Filters):
     pad_mode: PadMode
     dilation: int
     flipped: bool
+    share_index: int
+    dialect: str
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
@@ -139,6 +152,11 @@ class Convolutional(Filters):
     def _step(self) -> int:
         """The dilation; a 1x1 kernel has none."""
         return self.dilation if self.size > 1 else 1
+
+    def owner(self, index: int) -> int | None:
+        if self.share_index == _OWN:
+            return None
+        return self.share_index if self.share_index >= 0 else index + self.share_index
 
     def geometry(self, shape: Shape) -> ConvGeometry:
         """How the kernel moves over an input of a shape."""
@@ -176,7 +194,21 @@ class Convolutional(Filters):
                 f"a {self.size}x{self.size} kernel (dilation {self._step}) does not "
                 f"fit into {shape}; use pad=1 or a larger image"
             )
+        if self.dialect == "alexeyab":
+            self._require_same_dilated(shape, height, width)
         return Shape(height, width, self.filters)
+
+    def _require_same_dilated(self, shape: Shape, *size: int) -> None:
+        """Refuse what AlexeyAB's Darknet computes beyond the ends of its arrays."""
+        once = 2 * (self.size // 2 if self.pad else self.padding)
+        for length, stride, found in zip(shape[:2], self.strides, size, strict=True):
+            darknets = (length + once - self.size) // stride + 1
+            if self.dilation > 1 and not self.same and darknets != found:
+                raise ShapeError(
+                    f"with dilation={self.dilation} the size of the output is {found}, "
+                    f"and {darknets} in AlexeyAB's Darknet, whose formula leaves "
+                    f"dilation out; use pad=1 and an odd size, or another dialect"
+                )
 
     def weights_shape(self, *inputs: Shape) -> tuple[int, ...]:
         depth = one_input(inputs, "a convolutional layer").channels // self.groups

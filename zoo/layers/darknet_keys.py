@@ -10,7 +10,22 @@ from typing import Any
 
 from zoo.keys import Key
 
-__all__ = ["COMMON_KEYS", "FREEZING_KEYS", "STOP_KEY", "refuse", "unsupported"]
+__all__ = [
+    "COMMON_KEYS",
+    "DIALECT_KEY",
+    "FREEZING_KEYS",
+    "STOP_KEY",
+    "refuse",
+    "unsupported",
+]
+
+DIALECT_KEY = Key(
+    "dialect",
+    "str",
+    "zoo",
+    "whose rules hold where Darknets differ; [net]'s if absent",
+    choices=("zoo", "alexeyab", "pjreddie"),
+)
 
 STOP_KEY = Key(
     "stopbackward",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import numpy as np
 
 from zoo.keys import Key
@@ -44,6 +46,10 @@ class Dropout(Layer):
         Key("dropblock_size_abs", "int", 0, "Darknet's", unused=True),
         *COMMON_KEYS,
     )
+    dialects: ClassVar = {
+        "alexeyab": {"probability": 0.2},
+        "pjreddie": {"probability": 0.5},
+    }
 
     probability: float
     seed: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from zoo.errors import ShapeError
 from zoo.keys import REQUIRED, Key
 from zoo.layers.activated import Activated, activation_keys, kept_for_derivative
 from zoo.layers.base import Array
-from zoo.layers.darknet_keys import COMMON_KEYS
+from zoo.layers.darknet_keys import COMMON_KEYS, DIALECT_KEY
 from zoo.plugins.base import Kernels
 from zoo.program.operations import Add, Operation
 from zoo.shapes import Shape
@@ -29,7 +30,8 @@ class Shortcut(Activated):
     x_prev is the layer before and fixes the output's shape, x_i are the layers
     of ``from``, f is the activation. Gradients: alpha d for x_prev and beta d for
     each x_i, where d = delta * f'. (He et al., "Deep residual learning", 2015;
-    alpha and beta as in pjreddie's Darknet.)
+    alpha and beta as in pjreddie's Darknet; AlexeyAB's ignores them, and so
+    does ``dialect=alexeyab``.)
 
     **Unequal shapes** follow pjreddie's Darknet. With the sizes (h, w, c) of x_prev
     and (h', w', c') of x_i, stride = max(1, w' div w) and sample = max(1, w div w'):
@@ -78,17 +80,27 @@ class Shortcut(Activated):
             "how the learned weights are made to sum to one",
             choices=("none", "relu", "avg_relu", "softmax"),
         ),
+        DIALECT_KEY,
         *COMMON_KEYS,
     )
 
     origins: tuple[int, ...]
     alpha: float
     beta: float
+    dialect: str
     weights_type: str
     weights_normalization: str
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
+        if self.dialect == "alexeyab" and (self.alpha != 1 or self.beta != 1):
+            warnings.warn(
+                f"[shortcut] alpha={self.alpha:g} and beta={self.beta:g} mean nothing "
+                f"in dialect=alexeyab; 1 is taken for both",
+                UserWarning,
+                stacklevel=2,
+            )
+            self.alpha = self.beta = 1.0
         if self.weighted and (self.alpha != 1 or self.beta != 1):
             raise ValueError(
                 "has alpha or beta beside weights_type; use one or the other"

@@ -67,6 +67,14 @@ def read_values(
                 key.parse_lenient(entry.value) if lenient else key.parse(entry.value)
             )
         except ValueError as error:
+            stand_in = key.stand_in(entry.value) if lenient else ""
+            if stand_in:
+                warn(
+                    f"{section.source}:{entry.line}: [{section.kind}] {entry.key}="
+                    f"{short(entry.value)}: {error}; as in Darknet, {stand_in} is taken"
+                )
+                values[key.attribute] = stand_in
+                continue
             raise CfgError(
                 f"[{section.kind}] {entry.key}={short(entry.value)}: {error} "
                 f"({entry.key}: {key.meaning})",

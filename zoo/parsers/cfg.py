@@ -16,7 +16,8 @@ keys, values of the wrong type or range, lines that are no "key=value". Lenient
 reading follows the lexer of AlexeyAB/darknet and pjreddie/darknet (``list``
 and ``option_list`` sources): blanks vanish everywhere, numbers end where
 ``atoi`` and ``atof`` stop, the first of repeated keys wins, and what is not
-understood costs a warning.
+understood costs a warning. It reads whatever strict reading does, with the same
+meaning.
 
 Nothing here knows which sections or keys exist; layers declare their keys as
 :class:`zoo.keys.Key`.
@@ -31,6 +32,7 @@ from pathlib import Path
 from typing import Any
 
 from zoo.errors import CfgError, did_you_mean
+from zoo.parsers._cfg_foreign import what_it_is
 from zoo.parsers._cfg_sections import Entry, Section, fingerprint, short, warn
 from zoo.parsers._cfg_values import read_values
 
@@ -134,6 +136,9 @@ def parse_cfg(
     CfgError
         With the line of what is wrong.
     """
+    foreign = what_it_is(text)
+    if foreign is not None:
+        raise CfgError(f"{short(source)!r} {foreign}")
     read_line = _lenient_line if lenient else _strict_line
     sections: list[Section] = []
     entries: list[Entry] = []
@@ -201,11 +206,19 @@ def _strict_line(raw: str) -> tuple[str, str | None] | None:
 
 
 def _lenient_line(raw: str) -> tuple[str, str | None] | None:
-    """Like :func:`_strict_line`, as Darknet's ``read_cfg`` and ``read_option`` do."""
+    """Like :func:`_strict_line`, as Darknet's ``read_cfg`` and ``read_option`` do.
+
+    Darknet knows no comments at the end of a line: its numbers end before "#", its
+    words and section names do not. Here they do, as in strict reading, for a word
+    with a comment in it means nothing to Darknet either.
+    """
+    if "#" in raw:
+        raw = _TRAILING_COMMENT.sub("", raw)
     line = raw.translate(_BLANKS)
     if not line or line[0] in "#;":
         return None
     if line[0] == "[":
+        line = line.partition("#")[0]
         if line[-1] != "]" or len(line) < 3:
             raise _LineError(f"{short(line)!r} is no section; write [name]")
         return line[1:-1], None

@@ -44,6 +44,8 @@ class NetworkModule(torch.nn.Module):
         self._last_use = network.last_uses()
         for index, layer in enumerate(network.layers):
             self._functions.append(function_of(layer))
+            if index in network.owners:
+                continue
             for name, array in layer.tensors.items():
                 tensor_name = f"{index}.{kinds[index]}.{name}"
                 key = tensor_name.replace(".", "/")
@@ -85,6 +87,7 @@ class NetworkModule(torch.nn.Module):
         return [images[index] for index in kept]
 
     def _tensors_of(self, index: int) -> Tensors:
+        index = self.network.owners.get(index, index)
         kind = self.network.canonical_kinds[index]
         layer = self.network.layers[index]
         prefix = f"{index}.{kind}.".replace(".", "/")
