@@ -21,6 +21,7 @@ from zoo.errors import (
     ZooError,
     did_you_mean,
 )
+from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Optimizer
 from zoo.layers.darknet_keys import FREEZING_KEYS
 from zoo.net_section import (
@@ -31,7 +32,15 @@ from zoo.net_section import (
     pixel_format,
     vector_input,
 )
-from zoo.parsers.cfg import Section, fingerprint, parse_cfg, read_cfg, read_values
+from zoo.parsers.cfg import (
+    Entry,
+    Section,
+    fingerprint,
+    parse_cfg,
+    read_cfg,
+    read_values,
+    value_text,
+)
 from zoo.plugins import Kernels, select
 from zoo.registry import registry
 from zoo.shapes import Shape
@@ -63,6 +72,9 @@ class Network:
     ----------
     source : str
         Where the cfg came from, for messages.
+    sections : tuple of Section
+        What the network was built from; as strict reading takes it, though it was
+        read leniently.
     settings : dict of str to object
         The values of [net].
     pixels : PixelFormat
@@ -119,11 +131,16 @@ class Network:
             for name in INHERITED
             if name == "time_steps" or any(entry.key == name for entry in head.entries)
         }
+        plain = [_plain(head, NET_KEYS, self.settings)] if lenient else []
         for index, section in enumerate(rest):
-            layer = _make_layer(section, lenient, inherited)
+            layer, values = _make_layer(section, lenient, inherited)
             self.layers.append(layer)
+            if lenient:
+                plain.append(_plain(section, layer.keys, values))
             self.kinds.append(section.kind)
             self.sources.append(_links(layer, index, section))
+        if lenient:
+            self.sections = tuple(plain)
         self.outputs = self._outputs()
         self.owners = self._owners()
         self.stop = max(
@@ -672,14 +689,38 @@ def _require_known(sections: Sequence[Section]) -> None:
     raise CfgError(f"{text} (`zoo layers` lists them all)", first.source, first.line)
 
 
+def _plain(section: Section, keys: Sequence[Key], values: dict[str, Any]) -> Section:
+    """A section that was read leniently, so that strict reading gives the same."""
+    known = {name: key for key in keys for name in (key.name, *key.aliases)}
+    entries: dict[str, Entry] = {}
+    for entry in section.entries:
+        key = known.get(entry.key)
+        if key is None:
+            if entry.key in section.variables:
+                entries.setdefault(entry.key, entry)
+            continue
+        value = values[key.attribute]
+        try:
+            is_strict = key.parse(entry.value) == value
+        except ValueError:
+            is_strict = False
+        if not is_strict:
+            entry = replace(entry, value=value_text(value), text=None)
+        if entry.value:
+            entries.setdefault(key.attribute, entry)
+    return replace(section, entries=tuple(entries.values()))
+
+
 def _shapes_text(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()
     )
 
 
-def _make_layer(section: Section, lenient: bool, inherited: dict[str, Any]) -> Layer:
-    """Make the layer that a section describes.
+def _make_layer(
+    section: Section, lenient: bool, inherited: dict[str, Any]
+) -> tuple[Layer, dict[str, Any]]:
+    """Make the layer that a section describes, and give the values it was made of.
 
     ``inherited`` are settings of [net] that hold where the section gives no own.
     """
@@ -694,7 +735,7 @@ def _make_layer(section: Section, lenient: bool, inherited: dict[str, Any]) -> L
         if key.attribute in defaults and not given & {key.name, *key.aliases}:
             values[key.attribute] = defaults[key.attribute]
     try:
-        return layer_type(**values)
+        return layer_type(**values), values
     except (ZooError, ValueError) as error:
         raise CfgError(
             f"[{section.kind}] {error}", section.source, section.line

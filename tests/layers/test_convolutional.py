@@ -220,7 +220,6 @@ def test_window():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"share_index": 3}, "share_index=3 is a Darknet option"),
         ({"xnor": 1}, "xnor=1"),
         ({"coordconv": 1}, "coordconv=1"),
         ({"antialiasing": 1}, "antialiasing=1"),

@@ -14,6 +14,7 @@ __all__ = [
     "backend_option",
     "device_option",
     "json_option",
+    "lenient_option",
     "on_device",
     "precision_option",
     "print_json",
@@ -65,6 +66,10 @@ threads_option = click.option(
 
 weights_option = click.option(
     "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
+)
+
+lenient_option = click.option(
+    "--lenient", is_flag=True, help="Read the cfg as Darknet does."
 )
 
 device_option = click.option(

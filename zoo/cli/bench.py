@@ -12,6 +12,7 @@ import click
 from zoo.cli._common import (
     SIZE,
     json_option,
+    lenient_option,
     precision_option,
     print_json,
     print_text,
@@ -71,6 +72,7 @@ def command() -> None:
     help="Whole processes of each, picture file to picture file.",
 )  # fmt: skip
 @threads_option
+@lenient_option
 @_plot_option
 @json_option
 def net(
@@ -83,6 +85,7 @@ def net(
     runs: int,
     cold_runs: int,
     threads: int | None,
+    lenient: bool,
     plot: Path | None,
     as_json: bool,
 ) -> int:
@@ -103,7 +106,7 @@ def net(
 
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     entrants += _peers(against)
-    built, origin = _network(network, weights)
+    built, origin = _network(network, weights, lenient)
     with _progress() as tell:
         report = measure(
             built,
@@ -156,14 +159,14 @@ def _peers(names: str) -> list[Any]:
     return entrants
 
 
-def _network(name: str, weights: str | None) -> tuple[Network, str]:
+def _network(name: str, weights: str | None, lenient: bool) -> tuple[Network, str]:
     """A network with weights, and where they came from."""
     from zoo.catalog import find_cfg, find_weights
     from zoo.checkpoints.files import load_weights
     from zoo.network import Network
 
     path = find_cfg(name)
-    network = Network.read(path)
+    network = Network.read(path, lenient=lenient)
     found = None
     if weights != "random":
         found = Path(weights) if weights else find_weights(path)

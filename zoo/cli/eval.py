@@ -11,6 +11,7 @@ from zoo.cli._common import (
     backend_option,
     device_option,
     json_option,
+    lenient_option,
     on_device,
     precision_option,
     print_json,
@@ -49,6 +50,7 @@ _COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
 @device_option
 @precision_option
 @threads_option
+@lenient_option
 @json_option
 def command(
     model: str,
@@ -60,6 +62,7 @@ def command(
     device: str | None,
     precision: Precision,
     threads: int | None,
+    lenient: bool,
     as_json: bool,
 ) -> int:
     """Measure a MODEL on the pictures of a FOLDER.
@@ -102,6 +105,7 @@ def command(
             backend=on_device(backend, device),
             threads=threads,
             precision=precision,
+            lenient=lenient,
         )
         net.network.require_weights()
         if scale not in (None, net.scale):

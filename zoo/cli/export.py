@@ -9,6 +9,7 @@ import click
 from zoo.cli._common import (
     SIZE,
     json_option,
+    lenient_option,
     print_json,
     print_text,
     say,
@@ -26,6 +27,7 @@ __all__ = ["command"]
 @weights_option
 @click.option("--size", type=SIZE, help="Of the pictures; any size if not given.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
+@lenient_option
 @json_option
 def command(
     cfg: str,
@@ -33,6 +35,7 @@ def command(
     weights: str | None,
     size: tuple[int, int] | None,
     force: bool,
+    lenient: bool,
     as_json: bool,
 ) -> None:
     """Write the network CFG as an ONNX file.
@@ -56,7 +59,7 @@ def command(
     from zoo import load
     from zoo.onnx.check import export_onnx
 
-    network = load(cfg, weights, backend="numpy").network
+    network = load(cfg, weights, backend="numpy", lenient=lenient).network
     done = export_onnx(network, output, *(size or (None, None)))
     if done.error is None:
         say(

@@ -13,6 +13,7 @@ import click
 from zoo.cli._common import (
     backend_option,
     device_option,
+    lenient_option,
     on_device,
     precision_option,
     print_json,
@@ -73,7 +74,7 @@ __all__ = ["command"]
     help="Memory to use beside the weights, as in 500M; by default a quarter of "
     "what is free. The result is the same. Also ZOO_MAX_MEMORY.",
 )
-@click.option("--lenient", is_flag=True, help="Read CFG as Darknet does.")
+@lenient_option
 def command(
     cfg: str,
     images: tuple[str, ...],

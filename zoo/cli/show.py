@@ -10,6 +10,7 @@ from zoo.cli._common import (
     SIZE,
     backend_option,
     json_option,
+    lenient_option,
     precision_option,
     print_json,
     print_text,
@@ -30,7 +31,7 @@ __all__ = ["command"]
     type=SIZE,
     help="Size of the picture; that of [net] by default, 96x96 where it is open.",
 )
-@click.option("--lenient", is_flag=True, help="Read the cfg as Darknet does.")
+@lenient_option
 @click.option("--plan", is_flag=True, help="Show what a back end really executes.")
 @backend_option
 @threads_option

@@ -15,6 +15,7 @@ import click
 from zoo.cli._common import (
     backend_option,
     device_option,
+    lenient_option,
     on_device,
     print_json,
     print_text,
@@ -63,6 +64,7 @@ _every = partial(click.option, type=click.IntRange(min=1))
 @backend_option
 @device_option
 @threads_option
+@lenient_option
 @click.option("--json", "as_json", is_flag=True, help="Print the log as JSON lines.")
 def command(
     cfg: str | None,
@@ -80,6 +82,7 @@ def command(
     backend: str | None,
     device: str | None,
     threads: int | None,
+    lenient: bool,
     as_json: bool,
     **recipe: Any,
 ) -> None:
@@ -128,6 +131,7 @@ def command(
             options,
             from_weights=from_weights,
             from_cfg=from_cfg,
+            lenient=lenient,
             say=say,
         )
     else:

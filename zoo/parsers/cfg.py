@@ -43,6 +43,7 @@ __all__ = [
     "parse_cfg",
     "read_cfg",
     "read_values",
+    "value_text",
     "write_cfg",
 ]
 
@@ -138,7 +139,7 @@ def parse_cfg(
     """
     foreign = what_it_is(text)
     if foreign is not None:
-        raise CfgError(f"{short(source)!r} {foreign}")
+        raise CfgError(f"this {foreign}", source)
     read_line = _lenient_line if lenient else _strict_line
     sections: list[Section] = []
     entries: list[Entry] = []
@@ -316,8 +317,8 @@ def write_cfg(sections: Iterable[SectionLike], comments: Sequence[str] = ()) -> 
         else:
             kind, entries = section
             pairs = list(entries.items() if isinstance(entries, Mapping) else entries)
-        lines = [f"[{kind}]", *(f"{key}={_format(value)}" for key, value in pairs)]
-        wanted = [(kind, None), *((key, _format(value)) for key, value in pairs)]
+        lines = [f"[{kind}]", *(f"{key}={value_text(value)}" for key, value in pairs)]
+        wanted = [(kind, None), *((key, value_text(value)) for key, value in pairs)]
         for line, expected in zip(lines, wanted, strict=True):
             try:
                 readable = "\n" not in line and _strict_line(line) == expected
@@ -329,12 +330,12 @@ def write_cfg(sections: Iterable[SectionLike], comments: Sequence[str] = ()) -> 
     return "\n".join(blocks)
 
 
-def _format(value: Any) -> str:
-    """Text of a value."""
+def value_text(value: Any) -> str:
+    """A value as it is written in a cfg."""
     if isinstance(value, str):
         return value
     if isinstance(value, (list, tuple)):
-        return ",".join(_format(item) for item in value)
+        return ",".join(value_text(item) for item in value)
     if isinstance(value, bool):
         return str(int(value))
     if isinstance(value, float):

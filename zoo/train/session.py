@@ -17,6 +17,7 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.evaluate.pairs import read_rgb, whole_scale
 from zoo.layers.base import Array
 from zoo.network import Network
+from zoo.parsers.cfg import write_cfg
 from zoo.plugins import Kernels, select
 from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, load_pairs, picture_files
@@ -75,6 +76,7 @@ class Session:
         *,
         from_weights: str | Path | None = None,
         from_cfg: str | Path | None = None,
+        lenient: bool = False,
         say: Say | None = None,
     ) -> Session:
         """A new run; nothing is written before :meth:`prepare`.
@@ -89,6 +91,8 @@ class Session:
         from_weights, from_cfg : path, optional
             Start from these weights of this network; see
             :func:`zoo.train.transfer.transfer`.
+        lenient : bool
+            Read the cfg as Darknet does; the run's own copy is then plain.
         say : callable, optional
             Told, in a sentence, what was taken over from them.
 
@@ -98,7 +102,7 @@ class Session:
             If the call cannot be meant.
         """
         path = find_cfg(cfg)
-        network = Network.read(path)
+        network = Network.read(path, lenient=lenient)
         whole_scale(network)
         require_pictures(network.pixels, network.source)
         recipe = _overridden(Recipe.of(network), options)
@@ -113,7 +117,9 @@ class Session:
             copied, total = transfer(network, from_weights, from_cfg)
             if say is not None:
                 say(f"{copied} of {total} tensors from {from_weights}")
-        text = path.read_text(encoding="utf-8")
+        text = write_cfg(network.sections)
+        if not lenient:
+            text = path.read_text(encoding="utf-8")
         return cls(folder, network, text, recipe, settings, threads=options.threads)
 
     @classmethod

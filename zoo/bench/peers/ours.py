@@ -24,11 +24,14 @@ class Engine(Peer):
     @classmethod
     def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
         from zoo.checkpoints.files import save_weights
+        from zoo.parsers.cfg import write_cfg
 
         weights = folder / "zoo.safetensors"
         save_weights(network, weights)
         path = folder / "zoo.json"
-        files = {"cfg": str(Path(network.source).resolve()), "weights": str(weights)}
+        cfg = folder / "zoo.cfg"
+        cfg.write_text(write_cfg(network.sections), encoding="utf-8")
+        files = {"cfg": str(cfg), "weights": str(weights)}
         path.write_text(json.dumps(files), encoding="utf-8")
         return str(path)
 
