@@ -406,17 +406,21 @@ def test_the_model_is_found_in_a_training_state(tmp_path: Path, out: Path) -> No
     result = convert(path)
     assert names(out) == {"epoch_3.cfg", "epoch_3.safetensors"}
     assert result.format == "torch"
-    assert result.notes[0] == "the model is 'model_state_dict' of a training state"
-    assert all(line.tensor.startswith("module.") for line in result.ledger)
+    assert result.notes[0] == "the network is 'model_state_dict' of the file"
+    assert all(
+        line.tensor.startswith("model_state_dict.module.") for line in result.ledger
+    )
 
 
-def test_a_pickled_module_is_refused(shared: Path, out: Path) -> None:
+def test_a_pickled_module_is_read_without_its_code(shared: Path, out: Path) -> None:
     path = shared / "data/weights/whole_module_pickle.pth"
     if not path.is_file():
         pytest.skip(f"there is no {path}")
-    with pytest.raises(ReaderError, match=r"pickled module.*state_dict"):
-        convert(path)
-    assert names(out) == set()
+    result = convert(path)
+    assert result.recognition is not None
+    assert result.recognition.options["blocks"] == 1
+    stated = {item.option: item.reason for item in result.assumptions}
+    assert stated["res_scale"] == "as the file says in model.body.0.res_scale"
 
 
 # -- Darknet ---------------------------------------------------------------

@@ -313,9 +313,10 @@ def test_a_published_checkpoint(shared: Path) -> None:
     path = shared / "data/weights/WDSR-B-f32-b16-r6-x4-best.pth.tar"
     if not path.is_file():
         pytest.skip(f"there is no {path}")
+    from zoo.models.identify import identify
     from zoo.parsers.detect import read_checkpoint
 
-    checkpoint = read_checkpoint(path)
+    checkpoint = identify(read_checkpoint(path), str(path)).candidate.checkpoint
     known = WDSR.recognize(checkpoint)
     assert known is not None
     assert known.layout == "module names"

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from zoo.errors import ReaderError
 from zoo.parsers._pickle import PickleMachine
-from zoo.parsers._pickle_values import Global, Opaque
+from zoo.parsers._pickle_values import Global, Opaque, Unnamed
 from zoo.parsers._torch_objects import CONSTRUCTORS
 
 
@@ -133,7 +133,7 @@ def test_attacks_are_refused_and_not_run(
         b"(cos\nsystem\nS'true'\no.",
         b"cposix\nsystem\n(S'true'\ntR.",
         b"\x80\x04\x8c\x05posix\x8c\x06system\x93\x8c\x04true\x85R.",
-        b"c__builtin__\ngetattr\n(cbuiltins\nset\nS'add'\ntR.",
+        b"c__builtin__\neval\n(S'1'\ntR.",
         b"cos.path\njoin\n.",
         b"\x80\x04\x8c\x08builtins\x8c\x0aset.__init\x93.",
     ],
@@ -203,14 +203,12 @@ def test_other_objects_become_inert(protocol: int) -> None:
         (b"NNa.", "added to a NoneType"),
         (b"NNNs.", "set in a NoneType"),
         (b"}(Nu.", "no value"),
-        (b"}]Ns.", "cannot be a key"),
         (b"NNR.", "is called"),
         (b"cx\ny\nNR.", "without a tuple"),
         (b"NNb.", "given attributes"),
         (b"NQ.", "no container"),
         (b"\x80\x04NN\x93.", "not a text"),
         (b"(o.", "no class"),
-        (b"ccollections\nOrderedDict\n(K\x01tR.", "make no sense"),
     ],
 )
 def test_malformed_streams_are_refused_with_the_reason(
@@ -219,6 +217,18 @@ def test_malformed_streams_are_refused_with_the_reason(
     with pytest.raises(ReaderError, match=reason) as caught:
         load(data)
     assert "at byte" in str(caught.value)
+
+
+@pytest.mark.parametrize("data", [b"}]Ns.", b"}F1.5\nNs."])
+def test_keys_that_are_no_plain_values_stand_for_themselves(data: bytes) -> None:
+    (key,) = load(data)
+    assert isinstance(key, Unnamed)
+
+
+def test_calls_that_make_no_sense_stay_inert_with_their_reason() -> None:
+    made = load(b"ccollections\nOrderedDict\n(K\x01tR.")
+    assert isinstance(made, Opaque)
+    assert "pairs" in made.reason
 
 
 def bounded(data: bytes, memory: int, **options: Any) -> Any:
@@ -256,8 +266,13 @@ BOMBS = {
 
 
 @pytest.mark.parametrize("name", BOMBS)
-def test_bombs_are_refused(name: str) -> None:
-    assert isinstance(bounded(BOMBS[name], memory=400 << 20), ReaderError)
+def test_bombs_are_harmless(name: str) -> None:
+    result = bounded(BOMBS[name], memory=400 << 20)
+    if name in ("copied", "encoded"):
+        assert isinstance(result, ReaderError)
+    else:
+        # Such keys are never hashed.
+        assert all(isinstance(key, (int, Unnamed)) for key in result)
 
 
 @pytest.mark.parametrize("opcode", [b"\x8f", b"}", b"]", b"(", b"2", b"N0"])

@@ -40,7 +40,15 @@ def save(path: Path, value: Any, container: str = "zip", **options: Any) -> Path
 
 def read(path: Path) -> Checkpoint:
     assert TorchReader.recognizes(path, path.read_bytes()[:4096])
-    return TorchReader.read(path)
+    return whole(path)
+
+
+def whole(path: Path) -> Checkpoint:
+    """Read a file, every tensor of it."""
+    checkpoint = TorchReader.read(path)
+    for name in checkpoint.tensors:
+        assert checkpoint.shape(name) == checkpoint.tensors[name].shape
+    return checkpoint
 
 
 def same(checkpoint: Checkpoint, state: dict[str, Any]) -> None:
@@ -104,7 +112,7 @@ def test_equals_torch(tmp_path: Path, name: str, container: str) -> None:
     same(checkpoint, state)
     assert checkpoint.format == "torch"
     assert checkpoint.metadata["container"] == container
-    assert checkpoint.metadata["state_key"] == ""
+    assert checkpoint.metadata["dictionaries"] == [""]
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
@@ -141,11 +149,12 @@ def test_numpy_arrays(tmp_path: Path, protocol: int) -> None:
         pickle.dumps({"state_dict": state, "psnr": np.float64(37.5)}, protocol)
     )
     checkpoint = read(path)
-    assert list(checkpoint.tensors) == list(state)
+    assert list(checkpoint.tensors) == [f"state_dict.{name}" for name in state]
     for name, array in state.items():
         expected = array.astype(np.float32) if array.dtype.kind == "f" else array
-        np.testing.assert_array_equal(checkpoint.tensors[name], expected)
-        assert checkpoint.tensors[name].dtype == expected.dtype.newbyteorder("=")
+        found = checkpoint.tensors[f"state_dict.{name}"]
+        np.testing.assert_array_equal(found, expected)
+        assert found.dtype == expected.dtype.newbyteorder("=")
     assert checkpoint.metadata["scalars"] == {"psnr": 37.5}
 
 
@@ -169,27 +178,16 @@ def test_training_checkpoints(tmp_path: Path, key: str, container: str) -> None:
         key: model.state_dict(),
     }
     checkpoint = read(save(tmp_path / "x.ckpt", value, container))
-    same(checkpoint, model.state_dict())
-    assert checkpoint.metadata["state_key"] == key
+    for name, tensor in model.state_dict().items():
+        np.testing.assert_array_equal(checkpoint.tensors[f"{key}.{name}"], tensor)
+    np.testing.assert_array_equal(
+        checkpoint.tensors["optimizer_state_dict.state.0.exp_avg"],
+        optimizer.state_dict()["state"][0]["exp_avg"],
+    )
+    assert {f"{key}.", "netD."} <= set(checkpoint.metadata["dictionaries"])
     assert checkpoint.metadata["scalars"]["epoch"] == 7
     assert checkpoint.metadata["scalars"]["best.psnr"] == 31.5
     assert checkpoint.metadata["scalars"]["arch"] == "edsr"
-    assert checkpoint.metadata["candidates"] == {"": 1, "netD": 9}
-
-
-def test_averaged_weights_come_first(tmp_path: Path) -> None:
-    value = {"params": {"w": torch.zeros(2)}, "params_ema": {"w": torch.ones(2)}}
-    checkpoint = read(save(tmp_path / "x.pth", value))
-    assert checkpoint.metadata["state_key"] == "params_ema"
-    assert checkpoint.metadata["candidates"] == {"params": 1}
-    assert checkpoint.tensors["w"].tolist() == [1, 1]
-
-
-def test_prefix_is_reported_and_kept(tmp_path: Path) -> None:
-    state = {"module.a.weight": torch.ones(1), "module.b.bias": torch.ones(1)}
-    checkpoint = read(save(tmp_path / "x.pth", state))
-    assert checkpoint.metadata["prefix"] == "module."
-    assert list(checkpoint.tensors) == list(state)
 
 
 def test_compressed_archives(tmp_path: Path) -> None:
@@ -254,6 +252,10 @@ def test_attacks_are_refused_and_not_run(tmp_path: Path, container: str) -> None
     assert not mark.exists()
 
 
+class Inert:
+    """Nothing that could be a tensor is in it."""
+
+
 class Unknown:
     """A class of this test, which the reader must not import."""
 
@@ -263,26 +265,30 @@ class Unknown:
 
 @pytest.mark.parametrize("container", CONTAINERS)
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_pickled_modules_are_refused_by_name(tmp_path: Path, container: str) -> None:
-    path = save(tmp_path / "x.pth", torch.nn.Conv2d(1, 1, 1), container)
-    with pytest.raises(
-        ReaderError, match=r"torch\.nn\.modules\.conv\.Conv2d.*state_dict\(\)"
-    ):
-        read(path)
-    save(path, {"epoch": 1, "model": Unknown()}, container)
-    with pytest.raises(ReaderError, match=r"Unknown' under 'model'.*state_dict\(\)"):
-        read(path)
+def test_pickled_modules_give_what_their_state_dict_has(
+    tmp_path: Path, container: str
+) -> None:
+    model = torch.nn.Sequential(
+        torch.nn.Conv2d(1, 2, 3, padding=1), torch.nn.BatchNorm2d(2), torch.nn.ReLU()
+    )
+    checkpoint = read(save(tmp_path / "x.pth", model, container))
+    same(checkpoint, model.state_dict())
+    kind, attributes = checkpoint.metadata["modules"]["0."]
+    assert kind == "torch.nn.modules.conv.Conv2d"
+    assert attributes["padding"] == (1, 1)
+    save(tmp_path / "y.pth", {"epoch": 1, "model": Unknown()}, container)
+    assert read(tmp_path / "y.pth").shapes == {"model.weight": (2,)}
 
 
 @pytest.mark.parametrize("container", CONTAINERS)
 def test_objects_beside_the_weights_are_left_alone(
     tmp_path: Path, container: str
 ) -> None:
-    value = {"args": Unknown(), "state_dict": {"w": torch.ones(2)}}
+    value = {"args": Inert(), "state_dict": {"w": torch.ones(2)}}
     checkpoint = read(save(tmp_path / "x.pth", value, container))
-    assert checkpoint.tensors["w"].tolist() == [1, 1]
+    assert checkpoint.tensors["state_dict.w"].tolist() == [1, 1]
     assert list(checkpoint.metadata["opaque"]) == ["args"]
-    assert checkpoint.metadata["opaque"]["args"].endswith("Unknown")
+    assert checkpoint.metadata["opaque"]["args"].endswith("Inert")
 
 
 @functools.cache
@@ -291,16 +297,15 @@ def refused() -> dict[str, tuple[Any, str]]:
         warnings.simplefilter("ignore")
         quantized = torch.quantize_per_tensor(torch.ones(2), 0.1, 0, torch.qint8)
     return {
-        "expanded": ({"a": torch.ones(1).expand(1000)}, "contiguous copy"),
+        "expanded": ({"a": torch.ones(1).expand(10**8)}, "contiguous copies"),
         "complex": ({"a": torch.ones(2, dtype=torch.complex64)}, "ComplexFloatStorage"),
         "quantized": ({"a": quantized}, "dequantize"),
         "sparse": (
             {"a": torch.eye(3).to_sparse(), "b": torch.ones(1)},
-            "_rebuild_sparse_tensor",
+            "sparse",
         ),
         "float8": ({"a": torch.ones(2).to(torch.float8_e5m2)}, "float8_e5m2"),
         "one tensor": (torch.ones(2), "a single tensor was saved"),
-        "list": ([torch.ones(2)], "list was saved"),
         "no tensors": ({"epoch": 3}, "'epoch'"),
         "nothing": ({}, "no tensors"),
     }
@@ -399,17 +404,17 @@ def test_the_hostile_writer_writes_honest_files_too(tmp_path: Path) -> None:
     [
         (0, [7], [1], 6, "reaches element 6"),
         (6, [1], [1], 6, "reaches element 6"),
-        (-1, [1], [1], 6, "no sense"),
-        (0, [-1], [1], 6, "no sense"),
-        (0, [2], [-1], 6, "no sense"),
-        (0, [10**6, 10**6], [0, 0], 6, "expanded"),
+        (-1, [1], [1], 6, "size or stride"),
+        (0, [-1], [1], 6, "size or stride"),
+        (0, [2], [-1], 6, "size or stride"),
+        (0, [10**4, 10**4], [0, 0], 6, "expanded"),
         (0, [10**12], [0], 6, "expanded"),
         (0, [2**61, 2**61], [0, 0], 6, "expanded"),
         (0, [2], [2**61], 6, "reaches"),
         (2**61, [1], [1], 6, "reaches"),
-        (2**64, [1], [1], 6, "no sense"),
+        (2**64, [1], [1], 6, "size or stride"),
         (0, [1, 1], [1], 6, "strides"),
-        (0, [1] * 40, [1] * 40, 6, "no sense"),
+        (0, [1] * 40, [1] * 40, 6, "size or stride"),
         (0, [1], [1], 7, "announced"),
         (0, [1], [1], 5, "announced"),
         (0, [1], [1], -1, "storage"),
@@ -455,7 +460,7 @@ def measured(path: Path, memory: int, seconds: float = 20) -> Checkpoint:
     tracemalloc.start()
     begin = time.monotonic()
     try:
-        return TorchReader.read(path)
+        return whole(path)
     finally:
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
@@ -491,7 +496,7 @@ def test_every_truncation_is_refused(tmp_path: Path, container: str) -> None:
         path.write_bytes(data[:size])
         TorchReader.recognizes(path, data[:size])
         with pytest.raises(ReaderError):
-            TorchReader.read(path)
+            whole(path)
 
 
 def test_bytes_after_the_end_are_refused(tmp_path: Path) -> None:
@@ -516,7 +521,7 @@ def test_flipped_bits_give_a_checkpoint_or_an_error(
     path.write_bytes(damaged)
     TorchReader.recognizes(path, bytes(damaged[:4096]))
     try:
-        TorchReader.read(path)
+        whole(path)
     except ReaderError as error:
         assert "\n" not in str(error)
 
@@ -561,14 +566,18 @@ def test_published_checkpoints_equal_torch(file: str, count: int) -> None:
         pytest.skip("the shared checkpoints are not here")
     state = torch.load(path, map_location="cpu", weights_only=True)
     checkpoint = read(path)
-    key = checkpoint.metadata["state_key"]
-    same(checkpoint, state[key] if key else state)
-    assert len(checkpoint.tensors) == count
+    key = next((key for key in ("state_dict",) if key in state), "")
+    for name, tensor in (state[key] if key else state).items():
+        array = checkpoint.tensors[f"{key}.{name}" if key else name]
+        np.testing.assert_array_equal(array, tensor)
+    assert len(checkpoint.tensors) >= count
 
 
-def test_the_published_pickled_module_is_refused() -> None:
+def test_the_published_pickled_module_gives_its_tensors() -> None:
     path = WEIGHTS / "whole_module_pickle.pth"
     if not path.exists():
         pytest.skip("the shared checkpoints are not here")
-    with pytest.raises(ReaderError, match=r"wdsr_b\.MODEL.*state_dict\(\)"):
-        read(path)
+    checkpoint = read(path)
+    assert checkpoint.metadata["modules"]["model."][0] == "wdsr_b.MODEL"
+    assert checkpoint.tensors["model.head.0.weight_v"].shape == (64, 3, 3, 3)
+    assert checkpoint.metadata["scalars"]["model.body.0.res_scale"] == 1

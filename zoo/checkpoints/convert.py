@@ -10,13 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from zoo.checkpoints.files import assign, load_weights, save_weights
+from zoo.checkpoints.modules import check_modules
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.files import atomic_write, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
-from zoo.models.identify import identify
+from zoo.models.candidates import Candidate, stock_of
+from zoo.models.identify import Identified, identify
+from zoo.models.stated import as_stated
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.detect import NAMELESS, reader_of
+from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 
 __all__ = ["Converted", "convert"]
 
@@ -82,6 +86,7 @@ def convert(
     output: str | Path | None = None,
     *,
     family: str | None = None,
+    state: str | None = None,
     options: Mapping[str, Any] | None = None,
     cfg: str | Path | None = None,
     to: Target = "safetensors",
@@ -98,12 +103,16 @@ def convert(
     Parameters
     ----------
     source : str or Path
-        A checkpoint of any format that a reader knows; its content decides.
+        A checkpoint of any format that a reader knows; its content decides. A folder
+        with one checkpoint in it, as Hugging Face has them.
     output : str or Path, optional
         Path of what is written, without ending; by default the name of the
         source (or of the cfg), in the current folder.
     family : str, optional
         Ask only this family.
+    state : str, optional
+        Take only the tensors whose names begin so, where the file holds several
+        networks.
     options : mapping of str to object, optional
         Hyper-parameters that the checkpoint does not state. Text is read as in
         a cfg.
@@ -132,12 +141,15 @@ def convert(
         If files exist, or arguments contradict the checkpoint or each other.
     """
     source = Path(source)
+    if source.is_dir():
+        source = checkpoint_in(source)
+    refuse_lone_shard(source)
     if to not in ("safetensors", "weights"):
         raise UsageError(f"weights are written as safetensors or weights, not {to!r}")
     if cfg is not None:
-        if family is not None or options:
+        if family is not None or state is not None or options:
             raise UsageError(
-                "a cfg says all about its network; leave family and options out"
+                "a cfg says all about its network; leave family, state and options out"
             )
         return _transcode(source, Path(cfg), output, to, licence, lenient, force)
     reader = reader_of(source)
@@ -150,10 +162,13 @@ def convert(
     paths = (_with_ending(target, "cfg"), _with_ending(target, to))
     _refuse_existing(paths, source, force)
     checkpoint = reader.read(source)
-    kind, recognition = identify(checkpoint, str(source), family)
+    found = identify(checkpoint, str(source), family, state)
+    kind = found.family
+    recognition = as_stated(found.recognition, checkpoint)
     recognition = recognition.override(_parse_options(kind, recognition, options or {}))
-    network, text, ledger = _build(kind, checkpoint, recognition, paths[0])
-    digest = _sha256(source)
+    network, text, ledger = _build(found, recognition, paths[0])
+    check_modules(checkpoint, found.candidate, network, ledger, str(source))
+    digest = _sha256(source, *(checkpoint.metadata.get("files") or ()))
     # The cfg gets its name last: it is never without the weights made with it.
     with atomic_write(paths[0]) as cfg_file:
         cfg_file.write(text.encode())
@@ -179,16 +194,17 @@ def convert(
         reader.name,
         recognition,
         network.parameter_count,
-        ledger,
-        _notes(checkpoint),
+        _in_file(ledger, checkpoint, found.candidate),
+        found.notes,
         paths,
     )
 
 
 def _build(
-    kind: type[Family], checkpoint: Checkpoint, recognition: Recognition, path: Path
+    found: Identified, recognition: Recognition, path: Path
 ) -> tuple[Network, str, tuple[LedgerLine, ...]]:
     """The network with its weights, its cfg, and where every tensor went."""
+    kind, checkpoint = found.family, found.candidate.checkpoint
     text = kind.write(**recognition.options)
     network = Network.parse(text, str(path))
     conversion = kind.tensors(checkpoint, recognition)
@@ -200,7 +216,19 @@ def _build(
             f"a mistake in the family, not in the file"
         )
     assign(network, conversion.tensors, f"the {kind.name} in {path.stem}")
-    return network, text, tuple(_quantized(checkpoint, conversion.ledger))
+    return network, text, tuple(conversion.ledger)
+
+
+def _in_file(
+    ledger: tuple[LedgerLine, ...], checkpoint: Checkpoint, candidate: Candidate
+) -> tuple[LedgerLine, ...]:
+    """The ledger in the names that the file has, with the counters it holds."""
+    named = [replace(line, tensor=candidate.originals[line.tensor]) for line in ledger]
+    counters = [
+        LedgerLine(name, checkpoint.shape(name), "ignored", "counts something")
+        for name in stock_of(checkpoint).counters
+    ]
+    return (*_quantized(checkpoint, named), *counters)
 
 
 def _quantized(checkpoint: Checkpoint, ledger: list[LedgerLine]) -> list[LedgerLine]:
@@ -279,25 +307,14 @@ def _transcode(
     )
 
 
-def _sha256(path: Path) -> str:
+def _sha256(path: Path, *more: str) -> str:
+    """Of a file, followed by others of its folder where it is in several files."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+    for part in (path, *(path.with_name(name) for name in more)):
+        with open(part, "rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
     return digest.hexdigest()
-
-
-def _notes(checkpoint: Checkpoint) -> tuple[str, ...]:
-    """What a training state holds beside the model's tensors."""
-    notes = []
-    key = checkpoint.metadata.get("state_key")
-    if key:
-        notes.append(f"the model is {key!r} of a training state")
-    for other, tensors in (checkpoint.metadata.get("candidates") or {}).items():
-        where = repr(other) if other else "the top of the file"
-        others = "1 other tensor" if tensors == 1 else f"{tensors} other tensors"
-        notes.append(f"left aside: {others} in {where}")
-    return tuple(notes)
 
 
 # -- names of files and values ---------------------------------------------

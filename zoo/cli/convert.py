@@ -30,6 +30,11 @@ __all__ = ["command"]
 )
 @click.option("--family", metavar="NAME", help="Ask only this family (`zoo new`).")
 @click.option(
+    "--state",
+    metavar="PATH",
+    help="Take only tensors whose names begin so, where FILE holds several networks.",
+)
+@click.option(
     "--set",
     "settings",
     multiple=True,
@@ -61,6 +66,7 @@ def command(
     source: str,
     output: str | None,
     family: str | None,
+    state: str | None,
     settings: tuple[str, ...],
     cfg: str | None,
     to: Literal["safetensors", "weights"],
@@ -86,6 +92,7 @@ def command(
         source,
         output,
         family=family,
+        state=state,
         options=_options(settings),
         cfg=cfg,
         to=to,

@@ -26,6 +26,7 @@ from zoo.parsers._pickle_stack import MARK, PickleStack
 from zoo.parsers._pickle_values import (
     Global,
     Opaque,
+    Unnamed,
     is_hostile,
     is_plain_key,
     quoted,
@@ -43,6 +44,11 @@ _ESCAPED = re.compile(
     rb"(?:[\x20-\x5b\x5d-\x7e]|\\[\\'\"abfnrtv]|\\x[0-9a-fA-F]{2}"
     rb"|\\[0-3][0-7]{2}|\\[0-7]{1,2}(?![0-7]))*"
 )
+
+
+def _reason(error: Exception) -> str:
+    """What a constructor complains of, as a short phrase."""
+    return str(error).partition("\n")[0][:200] or type(error).__name__
 
 
 class PickleMachine(PickleStack):
@@ -192,7 +198,8 @@ class PickleMachine(PickleStack):
 
     def _key(self, key: Any) -> Any:
         if not is_plain_key(key):
-            raise self.error(f"this {type(key).__name__} cannot be a key here")
+            self._charge(64)
+            return Unnamed(key)
         return key
 
     def _extend(self, values: list[Any]) -> None:
@@ -213,7 +220,12 @@ class PickleMachine(PickleStack):
             self._charge(48 * len(values))
             for key, value in zip(values[::2], values[1::2], strict=True):
                 target[self._key(key)] = value
-        elif not isinstance(target, Opaque):
+        elif isinstance(target, Opaque):
+            # A dictionary of a class that is not known: its items are data.
+            self._charge(48 * len(values))
+            for key, value in zip(values[::2], values[1::2], strict=True):
+                target.items[self._key(key)] = value
+        else:
             raise self.error(f"items are set in a {type(target).__name__}")
 
     def _make_dict(self) -> None:
@@ -281,6 +293,10 @@ class PickleMachine(PickleStack):
         self._push(self._name(module, name))
 
     def _call(self, function: Any, arguments: Any, keywords: Any = None) -> Any:
+        if isinstance(function, Opaque):
+            # What an inert call would give is called in turn: as inert.
+            self._charge(128)
+            return Opaque(function.function, (), function.reason)
         if not isinstance(function, Global):
             raise self.error(f"a {type(function).__name__} is called")
         if not isinstance(arguments, tuple):
@@ -289,19 +305,22 @@ class PickleMachine(PickleStack):
         self._charge(128)
         if constructor is None or keywords:
             return Opaque(function, arguments)
-        # Arguments may come from the memo, again and again, and be copied.
+        self._charge_copies(arguments)
         for argument in arguments:
-            if isinstance(argument, (list, tuple, dict)):
-                self._charge(128 * len(argument))
-            elif isinstance(argument, (str, bytes, bytearray)):
-                self._charge(len(argument))
+            if isinstance(argument, Opaque) and argument.reason:
+                return Opaque(function, (), argument.reason)
         try:
             return constructor(*arguments)
         except (ValueError, TypeError, IndexError) as error:
-            reason = str(error).partition("\n")[0][:160]
-            raise self.error(
-                f"{quoted(str(function))} has arguments that make no sense: {reason}"
-            ) from None
+            return Opaque(function, (), _reason(error))
+
+    def _charge_copies(self, values: tuple[Any, ...]) -> None:
+        """Charge what may be copied: it can come from the memo, again and again."""
+        for value in values:
+            if isinstance(value, (list, tuple, dict)):
+                self._charge(128 * len(value))
+            elif isinstance(value, (str, bytes, bytearray)):
+                self._charge(2 * len(value))
 
     def _reduce(self) -> None:
         arguments, function = self._pop(), self._pop()
@@ -326,13 +345,23 @@ class PickleMachine(PickleStack):
         state, target = self._pop(), self._top()
         build = getattr(type(target), "build", None)
         if build is not None:
+            if isinstance(state, tuple) and not isinstance(target, Opaque):
+                self._charge_copies(state)
             try:
                 build(target, state)
             except (ValueError, TypeError, IndexError) as error:
-                raise self.error(f"the state of an object: {error}") from None
-        elif not isinstance(target, dict):
-            # A dict's attributes (torch's _metadata of versions) are let go.
+                # The target knows by now that it is unreadable.
+                target.reason = _reason(error)
+        elif not isinstance(target, dict) and self._is_plain(target):
+            # A dict's attributes (torch's _metadata of versions) are let go, and
+            # so are a tensor's.
             raise self.error(f"a {type(target).__name__} is given attributes")
+
+    @staticmethod
+    def _is_plain(value: Any) -> bool:
+        return value is None or isinstance(
+            value, (bool, int, float, str, bytes, bytearray, list, tuple, set, Global)
+        )
 
     def _persistent_id(self, pid: Any) -> None:
         if self._persistent is None:
@@ -340,7 +369,10 @@ class PickleMachine(PickleStack):
         try:
             self._push(self._persistent(pid))
         except (ValueError, TypeError) as error:
-            raise self.error(str(error)) from None
+            self._charge(128)
+            named = pid[1] if isinstance(pid, tuple) and len(pid) > 1 else None
+            name = named if isinstance(named, Global) else Global("", "persistent_id")
+            self._push(Opaque(name, (), _reason(error)))
 
     _OPCODES: ClassVar[Mapping[int, Callable[[PickleMachine], None]]] = {
         0x80: _proto,

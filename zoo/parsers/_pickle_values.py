@@ -6,27 +6,40 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["Global", "Opaque", "is_hostile", "is_plain_key", "quoted"]
+__all__ = ["Global", "Opaque", "Unnamed", "is_hostile", "is_plain_key", "quoted"]
 
 # Names that no checkpoint needs and most attacks use. Nothing would be run for
-# other names either; these are refused so that their owner hears of it.
+# other names either; these are refused so that their owner hears of it. What
+# training scripts leave in honest files (functools.partial, types.SimpleNamespace,
+# getattr for a bound method) is no accusation: it stays inert like any other name.
 _HOSTILE_MODULES: Final = re.compile(
     r"(os|posix|nt|subprocess|commands|sys|shutil|socket|runpy|importlib|imp|pty"
-    r"|ctypes|code|codeop|pdb|bdb|timeit|webbrowser|marshal|_?pickle|cPickle|types"
-    r"|_?operator|functools|asyncio|threading|multiprocessing|http|urllib|requests"
-    r"|pip|platform|tempfile|signal)(\.|\Z)"
+    r"|ctypes|code|codeop|pdb|bdb|timeit|webbrowser|marshal|_?pickle|cPickle"
+    r"|asyncio|multiprocessing|http\.(client|server)|urllib|requests|pip|signal)(\.|\Z)"
 )
 _BUILTIN_MODULES: Final = ("builtins", "__builtin__")
-_PLAIN_BUILTINS: Final = re.compile(
-    r"(bool|bytearray|bytes|complex|dict|float|frozenset|int|list|long|object|range"
-    r"|set|slice|str|tuple|type|unicode|xrange)\Z"
+_HOSTILE_BUILTINS: Final = re.compile(
+    r"(.*__.*|apply|breakpoint|compile|delattr|eval|exec|execfile|exit|file|globals"
+    r"|input|locals|open|print|quit|raw_input|reload|setattr|vars)(\.|\Z)"
+)
+_HOSTILE_MEMBERS: Final = frozenset(
+    {
+        ("types", "CodeType"),
+        ("types", "FunctionType"),
+        ("types", "LambdaType"),
+        ("_operator", "methodcaller"),
+        ("operator", "methodcaller"),
+        ("functools", "reduce"),
+    }
 )
 
 
 def is_hostile(module: str, name: str) -> bool:
     """Whether a name is one that attacks use and weights do not."""
     if module in _BUILTIN_MODULES:
-        return _PLAIN_BUILTINS.match(name) is None
+        return _HOSTILE_BUILTINS.match(name) is not None
+    if (module, name) in _HOSTILE_MEMBERS:
+        return True
     return _HOSTILE_MODULES.match(module) is not None
 
 
@@ -48,6 +61,18 @@ def is_plain_key(key: Any) -> bool:
     if isinstance(key, int):
         return abs(key) < 1 << 48
     return key is None or isinstance(key, (str, bytes, Global, Opaque))
+
+
+class Unnamed:
+    """Stands for a key that is no plain value: equal to itself alone.
+
+    An optimizer that was pickled whole has tensors as keys; nobody looks them up.
+    """
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: Any) -> None:
+        self.key = key
 
 
 @dataclass(frozen=True)
@@ -72,14 +97,22 @@ class Opaque:
         What it wants it called with.
     state : object
         What it wants the object's attributes to be, or None.
+    reason : str
+        Why it stays inert although its name is known: a sentence, or "".
+    items : dict
+        What the file sets in it by key.
     """
 
-    __slots__ = ("arguments", "function", "state")
+    __slots__ = ("arguments", "function", "items", "reason", "state")
 
-    def __init__(self, function: Global, arguments: tuple[Any, ...]) -> None:
+    def __init__(
+        self, function: Global, arguments: tuple[Any, ...], reason: str = ""
+    ) -> None:
         self.function = function
         self.arguments = arguments
         self.state: Any = None
+        self.reason = reason
+        self.items: dict[Any, Any] = {}
 
     def build(self, state: Any) -> None:
         """Remember the state that the file gives the object."""

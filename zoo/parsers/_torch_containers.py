@@ -27,10 +27,19 @@ from zoo.parsers._torch_objects import (
 from zoo.parsers._torch_storage import Storages, persistent_storage
 from zoo.parsers._zip import BoundedZip
 
-__all__ = ["LEGACY_MAGIC", "is_tar", "open_container"]
+__all__ = ["is_legacy", "is_tar", "open_container"]
 
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
+# Entries of what torch.export writes.
+_EXPORTED = ("serialized_exported_program.json", "/models/model.json", "/archive_format")
+
+
+def is_legacy(head: bytes) -> bool:
+    """Whether the first bytes have the magic number of PyTorch's old format."""
+    binary = LEGACY_MAGIC.to_bytes(10, "little")
+    text = str(LEGACY_MAGIC).encode()  # protocols 0 and 1
+    return binary in head[:32] or text in head[:32]
 
 
 def is_tar(head: bytes) -> bool:
@@ -68,9 +77,7 @@ def open_container(path: Path) -> tuple[str, Any, Storages]:
     except OSError as error:
         raise ReaderError(f"{path}: {error.strerror or error}") from None
     machine = PickleMachine(data, source=str(path), constructors=CONSTRUCTORS)
-    if LEGACY_MAGIC.to_bytes(10, "little") in head[:32] and machine.run() == (
-        LEGACY_MAGIC
-    ):
+    if is_legacy(head) and machine.run() == LEGACY_MAGIC:
         return ("legacy", *_open_legacy(data, str(path), machine.position))
     machine = PickleMachine(data, source=str(path), constructors=CONSTRUCTORS)
     root = machine.run()
@@ -118,6 +125,12 @@ class _ZipStorages(Storages):
         archive, source = self._archive, self.source
         names = archive.sizes()
         found = [name for name in names if name.split("/")[-1] == "data.pkl"]
+        if any(name.endswith(_EXPORTED) for name in names):
+            raise ReaderError(
+                f"{source}: this is a program exported by torch.export (.pt2), not a "
+                f"state_dict; load it with torch.export.load, save its state_dict and "
+                f"convert that"
+            )
         if len(found) != 1:
             raise ReaderError(
                 f"{source}: a zip archive with {len(found)} data.pkl in it is no "

@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.parsers._pickle import Constructor
-from zoo.parsers._pickle_values import Global, is_plain_key, quoted
+from zoo.parsers._pickle_values import (
+    Global,
+    Opaque,
+    Unnamed,
+    is_plain_key,
+    quoted,
+)
 
 __all__ = [
     "BFLOAT16",
@@ -28,6 +34,7 @@ __all__ = [
     "TensorRef",
     "element_size",
     "element_type",
+    "foreign_size",
 ]
 
 BFLOAT16: Final = "bfloat16"
@@ -74,6 +81,24 @@ _NUMPY_CODES: Final = frozenset(
 _MAX_DIMENSIONS = 16
 
 
+# Sizes of elements that no array here can hold; a file of the old format cannot be
+# cut into its storages without them.
+_FOREIGN_STORAGES: Final[Mapping[str, int]] = {
+    "ComplexDoubleStorage": 16,
+    "ComplexFloatStorage": 8,
+    "QInt32Storage": 4,
+    "QInt8Storage": 1,
+    "QUInt2x4Storage": 1,
+    "QUInt4x2Storage": 1,
+    "QUInt8Storage": 1,
+}
+
+
+def foreign_size(name: Any) -> int | None:
+    """Bytes of an element of a storage class that is known and not read."""
+    return _FOREIGN_STORAGES.get(name.name) if isinstance(name, Global) else None
+
+
 def element_type(name: Any) -> str:
     """Return the NumPy type of a storage class or dtype, or ``BFLOAT16``.
 
@@ -91,11 +116,22 @@ def element_type(name: Any) -> str:
                 f"{name} holds quantized values; dequantize the model in PyTorch "
                 f"and save its state_dict again"
             )
+        if name.name.startswith("float8") or name.name.startswith("float4"):
+            raise ValueError(
+                f"{name} has 8 bits or fewer for a number; in PyTorch, convert the "
+                f"tensors with .float() and save the state_dict again"
+            )
+        if name.name.lower().startswith("complex"):
+            raise ValueError(
+                f"{name} holds complex numbers, which no network here has"
+            )
     raise ValueError(f"{quoted(str(name))} is no element type that can be read here")
 
 
 def element_size(dtype: str) -> int:
-    """Bytes of one element."""
+    """Bytes of one element; of a foreign type, those that its name gives."""
+    if dtype.startswith("?"):
+        return int(dtype[1:])
     return 2 if dtype == BFLOAT16 else np.dtype(dtype).itemsize
 
 
@@ -113,12 +149,16 @@ class StorageRef:
         Elements that the container's storage must have.
     view : tuple of int, optional
         Start and length, in elements, of the part that is meant.
+    reason : str
+        Why its elements cannot be read (``dtype`` is "?" and their size then),
+        or "".
     """
 
     key: str
     dtype: str
     count: int
     view: tuple[int, int] | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,10 +193,11 @@ class TensorRef:
 class NumpyArray:
     """A NumPy array or scalar in a pickle, complete once its state is known."""
 
-    __slots__ = ("array",)
+    __slots__ = ("array", "reason")
 
     def __init__(self, array: NDArray[Any] | None = None) -> None:
         self.array = array
+        self.reason = ""
 
     def build(self, state: Any) -> None:
         """Take the state that NumPy pickles: version, shape, dtype, order, bytes."""
@@ -171,11 +212,12 @@ class NumpyArray:
 class NumpyType:
     """A NumPy dtype in a pickle; its byte order comes as state."""
 
-    __slots__ = ("code", "order")
+    __slots__ = ("code", "order", "reason")
 
     def __init__(self, code: str) -> None:
         self.code = code
         self.order = "="
+        self.reason = ""
 
     def build(self, state: Any) -> None:
         """Take the byte order out of the state of a plain dtype."""
@@ -190,6 +232,8 @@ class NumpyType:
 
 
 def _array(data: Any, dtype: Any, shape: Any, fortran: bool) -> NDArray[Any]:
+    if isinstance(dtype, NumpyType) and dtype.reason:
+        raise ValueError(dtype.reason)
     if not isinstance(dtype, NumpyType) or not isinstance(data, (bytes, bytearray)):
         raise TypeError("not a NumPy array of plain numbers")
     shape = _lengths(shape)
@@ -241,7 +285,34 @@ def _tensor_v3(
     )
 
 
+def _quantized(*_: Any) -> TensorRef:
+    raise ValueError(
+        "it is quantized; dequantize the model in PyTorch and save its state_dict again"
+    )
+
+
+def _sparse(*_: Any) -> TensorRef:
+    raise ValueError(
+        "it is sparse; in PyTorch, make it dense with .to_dense() and save again"
+    )
+
+
+def _without_values(*_: Any) -> TensorRef:
+    raise ValueError(
+        "it is on the device 'meta' and has no values; save the loaded weights"
+    )
+
+
+def _sharded(*_: Any) -> TensorRef:
+    raise ValueError(
+        "it is a part of a tensor that is spread over several processes; gather the "
+        "full state_dict in PyTorch and save that"
+    )
+
+
 def _parameter(data: Any, *_: Any) -> Any:
+    if isinstance(data, Opaque):
+        return data
     if not isinstance(data, (TensorRef, NumpyArray)):
         raise TypeError("a parameter holds no tensor")
     return data
@@ -252,7 +323,7 @@ def _from_type(function: Any, kind: Any, arguments: Any, state: Any) -> Any:
     constructor = CONSTRUCTORS.get(str(function))
     known = (_tensor, _tensor_v2, _tensor_v3, _parameter)
     if constructor is None or constructor not in known:
-        raise ValueError(f"{quoted(str(function))} rebuilds no tensor known here")
+        raise ValueError(f"{quoted(str(function))} rebuilds no plain tensor")
     return constructor(*arguments)
 
 
@@ -300,18 +371,15 @@ def _pairs(items: Any) -> list[tuple[Any, Any]]:
     for item in items if isinstance(items, (list, tuple)) else [None]:
         if not isinstance(item, (list, tuple)) or len(item) != 2:
             raise ValueError("not a list of pairs")
-        if not is_plain_key(item[0]):
-            raise ValueError("a key is neither text nor number")
-        pairs.append((item[0], item[1]))
+        key = item[0] if is_plain_key(item[0]) else Unnamed(item[0])
+        pairs.append((key, item[1]))
     return pairs
 
 
 def _set(items: Any = ()) -> set[Any]:
     if not isinstance(items, (list, tuple)):
         raise TypeError("not a list")
-    if not all(is_plain_key(item) for item in items):
-        raise ValueError("an item is neither text nor number")
-    return set(items)
+    return {item if is_plain_key(item) else Unnamed(item) for item in items}
 
 
 def _size(items: Any = ()) -> tuple[int, ...]:
@@ -326,7 +394,9 @@ def _device(*parts: Any) -> str:
 
 def _numpy_type(code: Any, *_: Any) -> NumpyType:
     if not isinstance(code, str) or code.lstrip("<>|=") not in _NUMPY_CODES:
-        raise ValueError("not a dtype of plain numbers")
+        made = NumpyType("u1")
+        made.reason = "a NumPy array of text or objects holds no weights"
+        return made
     return NumpyType(code)
 
 
@@ -351,6 +421,14 @@ CONSTRUCTORS: Final[Mapping[str, Constructor]] = {
     "torch._utils._rebuild_parameter": _parameter,
     "torch._utils._rebuild_parameter_with_state": _parameter,
     "torch._utils._rebuild_device_tensor_from_numpy": _device_tensor,
+    "torch._utils._rebuild_device_tensor_from_cpu_tensor": _device_tensor,
+    "torch._utils._rebuild_qtensor": _quantized,
+    "torch._utils._rebuild_sparse_tensor": _sparse,
+    "torch._utils._rebuild_sparse_csr_tensor": _sparse,
+    "torch._utils._rebuild_meta_tensor_no_storage": _without_values,
+    "torch._utils._rebuild_wrapper_subclass": _sharded,
+    "torch.distributed.tensor._api.DTensor": _sharded,
+    "torch.distributed._tensor.api.DTensor": _sharded,
     "torch._tensor._rebuild_from_type_v2": _from_type,
     "torch.tensor._rebuild_from_type_v2": _from_type,
     "torch.nn.parameter.Parameter": _parameter,

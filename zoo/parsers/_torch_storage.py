@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from abc import ABC, abstractmethod
 from typing import Any
 
@@ -19,6 +20,7 @@ from zoo.parsers._torch_objects import (
     TensorRef,
     element_size,
     element_type,
+    foreign_size,
 )
 
 __all__ = ["Storages", "decode", "persistent_storage"]
@@ -37,6 +39,8 @@ def persistent_storage(pid: Any) -> StorageRef | Global:
     ValueError
         If it is none.
     """
+    if isinstance(pid, str):
+        pid = _spelled(pid)
     if isinstance(pid, tuple) and len(pid) == 4 and isinstance(pid[1], Global):
         return pid[1]
     if not isinstance(pid, tuple) or not 5 <= len(pid) <= 6:
@@ -61,7 +65,29 @@ def persistent_storage(pid: Any) -> StorageRef | Global:
         ):
             raise ValueError("a view of a storage leaves the storage")
         view = (start, length)
-    return StorageRef(key, element_type(storage_class), count, view)
+    try:
+        return StorageRef(key, element_type(storage_class), count, view)
+    except ValueError as error:
+        foreign = foreign_size(storage_class)
+        if foreign is None:
+            raise
+        return StorageRef(key, f"?{foreign}", count, view, str(error))
+
+
+# Protocol 0 writes a persistent id as the text of the tuple that it is.
+_SPELLED = re.compile(
+    r"\('storage', <class '(torch(?:\.\w+)*)\.(\w+)'>, '(\w{1,40})', '[\w:]{1,40}', "
+    r"(\d{1,15})(?:, None)?\)"
+)
+
+
+def _spelled(text: str) -> tuple[Any, ...]:
+    """The tuple whose text protocol 0 wrote."""
+    found = _SPELLED.fullmatch(text)
+    if found is None:
+        raise ValueError("a persistent id in text form names no storage")
+    module, kind, key, count = found.groups()
+    return ("storage", Global(module, kind), key, "cpu", int(count))
 
 
 def decode(data: bytes, dtype: str, big_endian: bool = False) -> NDArray[Any]:
@@ -142,6 +168,9 @@ class Storages(ABC):
             If it leaves its storage, repeats elements without bound, or the
             storage is missing or of another size.
         """
+        reason = getattr(ref.storage, "reason", "")
+        if reason:
+            raise ReaderError(f"{self.source}: tensor {quoted(name)}: {reason}")
         storage = self._storage(name, ref)
         count = math.prod(ref.size)
         if count == 0:
@@ -154,12 +183,9 @@ class Storages(ABC):
                 f"{self.source}: tensor {quoted(name)} reaches element {reach - 1} of a "
                 f"storage of {storage.size}; the file is damaged"
             )
-        if count > storage.size:
-            raise ReaderError(
-                f"{self.source}: tensor {quoted(name)} claims {count} elements of a storage "
-                f"of {storage.size} (an expanded tensor); save a contiguous copy"
-            )
-        self._charge(name, count * storage.itemsize)
+        # More elements than the storage has are an expanded tensor's, which repeats
+        # them; like every tensor it is charged for what it becomes.
+        self.charge(name, count * storage.itemsize)
         view = as_strided(
             storage[ref.offset :],
             ref.size,
@@ -168,12 +194,13 @@ class Storages(ABC):
         )
         return np.ascontiguousarray(view).reshape(ref.size)
 
-    def _charge(self, name: str, size: int) -> None:
+    def charge(self, name: str, size: int) -> None:
+        """Count bytes that are built for a tensor against the bound."""
         self._budget -= size
         if self._budget < 0:
             raise ReaderError(
                 f"{self.source}: the tensors up to {quoted(name)} hold far more than the "
-                f"file does; it is refused"
+                f"file does (expanded or shared ones); save contiguous copies"
             )
 
     def _storage(self, name: str, ref: TensorRef) -> NDArray[Any]:
@@ -181,7 +208,7 @@ class Storages(ABC):
         if isinstance(where, NestedStorage):
             if id(where) not in self._nested:
                 data, dtype = self.nested(where)
-                self._charge(name, 4 * len(data))
+                self.charge(name, 4 * len(data))
                 self._nested[id(where)] = decode(data, dtype)
             return self._nested[id(where)]
         dtype = ref.dtype or where.dtype
@@ -198,7 +225,7 @@ class Storages(ABC):
                     f"{self.source}: storage {quoted(where.key)} of tensor {quoted(name)} is no "
                     f"whole number of elements"
                 )
-            self._charge(name, 2 * len(data))
+            self.charge(name, 2 * len(data))
             self._decoded[where.key, dtype] = decode(data, dtype, self.big_endian)
         storage = self._decoded[where.key, dtype]
         if where.view is not None:

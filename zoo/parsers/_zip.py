@@ -85,6 +85,10 @@ class BoundedZip:
             )
         try:
             with self._zip.open(info) as stream:
+                if info.CRC == 0:
+                    # PyTorch can be told to write no checksum, which is this value;
+                    # the archive has nothing to check the entry against then.
+                    stream._expected_crc = None  # type: ignore[attr-defined]
                 data = stream.read(size + 1)
         except _FAILURES as error:
             raise ReaderError(

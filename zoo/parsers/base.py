@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from zoo.graphs.graph import Graph
+from zoo.parsers.lazy import shape_of
 
 __all__ = ["Checkpoint", "Reader"]
 
@@ -25,7 +25,8 @@ class Checkpoint:
     format : str
         Name of the reader, for people and ledgers.
     tensors : mapping of str to ndarray
-        In the file's order. Quantised tensors come dequantised to float32.
+        In the file's order, perhaps read only when used. Quantised tensors come
+        dequantised to float32.
     metadata : mapping of str to object
         What else a family may need: the graph's operations of a frozen
         TensorFlow graph, scalars of a training state, a model's attributes.
@@ -43,7 +44,11 @@ class Checkpoint:
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
         """Shape of every tensor, by name."""
-        return {name: np.shape(tensor) for name, tensor in self.tensors.items()}
+        return {name: shape_of(self.tensors, name) for name in self.tensors}
+
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Shape of one tensor; it is not read for it if it was not yet."""
+        return shape_of(self.tensors, name)
 
 
 class Reader(ABC):

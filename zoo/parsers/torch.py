@@ -2,52 +2,32 @@
 
 A checkpoint is a pickle beside raw storages. The pickle is interpreted by
 :mod:`zoo.parsers._pickle`, which can execute nothing; storages are read by
-:mod:`zoo.parsers._torch_containers`. What remains here is to find the
-state_dict among what a training script may have saved beside it.
+:mod:`zoo.parsers._torch_containers`, what was saved is listed by
+:mod:`zoo.parsers._torch_walk`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
 from zoo.parsers._pickle_values import Opaque, quoted
-from zoo.parsers._torch_containers import LEGACY_MAGIC, is_tar, open_container
+from zoo.parsers._torch_containers import is_legacy, is_tar, open_container
 from zoo.parsers._torch_objects import NumpyArray, TensorRef
 from zoo.parsers._torch_storage import Storages
+from zoo.parsers._torch_walk import take_stock
 from zoo.parsers._zip import BoundedZip
 from zoo.parsers.base import Checkpoint, Reader
+from zoo.parsers.lazy import LazyTensors
 
 __all__ = ["TorchReader"]
 
-# Where training scripts keep the weights, the ones to use for inference first.
-_USUAL_KEYS = (
-    "params_ema",
-    "params-ema",
-    "params",
-    "state_dict",
-    "model_state_dict",
-    "model_state",
-    "model",
-    "netg",
-    "net_g",
-    "generator",
-    "g",
-    "net",
-    "network",
-    "module",
-    "weights",
-)
-_UNWANTED = re.compile(r"optim|discriminator|scheduler|^net_?d$|^d$", re.IGNORECASE)
-_MAX_DEPTH = 4
-_MAX_REPORT = 1000
 # Without the protocol's number: protocols 0 and 1.
 _OLD_PICKLE = re.compile(rb"\}q\x00|\(?(d?p0\n|c[\w.]+\n[\w.]+\n|i[\w.]+\n[\w.]+\n)")
 
@@ -59,20 +39,26 @@ class TorchReader(Reader):
     become float32, whole numbers and bool stay as they are, names and orders of
     axes are the file's.
 
+    Names are the paths of keys that lead to a tensor, joined by dots: everything
+    that the file holds is there, a discriminator or the averages of an optimizer as
+    well. Which of it is a network is decided by :mod:`zoo.models.candidates`.
+    Tensors are read when they are used.
+
     The metadata has
 
     ``container``
         "zip", "legacy" or "pickle".
-    ``state_key``
-        Dotted path of keys to the state_dict; empty if it is all there is.
-    ``candidates``
-        The number of tensors in each other dictionary of tensors, by path.
+    ``dictionaries``
+        Where tensors lie, as beginnings of their names ("state_dict.").
     ``scalars``
-        Numbers and short texts beside or in the state_dict, by path.
+        Numbers and short texts beside tensors, by path.
     ``opaque``
         Classes of objects that were left alone, by path.
-    ``prefix``
-        First component that all names share ("module."), or "".
+    ``unreadable``
+        Of tensors that cannot be read (quantized, sparse), the reason, by name.
+    ``modules``
+        Class and attributes of modules that were pickled whole, by the beginning
+        of the names of their tensors.
     """
 
     name: ClassVar[str] = "torch"
@@ -86,7 +72,7 @@ class TorchReader(Reader):
                 return True
             try:
                 with closing(BoundedZip(path)) as archive:
-                    return any(name.endswith("/data.pkl") for name in archive.sizes())
+                    return any(map(_is_of_torch, archive.sizes()))
             except ReaderError:
                 return False
         if is_tar(head):
@@ -96,7 +82,7 @@ class TorchReader(Reader):
                 b"tensors",
                 b"storages",
             )
-        if LEGACY_MAGIC.to_bytes(10, "little") in head[:32]:
+        if is_legacy(head):
             return True
         if len(head) > 2 and head[0] == 0x80 and head[1] <= 5:
             return True
@@ -114,109 +100,62 @@ class TorchReader(Reader):
             sparse or complex.
         """
         container, root, storages = open_container(path)
-        with closing(storages):
-            found = _find_state(str(path), root)
-            tensors = {
-                name: _tensor(storages, name, value)
-                for name, value in found.state.items()
-                if isinstance(value, (TensorRef, NumpyArray, Opaque))
-            }
+        source = str(path)
+        contents = take_stock(root, source)
+        if not contents.tensors or isinstance(root, (TensorRef, NumpyArray)):
+            storages.close()
+            raise ReaderError(f"{source}: {_why_no_state(root, contents.opaque)}")
+        values = contents.tensors
+        unreadable = {
+            name: reason
+            for name, value in values.items()
+            if (reason := _complaint(value))
+        }
+
+        def read(name: str) -> NDArray[Any]:
+            return _tensor(storages, name, values[name])
+
         return Checkpoint(
             format=cls.name,
-            tensors=tensors,
+            tensors=LazyTensors(
+                {name: _shape(value) for name, value in values.items()}, read
+            ),
             metadata={
                 "container": container,
-                "state_key": found.path,
-                "candidates": found.others,
-                "scalars": found.scalars,
-                "opaque": found.opaque,
-                "prefix": _common_prefix(tensors),
+                "dictionaries": contents.dictionaries,
+                "scalars": contents.scalars,
+                "opaque": contents.opaque,
+                "unreadable": unreadable,
+                "modules": contents.modules,
             },
         )
 
 
-class _Found(NamedTuple):
-    path: str
-    state: dict[str, Any]
-    others: dict[str, int]
-    scalars: dict[str, Any]
-    opaque: dict[str, str]
+def _is_of_torch(entry: str) -> bool:
+    """Whether an entry of an archive is a checkpoint's or an exported program's."""
+    return entry.endswith(("/data.pkl", "/models/model.json", "/archive_format"))
 
 
-def _find_state(source: str, root: Any) -> _Found:
-    """Choose the state_dict among the dictionaries of a checkpoint."""
-    candidates: list[tuple[tuple[str, ...], dict[str, Any]]] = []
-    scalars: dict[str, Any] = {}
-    opaque: dict[str, str] = {}
-    for path, value in _walk(root):
-        if isinstance(value, dict):
-            if _tensor_count(value):
-                candidates.append((path, value))
-        elif isinstance(value, Opaque):
-            if len(opaque) < _MAX_REPORT:
-                opaque[".".join(path)] = str(value.function)
-        elif len(scalars) < _MAX_REPORT and _is_scalar(value):
-            scalars[".".join(path)] = _scalar(value)
-    if not candidates:
-        raise ReaderError(f"{source}: {_why_no_state(root, opaque)}")
-    candidates.sort(key=lambda found: _rank(*found))
-    path, state = candidates[0]
-    return _Found(
-        ".".join(path),
-        {name: value for name, value in state.items() if isinstance(name, str)},
-        {".".join(other): _tensor_count(value) for other, value in candidates[1:]},
-        scalars,
-        opaque,
-    )
-
-
-def _walk(root: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """Visit the values under text keys, each dictionary once, to a fixed depth."""
-    seen: set[int] = set()
-    level: list[tuple[tuple[str, ...], Any]] = [((), root)]
-    for _ in range(_MAX_DEPTH + 1):
-        below: list[tuple[tuple[str, ...], Any]] = []
-        for path, value in level:
-            yield path, value
-            if isinstance(value, dict) and id(value) not in seen:
-                seen.add(id(value))
-                below += [
-                    ((*path, key), item)
-                    for key, item in value.items()
-                    if isinstance(key, str)
-                ]
-        level = below
-
-
-def _tensor_count(values: dict[Any, Any]) -> int:
-    return sum(
-        isinstance(name, str) and isinstance(value, (TensorRef, NumpyArray))
-        for name, value in values.items()
-    )
-
-
-def _rank(path: tuple[str, ...], state: dict[str, Any]) -> tuple[bool, int, int, int]:
-    """Order of preference; least is best."""
-    unwanted = any(_UNWANTED.search(part[:100]) for part in path)
-    last = path[-1].lower() if path else ""
-    usual = _USUAL_KEYS.index(last) if last in _USUAL_KEYS else len(_USUAL_KEYS)
-    return unwanted, usual, -_tensor_count(state), len(path)
-
-
-def _is_scalar(value: Any) -> bool:
-    if isinstance(value, NumpyArray):
-        return value.array is not None and value.array.ndim == 0
-    if isinstance(value, str):
-        return len(value) <= 200
-    if isinstance(value, int):
-        return abs(value) < 1 << 64
-    return value is None or isinstance(value, float)
-
-
-def _scalar(value: Any) -> Any:
+def _shape(value: TensorRef | NumpyArray | Opaque) -> tuple[int, ...]:
+    if isinstance(value, TensorRef):
+        return value.size
     if isinstance(value, NumpyArray) and value.array is not None:
-        return value.array.item()
-    return value
+        return value.array.shape
+    return ()
+
+
+def _complaint(value: TensorRef | NumpyArray | Opaque) -> str:
+    """Why a tensor is not read, as the rest of a sentence; "" if it is."""
+    if isinstance(value, TensorRef):
+        return getattr(value.storage, "reason", "")
+    if isinstance(value, NumpyArray):
+        return ""
+    if value.reason:
+        return value.reason
+    return (
+        f"it is made by {quoted(str(value.function))}, which gives no plain tensor; "
+        f"save dense, dequantized tensors"
+    )
 
 
 def _why_no_state(root: Any, opaque: dict[str, str]) -> str:
@@ -245,23 +184,14 @@ def _tensor(
         return storages.tensor(name, value)
     if isinstance(value, Opaque):
         raise ReaderError(
-            f"{storages.source}: {quoted(name)} in the state_dict is made by "
-            f"{quoted(str(value.function))}, which is no plain tensor; save dense, "
-            f"dequantized tensors"
+            f"{storages.source}: tensor {quoted(name)}: {_complaint(value)}"
         )
     if value.array is None:
         raise ReaderError(
             f"{storages.source}: the array {quoted(name)} has no contents"
         )
     if value.array.dtype.kind == "f":
+        storages.charge(name, 4 * value.array.size)
         with np.errstate(over="ignore"):
             return value.array.astype(np.float32)
     return value.array
-
-
-def _common_prefix(names: dict[str, Any]) -> str:
-    """Return the first component with its dot if all names share it, else ""."""
-    first = {name.partition(".")[0] for name in names if "." in name}
-    if len(first) == 1 and all("." in name for name in names):
-        return f"{first.pop()}."
-    return ""
