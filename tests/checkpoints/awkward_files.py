@@ -60,7 +60,9 @@ class Shift(nn.Conv2d):
 class EDSR(nn.Module):
     """The official network, small."""
 
-    def __init__(self, filters: int = 8, scale: int = 2, res_scale: float = 1.0) -> None:
+    def __init__(
+        self, filters: int = 8, scale: int = 2, res_scale: float = 1.0
+    ) -> None:
         super().__init__()
         self.sub_mean, self.add_mean = Shift(-1), Shift(1)
         self.head = nn.Sequential(nn.Conv2d(3, filters, 3, padding=1))
@@ -436,7 +438,11 @@ def kinds() -> dict[str, Kind]:
         "raw",
     )
     found["transposed"] = Kind(
-        _saver(lambda: _bad(lambda t: t.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0))),
+        _saver(
+            lambda: _bad(
+                lambda t: t.permute(3, 2, 1, 0).contiguous().permute(3, 2, 1, 0)
+            )
+        ),
         "raw",
     )
     found["one storage"] = Kind(_saver(_one_storage), "raw")
@@ -499,15 +505,19 @@ def kinds() -> dict[str, Kind]:
         found[f"average {average}"] = Kind(
             _saver(
                 lambda raw=raw, average=average: {
-                    raw: _state(), average: _state("ema"), **_training()
+                    raw: _state(),
+                    average: _state("ema"),
+                    **_training(),
                 }
             ),
             "ema",
         )
         found[f"flat average {average}"] = Kind(
             _saver(
-                lambda raw=raw, average=average: _prefixed(f"{raw}.", _state())
-                | _prefixed(f"{average}.", _state("ema"))
+                lambda raw=raw, average=average: (
+                    _prefixed(f"{raw}.", _state())
+                    | _prefixed(f"{average}.", _state("ema"))
+                )
             ),
             "ema",
         )
@@ -531,9 +541,7 @@ def kinds() -> dict[str, Kind]:
         "ema",
     )
     found["average with module."] = Kind(
-        _saver(
-            lambda: {"model": _state(), "ema": _prefixed("module.", _state("ema"))}
-        ),
+        _saver(lambda: {"model": _state(), "ema": _prefixed("module.", _state("ema"))}),
         "ema",
     )
     found["average of parameters only"] = Kind(
@@ -571,14 +579,18 @@ def kinds() -> dict[str, Kind]:
         "ema",
     )
     found["AveragedModel"] = Kind(
-        _saver(lambda: torch.optim.swa_utils.AveragedModel(modules()["raw"]).state_dict()),
+        _saver(
+            lambda: torch.optim.swa_utils.AveragedModel(modules()["raw"]).state_dict()
+        ),
         "raw",
     )
     found["Lightning callback"] = Kind(
         _saver(
             lambda: {
                 "state_dict": _prefixed("model.", _state()),
-                "callbacks": {"EMA": {"ema_state_dict": _prefixed("model.", _state("ema"))}},
+                "callbacks": {
+                    "EMA": {"ema_state_dict": _prefixed("model.", _state("ema"))}
+                },
             }
         ),
         "ema",
@@ -586,7 +598,12 @@ def kinds() -> dict[str, Kind]:
     # Helpers beside.
     for name, beside in (
         *(("discriminator", _critic), ("netD", _critic), ("D", _critic)),
-        *(("loss", _loss), ("criterion", _loss), ("vgg", _loss), ("perceptual_loss", _loss)),
+        *(
+            ("loss", _loss),
+            ("criterion", _loss),
+            ("vgg", _loss),
+            ("perceptual_loss", _loss),
+        ),
         *(("lpips", _loss), ("feature_extractor", _loss), ("loss_fn", _loss)),
         *(("cri_perceptual", _loss), ("train_metrics", _loss), ("critic", _critic)),
     ):
@@ -601,7 +618,8 @@ def kinds() -> dict[str, Kind]:
         found[f"keys beside {name}"] = Kind(
             _saver(
                 lambda name=name, beside=beside: {
-                    "net": _state(), name: beside().state_dict()
+                    "net": _state(),
+                    name: beside().state_dict(),
                 }
             ),
             "raw",
@@ -613,16 +631,21 @@ def kinds() -> dict[str, Kind]:
                 "state_dict": _prefixed("generator.", _state())
                 | _prefixed("generator_ema.", _state("ema"))
                 | _prefixed("discriminator.", _critic().state_dict())
-                | {"step_counter": torch.tensor(5), "data_preprocessor.mean": torch.zeros(3, 1, 1)},
+                | {
+                    "step_counter": torch.tensor(5),
+                    "data_preprocessor.mean": torch.zeros(3, 1, 1),
+                },
             }
         ),
         "ema",
     )
     found["profiled"] = Kind(
         _saver(
-            lambda: _state()
-            | {"total_ops": torch.zeros(1, dtype=torch.float64)}
-            | {"head.0.total_params": torch.zeros(1, dtype=torch.float64)}
+            lambda: (
+                _state()
+                | {"total_ops": torch.zeros(1, dtype=torch.float64)}
+                | {"head.0.total_params": torch.zeros(1, dtype=torch.float64)}
+            )
         ),
         "raw",
     )
@@ -631,10 +654,19 @@ def kinds() -> dict[str, Kind]:
         found[f"extra {name}"] = Kind(
             _saver(lambda make=make: {"state_dict": _state(), "extra": make()}), "raw"
         )
-    for name in ("partial", "ellipsis", "text array", "namespace", "enum", "bound method"):
+    for name in (
+        "partial",
+        "ellipsis",
+        "text array",
+        "namespace",
+        "enum",
+        "bound method",
+    ):
         found[f"extra {name} in a bare pickle"] = Kind(
             _raw_bytes(
-                lambda make=EXTRAS[name]: pickle.dumps({"sd": _state(), "extra": make()})
+                lambda make=EXTRAS[name]: pickle.dumps(
+                    {"sd": _state(), "extra": make()}
+                )
             ),
             "raw",
         )
@@ -651,12 +683,17 @@ def kinds() -> dict[str, Kind]:
         )
     found["res_scale in a dictionary"] = Kind(
         _saver(
-            lambda: {"params": _state("scaled"), "opt": {"network_g": {"res_scale": 0.1}}}
+            lambda: {
+                "params": _state("scaled"),
+                "opt": {"network_g": {"res_scale": 0.1}},
+            }
         ),
         "scaled",
     )
     found["a module"] = Kind(_saver(lambda: modules()["raw"]), "raw")
-    found["a module with res_scale"] = Kind(_saver(lambda: modules()["scaled"]), "scaled")
+    found["a module with res_scale"] = Kind(
+        _saver(lambda: modules()["scaled"]), "scaled"
+    )
     found["a module in a dictionary"] = Kind(
         _saver(lambda: {"model": modules()["raw"], "epoch": 3}), "raw"
     )
@@ -707,16 +744,15 @@ def kinds() -> dict[str, Kind]:
         _saver(lambda: {"x2": _state(), "x3": _state("x3")}), refused="--state"
     )
     found["part of a larger network"] = Kind(
-        _saver(
-            lambda: Holder(sr=modules()["raw"], refine=_loss()).state_dict()
-        ),
+        _saver(lambda: Holder(sr=modules()["raw"], refine=_loss()).state_dict()),
         refused="--state sr",
     )
     found["float8"] = Kind(
         _saver(lambda: _bad(lambda t: t.to(torch.float8_e4m3fn))), refused="float8"
     )
     found["float8 safetensors"] = Kind(
-        _safetensors(lambda: _bad(lambda t: t.to(torch.float8_e4m3fn))), refused="F8_E4M3"
+        _safetensors(lambda: _bad(lambda t: t.to(torch.float8_e4m3fn))),
+        refused="F8_E4M3",
     )
     found["quantized"] = Kind(
         _saver(
@@ -737,9 +773,7 @@ def kinds() -> dict[str, Kind]:
     found["complex"] = Kind(
         _saver(lambda: _bad(lambda t: t.to(torch.complex64))), refused="complex"
     )
-    found["meta"] = Kind(
-        _saver(lambda: _bad(lambda t: t.to("meta"))), refused="meta"
-    )
+    found["meta"] = Kind(_saver(lambda: _bad(lambda t: t.to("meta"))), refused="meta")
     found["NaN"] = Kind(_saver(lambda: _bad(lambda t: t * float("nan"))), refused="NaN")
     found["TorchScript"] = Kind(_script, refused="TorchScript")
     found["exported"] = Kind(_exported, refused="torch.export")
@@ -754,7 +788,9 @@ def kinds() -> dict[str, Kind]:
         _saver(lambda: _state() | {"gate.weight": torch.ones(8)}), refused="gate"
     )
     found["optimizer only"] = Kind(_saver(_training), refused="no known family")
-    found["optimizer object only"] = Kind(_saver(_optimizer), refused="no known family|Adam")
+    found["optimizer object only"] = Kind(
+        _saver(_optimizer), refused="no known family|Adam"
+    )
     found["averages of Adam by name"] = Kind(
         _saver(lambda: {"optimizer": {"exp_avg": _state()}}), refused="no known family"
     )

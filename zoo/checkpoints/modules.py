@@ -96,5 +96,3 @@ def _check_convolution(
                 f"where the network of this family has {value}; the names of its "
                 f"tensors do not tell, and it is refused"
             )
-
-

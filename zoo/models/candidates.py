@@ -61,7 +61,16 @@ _USUAL: Final = frozenset(
 _TRAINING: Final = frozenset(
     {
         *("optimizer", "optimizers", "optim", "opt", "scheduler", "schedulers"),
-        *("momentum", "velocity", "grad", "grads", "exp", "scaler", "amp", "optimizerd"),
+        *(
+            "momentum",
+            "velocity",
+            "grad",
+            "grads",
+            "exp",
+            "scaler",
+            "amp",
+            "optimizerd",
+        ),
         *("buffer", "loops", "state_step"),
     }
 )
@@ -215,7 +224,7 @@ class Stock:
         taken = set()
         ordered = _by_order(found, network)
         for name, original in found.originals.items():
-            match = ordered.get(name, name)
+            match: str | None = ordered.get(name, name)
             if match not in network.originals:
                 match = plain.get(name)
             if match is None:

@@ -302,7 +302,7 @@ def _notes(
 def _refusal(
     asked: list[Candidate],
     source: str,
-    known: dict[str, type[Family]],
+    known: Mapping[str, type[Family]],
     stock: Stock,
 ) -> ZooError:
     """Why no part of a file is a network that is known."""
@@ -325,7 +325,7 @@ def _likeness(part: Checkpoint, known: Mapping[str, type[Family]]) -> float:
 
 
 def _unknown(
-    checkpoint: Checkpoint, source: str, known: dict[str, type[Family]]
+    checkpoint: Checkpoint, source: str, known: Mapping[str, type[Family]]
 ) -> str:
     """What is in a checkpoint that nobody knows, and what comes nearest."""
     names = list(checkpoint.tensors)

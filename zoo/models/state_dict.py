@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from zoo.models.base import NotRecognized
@@ -91,7 +90,7 @@ class StateDict:
         """
         if name not in self._names:
             raise NotRecognized(f"there is no tensor {name!r}")
-        shape = tuple(np.shape(self.checkpoint.tensors[self._names[name]]))
+        shape = self.checkpoint.shape(self._names[name])
         if len(shape) == 4 and self._axes != "OIHW":
             return tuple(shape[self._axes.index(axis)] for axis in "OIHW")
         return shape

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from zoo.models.base import Assumption, Recognition
 from zoo.parsers.base import Checkpoint
@@ -23,9 +23,9 @@ _SYNONYMS: Final[Mapping[str, str]] = {
     "residual_scaling": "res_scale",
     "rgb_range": "range",
 }
-def as_stated(
-    recognition: Recognition, checkpoint: Checkpoint
-) -> Recognition:
+
+
+def as_stated(recognition: Recognition, checkpoint: Checkpoint) -> Recognition:
     """Replace what was assumed by what the file's settings say.
 
     A setting counts only where the file says it once, or always the same.

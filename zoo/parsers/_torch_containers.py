@@ -32,7 +32,11 @@ __all__ = ["is_legacy", "is_tar", "open_container"]
 LEGACY_MAGIC: Final = 0x1950A86A20F9469CFC6C
 _LEGACY_VERSION = 1001
 # Entries of what torch.export writes.
-_EXPORTED = ("serialized_exported_program.json", "/models/model.json", "/archive_format")
+_EXPORTED = (
+    "serialized_exported_program.json",
+    "/models/model.json",
+    "/archive_format",
+)
 
 
 def is_legacy(head: bytes) -> bool:

@@ -122,9 +122,7 @@ def element_type(name: Any) -> str:
                 f"tensors with .float() and save the state_dict again"
             )
         if name.name.lower().startswith("complex"):
-            raise ValueError(
-                f"{name} holds complex numbers, which no network here has"
-            )
+            raise ValueError(f"{name} holds complex numbers, which no network here has")
     raise ValueError(f"{quoted(str(name))} is no element type that can be read here")
 
 

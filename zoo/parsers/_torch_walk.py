@@ -181,7 +181,8 @@ def _remember_class(contents: Contents, path: str, name: str) -> None:
 
 def _remember(scalars: dict[str, Any], path: str, value: Any) -> None:
     if len(scalars) < _MAX_REPORT:
-        scalars[path] = value.array.item() if isinstance(value, NumpyArray) else value
+        array = getattr(value, "array", None)
+        scalars[path] = value if array is None else array.item()
 
 
 def _is_number(value: NumpyArray) -> bool:

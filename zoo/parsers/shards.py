@@ -39,9 +39,7 @@ class ShardsReader(Reader):
     def recognizes(cls, path: Path, head: bytes) -> bool:
         """Whether it is JSON with a weight_map, as far as the head tells."""
         is_json = head.lstrip()[:1] == b"{"
-        return is_json and (
-            b'"weight_map"' in head or path.name.endswith(cls.suffixes)
-        )
+        return is_json and (b'"weight_map"' in head or path.name.endswith(cls.suffixes))
 
     @classmethod
     def read(cls, path: Path) -> Checkpoint:
@@ -73,7 +71,9 @@ class ShardsReader(Reader):
 
         shapes = {name: parts[file].shape(name) for name, file in where.items()}
         return Checkpoint(
-            cls.name, LazyTensors(shapes, read), {"files": [*dict.fromkeys(where.values())]}
+            cls.name,
+            LazyTensors(shapes, read),
+            {"files": [*dict.fromkeys(where.values())]},
         )
 
 
