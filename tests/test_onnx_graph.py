@@ -89,6 +89,35 @@ def test_borders_and_channels_are_cut() -> None:
         check(network, model, shape)
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        "[sam]\nfrom=-2\nactivation=tanh\n",
+        "[avgpool]\n\n[scale_channels]\nfrom=-2\nactivation=leaky\nslope=0.2\n",
+        "[avgpool]\ndeviation=1\n\n[scale_channels]\nfrom=-2\n",
+        "[route]\nlayers=-1\ncount=1\n\n[scale_channels]\nfrom=-2\nscale_wh=1\n",
+        "[route]\nlayers=-1\ncount=1\n\n[sam]\nfrom=-2\n",
+        "[layernorm]\n",
+        "[groupnorm]\ngroups=2\n",
+        "[reorg3d]\nstride=2\n",
+        "[reorg3d]\nstride=2\norder=crd\n",
+        "[reorg3d]\nstride=2\nreverse=1\norder=crd\n",
+    ],
+)
+def test_layers_of_attention_and_normalization(layers: str) -> None:
+    network = make(
+        CONV.format(8, 3, "linear"), CONV.format(8, 3, "mish"), layers, "[cost]\n"
+    )
+    if (
+        "avgpool" in layers or "reorg3d" in layers and "reverse" not in layers
+    ):  # the whole picture: one size
+        check(network, to_onnx(network, 6, 8, batch=None), (2, 6, 8, 3))
+    else:
+        model = to_onnx(network, batch=None)
+        for shape in ((1, 6, 4, 3), (2, 8, 2, 3)):
+            check(network, model, shape)
+
+
 def test_batch_normalization_is_folded() -> None:
     conv = "[convolutional]\nfilters=4\nsize=3\nbatch_normalize=1\nactivation=mish\n"
     network = make(conv)

@@ -34,7 +34,10 @@ def test_equals_opencv(mode, sides, size):
     # Borders wider than the image included: it is then reflected repeatedly.
     (x,) = random_inputs([Shape(*size)])
     layer = Pad(**dict(zip(Padding._fields, sides, strict=True)), mode=mode)
-    got = check_layer(layer, [Shape(*size)], inputs=[x], samples=12)
+    if mode == "reflect" and min(size[:2]) == 1:  # ONNX Runtime refuses it
+        got = layer.forward(x, kernels=NumpyKernels(threads=1))
+    else:
+        got = check_layer(layer, [Shape(*size)], inputs=[x], samples=12)
     for image, padded in zip(x, got, strict=True):
         want = cv2.copyMakeBorder(image, *sides, MODES[mode], value=0)
         assert np.array_equal(padded, want.reshape(padded.shape))

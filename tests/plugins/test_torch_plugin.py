@@ -71,6 +71,20 @@ EVERYTHING = (
         "[softmax]\nspatial=1\n\n[cost]\nscale=0.5\n"
     )
 )
+ATTENTION = (
+    HEAD
+    + CONV
+    + (
+        "[convolutional]\nfilters=4\nsize=3\npad=1\nactivation=gelu_erf\n\n"
+        "[sam]\nfrom=-2\nactivation=mish\n\n"
+        "[avgpool]\ndeviation=1\n\n[scale_channels]\nfrom=-2\n\n"
+        "[route]\nlayers=-1\nfirst=1\ncount=1\n\n[scale_channels]\nfrom=-2\n"
+        "scale_wh=1\nactivation=tanh\n\n[layernorm]\neps=0.1\n\n"
+        "[groupnorm]\ngroups=2\n\n[upsample]\nstride=2\n\n"
+        "[reorg3d]\nstride=2\norder=crd\n\n[reorg3d]\nstride=2\nreverse=1\n\n"
+        "[reorg3d]\nstride=2\n\n[cost]\n"
+    )
+)
 CLASSES = (
     "[net]\nheight=6\nwidth=6\nchannels=2\n\n"
     + CONV
@@ -100,7 +114,7 @@ def input_for(text: str) -> np.ndarray:
     return batch((3, 6, 6, 2) if text is CLASSES else (2, 9, 8, 4))
 
 
-@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+@pytest.mark.parametrize("text", [EVERYTHING, ATTENTION, CLASSES])
 @pytest.mark.parametrize("training", [False, True])
 def test_module_computes_what_the_network_computes(text: str, training: bool) -> None:
     network = random_network(text)
@@ -141,7 +155,7 @@ def check_gradients(one: Network, two: Network, x: np.ndarray) -> None:
         )
 
 
-@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+@pytest.mark.parametrize("text", [EVERYTHING, ATTENTION, CLASSES])
 def test_gradients_of_whole_networks(text: str) -> None:
     """Every layer's backward at once, by PyTorch's autograd."""
     check_gradients(random_network(text), random_network(text), input_for(text))
@@ -212,7 +226,7 @@ def test_activations_and_their_gradients(name: str) -> None:
     np.testing.assert_allclose(leaf.grad.numpy(), ours, rtol=2e-3, atol=1e-4)
 
 
-@pytest.mark.parametrize("text", [EVERYTHING, CLASSES])
+@pytest.mark.parametrize("text", [EVERYTHING, ATTENTION, CLASSES])
 def test_plan_of_the_back_end(text: str) -> None:
     network = random_network(text)
     x = input_for(text)

@@ -22,6 +22,7 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
 from zoo.onnx.layers import depends_on, layer_writer
+from zoo.onnx.operations import OPERATIONS, deviation
 from zoo.plugins.base import Array, Padding, PadMode, ShuffleOrder
 from zoo.program.operations import (
     Activate,
@@ -340,6 +341,8 @@ class _Writer:
                 return self._pad(x, operation.padding, operation.mode)
             case Repeat():
                 return self._repeat(operation, x)
+        if type(operation) in OPERATIONS:
+            return OPERATIONS[type(operation)](self, operation, inputs)
         raise _NotInOnnxError("this layer")
 
     def _conv(self, conv: Conv, x: str) -> str:
@@ -371,6 +374,8 @@ class _Writer:
         return self.node("DepthToSpace", x, blocksize=scale, mode=order.upper())
 
     def _pool(self, pool: Pool, x: str) -> str:
+        if pool.mode == "deviation":
+            return deviation(self, x)
         size, stride, padding = pool.geometry
         keys: dict[str, Any] = {
             "kernel_shape": list(size),

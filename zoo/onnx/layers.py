@@ -11,6 +11,7 @@ from zoo.layers.activation import Activation
 from zoo.layers.base import Layer
 from zoo.layers.connected import Connected
 from zoo.layers.deconvolutional import Deconvolutional
+from zoo.layers.groupnorm import GroupNorm
 from zoo.layers.shortcut import Shortcut, overlap
 from zoo.layers.softmax import Softmax
 from zoo.layers.upsample import Upsample
@@ -100,6 +101,24 @@ def _offset(w: GraphWriter, layer: Connected | Deconvolutional, y: str) -> str:
     else:
         return y
     return w.node("Add", y, w.tensor(offset.reshape(-1, 1, 1)))
+
+
+def _groupnorm(
+    w: GraphWriter, layer: GroupNorm, inputs: Sequence[str], shapes: Sequence[Shape]
+) -> str:
+    """Groups as the channels of an instance normalization; factors afterwards."""
+    groups = layer.groups
+    rows = w.node("Reshape", inputs[0], w.tensor([0, groups, -1], np.int64))
+    y = w.node(
+        "InstanceNormalization",
+        rows,
+        w.tensor(np.ones(groups)),
+        w.tensor(np.zeros(groups)),
+        epsilon=layer.eps,
+    )
+    y = w.node("Reshape", y, w.node("Shape", inputs[0]))
+    y = w.node("Mul", y, _per_channel(w, layer.tensors["scales"]))
+    return w.node("Add", y, _per_channel(w, layer.biases))
 
 
 def _softmax(
@@ -206,6 +225,7 @@ LAYERS: dict[type[Layer], LayerWriter] = {
     Activation: _activation,
     Connected: _connected,
     Deconvolutional: _deconvolutional,
+    GroupNorm: _groupnorm,
     Shortcut: _shortcut,
     Softmax: _softmax,
     Upsample: _upsample,

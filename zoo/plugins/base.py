@@ -181,6 +181,35 @@ class Kernels(ABC):
     ) -> Array:
         """activation(alpha a + beta b) for arrays of one shape."""
 
+    def multiply(self, a: Array, b: Array, activation: str = "linear") -> Array:
+        """activation(a b), sizes and channels of 1 repeated as often as needed."""
+        out = np.multiply(a, b)
+        return out if activation == "linear" else self.activate(out, activation)
+
+    def deviation(self, x: Array) -> Array:
+        """Standard deviation of each channel over the picture: N x 1 x 1 x C.
+
+        That of the population: the root of the mean squared distance from the mean.
+        """
+        # Sums in float64: a channel may have millions of values.
+        mean = x.mean((1, 2), dtype=np.float64, keepdims=True)
+        centered = x - mean.astype(x.dtype)
+        variance = np.square(centered).mean((1, 2), dtype=np.float64, keepdims=True)
+        return np.sqrt(variance).astype(x.dtype)
+
+    def normalize_pixels(
+        self, x: Array, scales: Array, biases: Array, epsilon: float
+    ) -> Array:
+        """Every pixel's channels to mean 0 and variance 1, times scales plus biases.
+
+        The variance is the biased one, plus epsilon; ``scales`` and ``biases`` are C.
+        """
+        mean = x.mean(-1, keepdims=True)
+        centered = x - mean
+        variance = np.square(centered).mean(-1, keepdims=True)
+        centered /= np.sqrt(variance + x.dtype.type(epsilon))
+        return centered * scales + biases
+
     # -- backward ----------------------------------------------------------
 
     @abstractmethod

@@ -13,12 +13,16 @@ from zoo.program.operations import (
     Concat,
     Conv,
     Identity,
+    Multiply,
+    Normalize,
     Opaque,
     Operation,
     Pad,
     Pool,
     Repeat,
+    Scale,
     Shuffle,
+    Unshuffle,
 )
 
 __all__ = ["execute"]
@@ -42,10 +46,14 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
             return _convolve(operation, inputs, kernels)
         case Pool(mode="max"):
             return kernels.max_pool(x, operation.geometry)
+        case Pool(mode="deviation"):
+            return kernels.deviation(x)
         case Pool():
             return kernels.average_pool(x, operation.geometry)
         case Shuffle():
             return kernels.depth_to_space(x, operation.scale, operation.order)
+        case Unshuffle():
+            return kernels.space_to_depth(x, operation.scale, operation.order)
         case Repeat():
             y = x.repeat(operation.scale, axis=1).repeat(operation.scale, axis=2)
             return y if operation.factor == 1 else y * x.dtype.type(operation.factor)
@@ -56,6 +64,12 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
         case Add():
             return kernels.add(
                 x, inputs[1], operation.alpha, operation.beta, operation.activation
+            )
+        case Multiply() | Scale():
+            return kernels.multiply(x, inputs[1], operation.activation)
+        case Normalize():
+            return kernels.normalize_pixels(
+                x, operation.scales, operation.biases, operation.epsilon
             )
         case Concat():
             parts = [

@@ -36,6 +36,8 @@ __all__ = [
     "Epilogue",
     "Identity",
     "Load",
+    "Multiply",
+    "Normalize",
     "Opaque",
     "Operation",
     "Pad",
@@ -44,9 +46,11 @@ __all__ = [
     "Pool",
     "Program",
     "Repeat",
+    "Scale",
     "Shuffle",
     "Step",
     "Store",
+    "Unshuffle",
 ]
 
 
@@ -56,7 +60,8 @@ class Axis:
 
     Output position o needs, for each tap t below ``size``, the input position
     (o // scale) * stride - before + t * dilation, brought back into the image
-    as ``mode`` says (``zero``: needs nothing if outside).
+    as ``mode`` says (``zero``: needs nothing if outside). With stride 0, which only an
+    input of length 1 has, all outputs need the same.
     """
 
     size: int = 1
@@ -84,6 +89,8 @@ class Axis:
 
 
 SAME = Axis()
+ALL = Axis(stride=0)
+"""Of an input of one row and column: every output needs it."""
 
 
 class Operation:
@@ -164,10 +171,13 @@ class Conv(Operation):
 
 @dataclass(frozen=True)
 class Pool(Operation):
-    """Largest value or mean in each window."""
+    """Largest value or mean in each window.
+
+    ``deviation``: the population's standard deviation; the window is the whole image.
+    """
 
     kind = "pool"
-    mode: Literal["max", "average"]
+    mode: Literal["max", "average", "deviation"]
     geometry: PoolGeometry
 
     def axes(self, index: int) -> tuple[Axis, Axis]:
@@ -189,6 +199,19 @@ class Shuffle(Operation):
 
     def axes(self, index: int) -> tuple[Axis, Axis]:
         return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Unshuffle(Operation):
+    """Space to depth."""
+
+    kind = "unshuffle"
+    scale: int
+    order: ShuffleOrder
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        axis = Axis(size=self.scale, stride=self.scale)
+        return axis, axis
 
 
 @dataclass(frozen=True)
@@ -238,6 +261,50 @@ class Add(Operation):
     alpha: float = 1.0
     beta: float = 1.0
     activation: str = "linear"
+
+
+@dataclass(frozen=True)
+class Multiply(Operation):
+    """activation(a b) of two inputs of one size.
+
+    They have as many channels, or one of them has a single channel, for all.
+    """
+
+    kind = "multiply"
+    activation: str = "linear"
+
+    def operations(self, output: Shape) -> int:
+        return output.size
+
+
+@dataclass(frozen=True)
+class Scale(Operation):
+    """activation(a x): the first input is 1 x 1 x C, a factor for each channel of x."""
+
+    kind = "scale"
+    activation: str = "linear"
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return (ALL, ALL) if index == 0 else (SAME, SAME)
+
+    def operations(self, output: Shape) -> int:
+        return output.size
+
+
+@dataclass(frozen=True)
+class Normalize(Operation):
+    """(x - m) / sqrt(v + epsilon) times scales plus biases, channels C.
+
+    m and v are the mean and the biased variance of a pixel's channels.
+    """
+
+    kind = "normalize"
+    scales: Array
+    biases: Array
+    epsilon: float
+
+    def operations(self, output: Shape) -> int:
+        return 8 * output.size
 
 
 @dataclass(frozen=True)

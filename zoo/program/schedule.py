@@ -301,6 +301,8 @@ class _Planner:
         axis = read.rows
         if axis is None or available == height or stop <= 0:
             return stop
+        if axis.stride == 0:
+            return 0
         span = (axis.size - 1) * axis.dilation
         windows = (available - 1 - span + axis.before) // axis.stride + 1
         stop = min(stop, max(0, windows) * axis.scale)

@@ -23,11 +23,15 @@ from zoo.program.operations import (
     Concat,
     Conv,
     Identity,
+    Multiply,
+    Normalize,
     Operation,
     Pad,
     Pool,
     Repeat,
+    Scale,
     Shuffle,
+    Unshuffle,
 )
 
 __all__ = [
@@ -36,6 +40,7 @@ __all__ = [
     "apply_conv",
     "convolve",
     "convolve_transposed",
+    "layer_norm",
     "pad",
     "pool",
     "shuffle",
@@ -78,6 +83,16 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
                 for part, (start, stop) in zip(inputs, operation.slices, strict=True)
             ]
             return torch.cat(parts, 1)
+        case Multiply() | Scale():
+            return activate(x * inputs[1], operation.activation)
+        case Normalize():
+            scales, biases = (
+                torch.from_numpy(array).to(x.device)
+                for array in (operation.scales, operation.biases)
+            )
+            return layer_norm(x, scales, biases, operation.epsilon)
+        case Unshuffle():
+            return unshuffle(x, operation.scale, operation.order)
         case Pool():
             return pool(x, operation.mode, operation.geometry)
         case Pad():
@@ -175,6 +190,8 @@ def pad(x: Tensor, padding: Padding, mode: PadMode) -> Tensor:
 
 def pool(x: Tensor, mode: str, geometry: PoolGeometry) -> Tensor:
     """Largest value or mean of each window, over cells inside the image."""
+    if mode == "deviation":
+        return deviation(x)
     size, stride, (top, bottom, left, right) = geometry
     sides = (left, right, top, bottom)
     if mode == "max":
@@ -185,6 +202,31 @@ def pool(x: Tensor, mode: str, geometry: PoolGeometry) -> Tensor:
         return mean
     inside = functional.pad(x.new_ones(1, 1, *x.shape[2:]), sides)
     return mean / functional.avg_pool2d(inside, size, stride)
+
+
+def deviation(x: Tensor) -> Tensor:
+    """Standard deviation of the picture; its gradient is 0 where it is 0 itself."""
+    variance = x.var((2, 3), correction=0, keepdim=True)
+    varies = variance > 0
+    return torch.where(varies, torch.where(varies, variance, 1).sqrt(), 0)
+
+
+def layer_norm(x: Tensor, scales: Tensor, biases: Tensor, epsilon: float) -> Tensor:
+    """Every pixel normalized by its own channels."""
+    images = x.permute(0, 2, 3, 1)
+    y = functional.layer_norm(images, images.shape[3:], scales, biases, epsilon)
+    return to_tensor(y)
+
+
+def unshuffle(x: Tensor, scale: int, order: ShuffleOrder) -> Tensor:
+    """Space to depth."""
+    if order == "crd":
+        return functional.pixel_unshuffle(x, scale)
+    batch, channels, height, width = x.shape
+    height, width = height // scale, width // scale
+    split = x.reshape(batch, channels, height, scale, width, scale)
+    moved = split.permute(0, 3, 5, 1, 2, 4)
+    return moved.reshape(batch, channels * scale * scale, height, width)
 
 
 def shuffle(x: Tensor, scale: int, order: ShuffleOrder) -> Tensor:

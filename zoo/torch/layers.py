@@ -18,10 +18,15 @@ from zoo.layers.convolutional import Convolutional
 from zoo.layers.cost import Cost
 from zoo.layers.deconvolutional import Deconvolutional
 from zoo.layers.dropout import Dropout
+from zoo.layers.groupnorm import GroupNorm
 from zoo.layers.input import Input
+from zoo.layers.layernorm import LayerNorm
 from zoo.layers.pad import Pad
 from zoo.layers.pooling import PoolLayer
+from zoo.layers.reorg3d import Reorg3d
 from zoo.layers.route import Route
+from zoo.layers.sam import Sam
+from zoo.layers.scale_channels import ScaleChannels
 from zoo.layers.shortcut import RELU_FLOOR, SUM_FLOOR, Shortcut, overlap
 from zoo.layers.shuffler import Shuffler
 from zoo.layers.softmax import Softmax
@@ -34,6 +39,7 @@ from zoo.torch.functions import (
     apply,
     convolve,
     convolve_transposed,
+    layer_norm,
     to_images,
     to_tensor,
 )
@@ -143,6 +149,23 @@ def _connected(layer: Any) -> Function:
 def _batchnorm(layer: Any) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
         return _normalized(x, tensors, layer, training)
+
+    return run
+
+
+def _groupnorm(layer: GroupNorm) -> Function:
+    def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
+        scales, biases = tensors["scales"], tensors["biases"]
+        return torch.nn.functional.group_norm(
+            x, layer.groups, scales, biases, layer.eps
+        )
+
+    return run
+
+
+def _layernorm(layer: LayerNorm) -> Function:
+    def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
+        return layer_norm(x, tensors["scales"], tensors["biases"], layer.eps)
 
     return run
 
@@ -291,9 +314,14 @@ MAKERS: dict[type[Layer], Callable[[Any], Function]] = {
     Cost: _cost,
     Deconvolutional: _deconvolutional,
     Dropout: _dropout,
+    GroupNorm: _groupnorm,
     Input: _lowered,
+    LayerNorm: _layernorm,
     Pad: _lowered,
+    Reorg3d: _lowered,
     Route: _lowered,
+    Sam: _lowered,
+    ScaleChannels: _lowered,
     Shortcut: _shortcut,
     Shuffler: _lowered,
     Softmax: _softmax,
