@@ -242,6 +242,10 @@ _GRAPH_OPERATIONS = frozenset(
 )
 
 
+def _is_ones(value: Any) -> bool:
+    return not value or isinstance(value, tuple) and set(value) == {1}
+
+
 def _graph_constants(state: StateDict) -> Constants:
     """Residual scale and shuffle from the operations of a TensorFlow graph."""
     nodes: list[GraphNode] = state.checkpoint.metadata.get("graph") or []
@@ -256,8 +260,8 @@ def _graph_constants(state: StateDict) -> Constants:
             raise NotRecognized(f"its graph has an operation {node.op!r} ({node.name})")
         if node.op == "Conv2D" and (
             node.attrs.get("padding") != "SAME"
-            or set(node.attrs.get("strides", (1,))) != {1}
-            or set(node.attrs.get("dilations", (1,))) != {1}
+            or not _is_ones(node.attrs.get("strides"))
+            or not _is_ones(node.attrs.get("dilations"))
         ):
             raise NotRecognized(
                 f"its convolution {node.name!r} is not SAME with stride 1"

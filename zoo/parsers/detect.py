@@ -9,6 +9,7 @@ from typing import Final
 from zoo.errors import PluginError, ReaderError
 from zoo.files import read_head
 from zoo.parsers.base import Checkpoint, Reader
+from zoo.parsers.neighbours import describe_neighbour
 from zoo.registry import registry
 
 __all__ = ["NAMELESS", "read_checkpoint", "reader_of"]
@@ -17,10 +18,6 @@ NAMELESS: Final = ("weights",)
 """Formats without names of layers: what they mean, only a cfg can tell."""
 
 _HEAD_BYTES = 4096
-
-# The first four bytes of weights in ncnn's .bin: half floats, 8-bit integers, and
-# floats with scales. Plain floats begin with four zeros.
-_NCNN_TAGS = (b"\x47\x6b\x30\x01", b"\x38\x4b\x0d\x00", b"\x56\xc0\x02\x00")
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -40,7 +37,8 @@ def reader_of(path: str | Path) -> type[Reader]:
     Raises
     ------
     ReaderError
-        If the file cannot be opened, is empty, or no reader knows it.
+        If the file cannot be opened, is empty, or no reader knows it; what is
+        something else, and often taken for a checkpoint, is named.
     """
     path = Path(path)
     head = read_head(path, _HEAD_BYTES, ReaderError, "a checkpoint")
@@ -53,31 +51,16 @@ def reader_of(path: str | Path) -> type[Reader]:
     if found:
         # Nameless numbers begin with next to nothing that could be recognised.
         return min(found, key=lambda reader: reader.name in NAMELESS)
+    neighbour = describe_neighbour(path, head)
+    if neighbour is not None:
+        raise ReaderError(f"{str(path)!r} is {neighbour}")
     names = ", ".join(sorted(reader.name for reader in readers))
-    foreign = _foreign_format(path, head)
-    if foreign is not None:
-        raise ReaderError(
-            f"{str(path)!r} is {foreign}, which zoo does not read; give a checkpoint "
-            f"of a format that it does ({names})"
-        )
-    if by_name:
+    # .bin is an ending of PyTorch's files, but of many others as well.
+    if by_name and (path.suffix != ".bin" or head[:2] == b"PK"):
         return by_name[0]  # its complaint about the content says most
     raise ReaderError(
         f"{str(path)!r} is of no checkpoint format that zoo reads ({names})"
     )
-
-
-def _foreign_format(path: Path, head: bytes) -> str | None:
-    """What a file is whose content no reader knows, where its name does not tell.
-
-    ``.bin`` is an ending of PyTorch's files, but of many others as well.
-    """
-    if path.suffix != ".bin" or head[:2] == b"PK":  # a damaged zip is PyTorch's
-        return None
-    beside = path.with_suffix(".param").is_file()
-    if head[:4] in _NCNN_TAGS or (beside and head[:4] == bytes(4)):
-        return "the .bin of an ncnn network"
-    return "a .bin of unknown content"
 
 
 def _readers() -> list[type[Reader]]:

@@ -9,8 +9,7 @@ dequantized, under the name of the Dequantize node that the graph uses.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
@@ -18,10 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
+from zoo.graphs.graph import Graph
 from zoo.parsers._dequantize import dequantize
 from zoo.parsers._pickle_values import quoted
 from zoo.parsers._protobuf import BYTES, VARINT, Field, Message
 from zoo.parsers._tensor_proto import TYPES, TensorProtos, read_shape
+from zoo.parsers._tf_graph import translate
+from zoo.parsers._tf_types import GraphNode
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["GraphNode", "TensorFlowReader"]
@@ -30,29 +32,6 @@ __all__ = ["GraphNode", "TensorFlowReader"]
 _FIRST_NODE = re.compile(rb"\A\x0a[\x80-\xff]{0,4}[\x00-\x7f]\x0a([\x01-\x7f])")
 _SAVED_MODEL = b"\x08\x01\x12"
 _MAX_LIST = 4096
-
-
-@dataclass(frozen=True)
-class GraphNode:
-    """One operation of a graph.
-
-    Attributes
-    ----------
-    name : str
-    op : str
-        TensorFlow's name: "Conv2D", "Relu", "DepthToSpace", ...
-    inputs : tuple of str
-        Names of nodes, "name:1" for another output than the first, "^name"
-        for one that must only run before.
-    attrs : mapping of str to object
-        Texts, numbers, bools, names of types ("float32"), shapes (tuples, -1
-        for unknown), tuples of these; None for tensors and functions.
-    """
-
-    name: str
-    op: str
-    inputs: tuple[str, ...] = ()
-    attrs: Mapping[str, Any] = field(default_factory=dict)
 
 
 class TensorFlowReader(Reader):
@@ -115,16 +94,17 @@ class TensorFlowReader(Reader):
                 f"are in it"
             )
         order = {name: index for index, name in enumerate(graph.nodes)}
+        tensors = dict(sorted(graph.tensors.items(), key=lambda item: order[item[0]]))
+        nodes = list(graph.nodes.values())
+
+        def neutral() -> Graph:
+            return translate(nodes, tensors, str(path))
+
         return Checkpoint(
-            format=cls.name,
-            tensors=dict(
-                sorted(graph.tensors.items(), key=lambda item: order[item[0]])
-            ),
-            metadata={
-                "graph": list(graph.nodes.values()),
-                "dequantized": dequantized,
-                "ignored": graph.ignored,
-            },
+            cls.name,
+            tensors,
+            {"graph": nodes, "dequantized": dequantized, "ignored": graph.ignored},
+            neutral,
         )
 
 
