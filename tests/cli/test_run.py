@@ -111,7 +111,7 @@ def test_metadata_is_carried(folder):
     assert run("x2.cfg", "a.png", "-o", "out.tif") == 0
     found = read("out.tif").metadata
     assert found.xmp == b"<x/>"
-    assert found.dpi == pytest.approx((300, 300), rel=1e-3)
+    assert found.dpi == pytest.approx((600, 600), rel=1e-3)
 
 
 @pytest.mark.parametrize("format", ["png", "jpg", "webp", "tiff", "bmp"])

@@ -74,6 +74,9 @@ __all__ = ["command"]
     help="Memory to use beside the weights, as in 500M; by default a quarter of "
     "what is free. The result is the same. Also ZOO_MAX_MEMORY.",
 )
+@click.option(
+    "--damaged", is_flag=True, help="Read what can be read of damaged pictures."
+)
 @lenient_option
 def command(
     cfg: str,
@@ -93,6 +96,7 @@ def command(
     quality: int | None,
     white: float | None,
     max_memory: str | None,
+    damaged: bool,
     lenient: bool,
 ) -> int:
     """Run a network on pictures: PNG, JPEG, WebP, TIFF, BMP.
@@ -136,7 +140,7 @@ def command(
         require_folder(folder, create=False)
     if not (force or skip_existing):
         check_targets(jobs)
-    options = Options(network, ensemble, white, quality, force, skip_existing)
+    options = Options(network, ensemble, white, quality, force, skip_existing, damaged)
     failures = 0
     with bar(total=len(jobs), unit="picture") as progress:
         if verbose:

@@ -9,11 +9,12 @@ from typing import NamedTuple
 from zoo.errors import ImageError
 from zoo.images import codec
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import PictureFormat, check_size
+from zoo.images.picture import PictureFormat, check_size, damage_note
 
 __all__ = ["BMP"]
 
 _METERS_PER_INCH = 0.0254
+_RATIO = 128  # run lengths: 255 pixels in two bytes
 
 
 class Header(NamedTuple):
@@ -84,9 +85,11 @@ class BMP(PictureFormat):
 
     def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
         header = read_header(data)
-        check_size(header.width, header.height)
-        pixels = codec.checked(codec.decode(data), header.width, header.height)
-        return replace(codec.from_opencv(pixels), metadata=metadata(data)), 1
+        check_size(header.width, header.height, len(data), _RATIO)
+        pixels, fault = codec.decode(data, damaged=damaged)
+        image = codec.from_opencv(codec.checked(pixels, header.width, header.height))
+        note = damage_note(fault) if fault else ""
+        return replace(image, metadata=metadata(data)).noted(note), 1
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         pixels = codec.for_opencv(image, 1 if image.alpha is None else 3)

@@ -13,15 +13,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.images.ifd import Directory, Layout, read_directory, read_header
+from zoo.images.ifd import Directory, Layout, rational, read_directory, read_header
 
-__all__ = ["orient", "orientation", "update"]
+__all__ = [
+    "orient",
+    "orientation",
+    "resolution",
+    "scale",
+    "states_orientation",
+    "update",
+]
 
 _ORIENTATION = 0x0112
 _WIDTH, _HEIGHT = 0x0100, 0x0101
 _EXIF_IFD = 0x8769
 _PIXEL_WIDTH, _PIXEL_HEIGHT = 0xA002, 0xA003
-_SHORT, _LONG = 3, 4
+_SHORT, _LONG, _RATIONAL = 3, 4, 5
+_X_RESOLUTION, _Y_RESOLUTION = 0x011A, 0x011B
+_UNIT = 0x0128
+_FOCAL_X, _FOCAL_Y = 0xA20E, 0xA20F
 
 
 def orientation(exif: bytes) -> int:
@@ -41,6 +51,38 @@ def orientation_of(entries: Directory, layout: Layout) -> int:
         return 1
     value = int(entry.values(layout)[0])
     return value if 1 <= value <= 8 else 1
+
+
+def resolution(exif: bytes) -> tuple[float, float] | None:
+    """Pixels per inch, horizontal and vertical; None where it is not stated."""
+    try:
+        layout, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, layout)
+    except ImageError:
+        return None
+    pair = []
+    for tag in (_X_RESOLUTION, _Y_RESOLUTION):
+        entry = entries.get(tag)
+        if entry is None or entry.type != _RATIONAL or entry.count != 1:
+            return None
+        pair.append(rational(entry.values(layout)[0]))
+    unit = entries.get(_UNIT)
+    number = 2
+    if unit is not None and unit.type == _SHORT and unit.count == 1:
+        number = int(unit.values(layout)[0])
+    factor = {2: 1.0, 3: 2.54}.get(number)
+    if factor is None or not 0 < min(pair) <= max(pair) < 1e7:
+        return None
+    return pair[0] * factor, pair[1] * factor
+
+
+def states_orientation(exif: bytes) -> bool:
+    """Whether there is a tag of orientation at all."""
+    try:
+        layout, offset = read_header(exif)
+        return _ORIENTATION in read_directory(exif, offset, layout)[0]
+    except ImageError:
+        return False
 
 
 def orient(pixels: NDArray[Any], value: int) -> NDArray[Any]:
@@ -86,6 +128,54 @@ def update(exif: bytes, height: int, width: int) -> bytes:
         _set(result, layout, inner, _PIXEL_WIDTH, width)
         _set(result, layout, inner, _PIXEL_HEIGHT, height)
     return bytes(result)
+
+
+def scale(exif: bytes, down: float, across: float) -> bytes:
+    """Multiply resolutions by the factors of both axes.
+
+    Returns
+    -------
+    bytes
+        Of the same length; empty if the structure is damaged.
+    """
+    try:
+        layout, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, layout)
+    except ImageError:
+        return b""
+    result = bytearray(exif)
+    _multiply(result, layout, entries, _X_RESOLUTION, across)
+    _multiply(result, layout, entries, _Y_RESOLUTION, down)
+    pointer = entries.get(_EXIF_IFD)
+    if pointer is not None and pointer.type == _LONG and pointer.count == 1:
+        try:
+            inner, _ = read_directory(exif, pointer.values(layout)[0], layout)
+        except ImageError:
+            return bytes(result)
+        _multiply(result, layout, inner, _FOCAL_X, across)
+        _multiply(result, layout, inner, _FOCAL_Y, down)
+    return bytes(result)
+
+
+def _multiply(
+    data: bytearray, layout: Layout, entries: Directory, tag: int, factor: float
+) -> None:
+    """Multiply a fraction where the tag exists; 0/0, which means unknown, if it must."""
+    entry = entries.get(tag)
+    if entry is None or entry.type != _RATIONAL or entry.count != 1:
+        return
+    above, below = entry.values(layout)[0]
+    if not below:
+        return
+    value = above / below * factor
+    unit = 1
+    for power in (1000, 100, 10, 1):
+        if value * power < 2**32:
+            unit = power
+            break
+    above = round(value * unit)
+    pair = (above, unit) if above < 2**32 else (0, 0)
+    struct.pack_into(f"{layout.order}II", data, entry.start, *pair)
 
 
 def _set(

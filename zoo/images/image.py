@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Image", "Metadata"]
+__all__ = ["Image", "Metadata", "Tag"]
+
+
+class Tag(NamedTuple):
+    """A tag of a TIFF file; numbers are stored little-endian."""
+
+    number: int
+    type: int
+    length: int
+    data: bytes
 
 
 @dataclass(frozen=True)
@@ -28,6 +37,17 @@ class Metadata:
         Pixels per inch, horizontal and vertical.
     png : tuple of (bytes, bytes)
         Further chunks of a PNG file, type and data: text, gamma, primaries.
+    iptc : bytes
+        Records of IPTC-IIM (caption, keywords, copyright), or empty.
+    comments : tuple of bytes
+        Comments of a JPEG file, in whatever encoding.
+    density : tuple of float, or None
+        Pixels per unit where the unit is no inch: that which ``imagej`` states, or
+        none at all.
+    imagej : bytes
+        ImageJ's description of a TIFF file, or empty.
+    geo : tuple of Tag
+        The tags of GeoTIFF.
     """
 
     exif: bytes = b""
@@ -35,6 +55,11 @@ class Metadata:
     xmp: bytes = b""
     dpi: tuple[float, float] | None = None
     png: tuple[tuple[bytes, bytes], ...] = ()
+    iptc: bytes = b""
+    comments: tuple[bytes, ...] = ()
+    density: tuple[float, float] | None = None
+    imagej: bytes = b""
+    geo: tuple[Tag, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -112,3 +137,7 @@ class Image:
     ) -> Image:
         """The same picture with other pixels: format and metadata stay."""
         return replace(self, pixels=pixels, alpha=alpha)
+
+    def noted(self, *notes: str) -> Image:
+        """The same picture with further notes; empty ones do not count."""
+        return replace(self, notes=(*self.notes, *filter(None, notes)))

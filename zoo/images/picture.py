@@ -9,17 +9,27 @@ from dataclasses import replace
 from typing import IO, Any, ClassVar
 
 from zoo.errors import ImageError
-from zoo.formats import Format, Source
-from zoo.images import exif
+from zoo.formats import HEAD, Format, Source, recognise
+from zoo.images import exif, xmp
 from zoo.images.image import Image, Metadata
 
-__all__ = ["DEFAULT_QUALITY", "MAX_PIXELS", "PictureFormat", "check_size"]
+__all__ = [
+    "DEFAULT_QUALITY",
+    "MAX_PIXELS",
+    "PictureFormat",
+    "check_size",
+    "damage_note",
+    "upright",
+]
 
 MAX_PIXELS = 2**29
 """Largest number of pixels that is decoded, unless ``ZOO_MAX_PIXELS`` says more.
 
 A file of a few kilobytes can claim any size; its header is looked at first.
 """
+
+_BELIEVED = 2**24
+"""Pixels that any file may claim: no more memory than a small picture takes."""
 
 DEFAULT_QUALITY = 95
 """Of lossy formats, from 1 to 100."""
@@ -29,7 +39,12 @@ _METADATA = {
     "icc": "a colour profile",
     "xmp": "XMP",
     "dpi": "the resolution",
-    "png": "text and gamma",
+    "png": "text or gamma of PNG",
+    "iptc": "IPTC",
+    "comments": "comments",
+    "density": "pixels per unit",
+    "imagej": "ImageJ's description",
+    "geo": "a georeference",
 }
 
 
@@ -70,9 +85,23 @@ class PictureFormat(Format):
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         """A file of a picture that fits, with metadata that are true of it."""
 
+    def end(self, data: bytes) -> int | None:
+        """Where in a whole file the picture ends; None where nothing may follow."""
+        return None
+
     def read(self, source: Source, *, damaged: bool = False) -> Image:
         """Read a picture; see :class:`zoo.formats.Format`."""
-        return self.decode(source.file.read(), damaged=damaged)
+        data = source.file.read()
+        image = self.decode(data, damaged=damaged)
+        end = self.end(data)
+        rest = b"" if end is None else data[end : end + HEAD].lstrip(b"\0\r\n")
+        if rest and recognise(rest) is not None:
+            if source.path is None:
+                raise ImageError("holds a second picture; give them one by one")
+            return image.noted(
+                "a second picture, which follows in the file, is left out"
+            )
+        return image
 
     def write(self, file: IO[bytes], item: Any, *, quality: int | None = None) -> None:
         """Write a picture; see :class:`zoo.formats.Format`."""
@@ -81,7 +110,7 @@ class PictureFormat(Format):
     def decode(self, data: bytes, *, damaged: bool = False) -> Image:
         """Make a picture, upright, of the bytes of a file."""
         image, orientation = self.stored(data, damaged=damaged)
-        return _upright(replace(image, format=self.name), orientation)
+        return upright(replace(image, format=self.name), orientation)
 
     def encode(self, image: Image, *, quality: int | None = None) -> bytes:
         """Make the bytes of a file; the metadata are made true of the picture."""
@@ -91,9 +120,11 @@ class PictureFormat(Format):
         icc = image.metadata.icc
         if icc[16:20] not in ((b"GRAY",) if image.is_gray else (b"RGB ",)):
             icc = b""  # a profile of another kind of colour
+        old, size = image.metadata, (image.height, image.width)
         meta = replace(
-            image.metadata,
-            exif=exif.update(image.metadata.exif, image.height, image.width),
+            old,
+            exif=exif.update(old.exif, *size),
+            xmp=xmp.update(old.xmp, *size, upright=False),
             icc=icc,
         )
         return self.bytes_of(image, meta, quality)
@@ -127,29 +158,60 @@ class PictureFormat(Format):
         )
 
 
-def check_size(width: int, height: int) -> None:
-    """Refuse no pixels at all, and more than the limit."""
+def damage_note(fault: str) -> str:
+    """What a reader says of a damaged picture that it was told to read."""
+    return f"is damaged, and was read as far as it can be: {fault}"
+
+
+def check_size(width: int, height: int, size: int, ratio: int) -> None:
+    """Refuse no pixels at all, more than the limit, and more than there can be.
+
+    Parameters
+    ----------
+    width, height : int
+        What a header says.
+    size : int
+        Bytes of the file.
+    ratio : int
+        Pixels that a byte of the format stands for at most, or as good as always.
+        More than that are only believed of small pictures, unless
+        ``ZOO_MAX_PIXELS`` allows them by name.
+    """
     if width < 1 or height < 1:
         raise ImageError("is damaged: it has no pixels")
-    limit = MAX_PIXELS
+    pixels = width * height
     text = os.environ.get("ZOO_MAX_PIXELS", "")
-    if text.isdecimal():
-        limit = int(text)
-    if width * height > limit:
+    stated = int(text) if text.isdecimal() else None
+    limit = MAX_PIXELS if stated is None else stated
+    if pixels > limit:
         raise ImageError(
             f"has {width}x{height} pixels, above the limit of {limit} "
             f"(ZOO_MAX_PIXELS sets it)"
         )
+    if stated is None and pixels > max(_BELIEVED, ratio * size):
+        raise ImageError(
+            f"claims {width}x{height} pixels in {size} bytes; if that is true, "
+            f"ZOO_MAX_PIXELS={pixels} lets zoo read it"
+        )
 
 
-def _upright(image: Image, orientation: int) -> Image:
+def upright(image: Image, orientation: int) -> Image:
     """Apply an orientation, and say in the metadata that it was applied."""
     pixels = exif.orient(image.pixels, orientation)
     alpha = None if image.alpha is None else exif.orient(image.alpha, orientation)
     old = image.metadata
-    dpi = old.dpi
-    if dpi is not None and orientation >= 5:
-        dpi = (dpi[1], dpi[0])
+    dpi, density = old.dpi, old.density
+    if orientation >= 5:
+        dpi = dpi and (dpi[1], dpi[0])
+        density = density and (density[1], density[0])
     height, width = pixels.shape[:2]
-    meta = replace(old, exif=exif.update(old.exif, height, width), dpi=dpi)
+    # Where EXIF says how the picture stands, it is EXIF that readers believe.
+    stated = orientation != 1 or exif.states_orientation(old.exif)
+    meta = replace(
+        old,
+        exif=exif.update(old.exif, height, width),
+        xmp=xmp.update(old.xmp, height, width, upright=stated),
+        dpi=dpi,
+        density=density,
+    )
     return replace(image, pixels=pixels, alpha=alpha, metadata=meta)

@@ -12,10 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError
+from zoo.errors import DamagedError, ImageError
 from zoo.images import codec, exif
+from zoo.images.broken import inflated
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import PictureFormat, check_size
+from zoo.images.picture import PictureFormat, check_size, damage_note
 
 __all__ = ["PNG", "chunks"]
 
@@ -23,10 +24,21 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _CARRIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTXt"}
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _XMP = b"XML:com.adobe.xmp\0"
-_MAX_PROFILE = 1 << 26
+_MAX_PROFILE = 1 << 24
 _METERS_PER_INCH = 0.0254
 # Deflate shrinks by at most 1032:1 (RFC 1951: 258 bytes by two bits).
 _MAX_RATIO = 1040
+# Left, top and steps of the passes of an interlaced picture.
+_ADAM7 = (
+    (0, 0, 8, 8),
+    (4, 0, 8, 8),
+    (0, 4, 4, 8),
+    (2, 0, 4, 4),
+    (0, 2, 2, 4),
+    (1, 0, 2, 2),
+    (0, 1, 1, 2),
+)
+_RATIO = 8 * _MAX_RATIO  # pixels of one bit
 _LEVEL = 4
 
 
@@ -47,26 +59,31 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 
     Raises
     ------
-    ImageError
+    DamagedError
         If the file ends early, or a checksum of a needed chunk is wrong.
     """
-    position = len(_SIGNATURE)
-    while True:
-        if position + 12 > len(data):
-            raise ImageError("is truncated")
-        (length,) = struct.unpack_from(">I", data, position)
-        kind = data[position + 4 : position + 8]
-        end = position + 8 + length
-        if end + 4 > len(data):
-            raise ImageError("is truncated")
-        body = data[position + 8 : end]
-        (stated,) = struct.unpack_from(">I", data, end)
-        if zlib.crc32(data[position + 4 : end]) == stated:
+    for position, kind, body, is_right in _all_chunks(data):
+        if is_right:
             yield kind, body
         elif not kind[:1].islower():  # upper case: critical
-            raise ImageError(f"is damaged: wrong checksum at byte {position}")
+            raise DamagedError(f"is damaged: wrong checksum at byte {position}")
         if kind == b"IEND":
             return
+    raise DamagedError("is truncated")
+
+
+def _all_chunks(data: bytes) -> Iterator[tuple[int, bytes, bytes, bool]]:
+    """Place, type, data of every whole chunk, and whether its checksum is right."""
+    position = len(_SIGNATURE)
+    while position + 12 <= len(data):
+        (length,) = struct.unpack_from(">I", data, position)
+        end = position + 8 + length
+        if end + 4 > len(data):
+            return
+        kind = data[position + 4 : position + 8]
+        (stated,) = struct.unpack_from(">I", data, end)
+        right = zlib.crc32(data[position + 4 : end]) == stated
+        yield position, kind, data[position + 8 : end], right
         position = end + 4
 
 
@@ -93,10 +110,59 @@ def read_header(data: bytes) -> Header:
     assert header is not None
     width, height, depth, color = header
     if width * height * depth * _CHANNELS[color] // 8 > _MAX_RATIO * len(data):
-        raise ImageError(
+        raise DamagedError(
             f"claims {width}x{height} pixels, more than its {len(data)} bytes can hold"
         )
     return Header(width, height, depth, color, key)
+
+
+def repaired(data: bytes) -> bytes:
+    """A whole file with what can be read of a damaged one, black where nothing can.
+
+    Raises
+    ------
+    ImageError
+        If not even its header can be read.
+    """
+    found = list(_all_chunks(data))
+    if not found or found[0][1] != b"IHDR" or len(found[0][2]) != 13:
+        raise ImageError("is damaged: it does not begin with a PNG header")
+    head = found[0][2]
+    stream = [body for _, kind, body, _ in found if kind == b"IDAT"]
+    last = found[-1]
+    tail = last[0] + 12 + len(last[2])
+    if data[tail + 4 : tail + 8] == b"IDAT":  # cut in the middle of it
+        stream.append(data[tail + 8 :])
+    width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", head)
+    if color not in _CHANNELS:
+        raise ImageError("is damaged: it does not begin with a PNG header")
+    if width * height * depth * _CHANNELS[color] // 8 > _MAX_RATIO * len(data):
+        raise ImageError(f"claims {width}x{height} pixels, more than it can hold")
+    rows = list(_row_lengths(width, height, depth * _CHANNELS[color], interlaced))
+    raw = bytearray(inflated(b"".join(stream), sum(rows)).ljust(sum(rows), b"\0"))
+    position = 0
+    for length in rows:
+        if raw[position] > 4:  # no filter has this number
+            raw[position : position + length] = bytes(length)
+        position += length
+    parts = [(b"IHDR", head)]
+    parts += [
+        (kind, body)
+        for _, kind, body, is_right in found[1:]
+        if is_right and kind not in (b"IHDR", b"IDAT", b"IEND", b"acTL")
+    ]
+    parts += [(b"IDAT", zlib.compress(raw, 1)), (b"IEND", b"")]
+    return _SIGNATURE + b"".join(_chunk(kind, body) for kind, body in parts)
+
+
+def _row_lengths(width: int, height: int, bits: int, interlaced: int) -> Iterator[int]:
+    """Bytes of every row as it is deflated, its filter's number included."""
+    passes = _ADAM7 if interlaced else ((0, 0, 1, 1),)
+    for left, top, across, down in passes:
+        columns = -(-(width - left) // across)
+        if columns > 0:
+            for _ in range(top, height, down):
+                yield 1 + -(-columns * bits // 8)
 
 
 def metadata(data: bytes) -> Metadata:
@@ -107,7 +173,7 @@ def metadata(data: bytes) -> Metadata:
     for kind, body in chunks(data):
         if kind == b"eXIf":
             exif = body.removeprefix(b"Exif\0\0")
-        elif kind == b"iCCP":
+        elif kind == b"iCCP" and not icc:
             icc = _inflate(body.partition(b"\0")[2][1:])
         elif kind == b"pHYs" and len(body) == 9 and body[8] == 1:
             x, y = struct.unpack(">II", body[:8])
@@ -122,6 +188,10 @@ def metadata(data: bytes) -> Metadata:
 def embed(data: bytes, meta: Metadata) -> bytes:
     """Put metadata into a PNG file that has none."""
     added = [item for item in meta.png if not (meta.icc and item[0] == b"sRGB")]
+    # tEXt is Latin-1 and has no end of text in it.
+    added += [
+        (b"tEXt", b"Comment\0" + text.replace(b"\0", b" ")) for text in meta.comments
+    ]
     if meta.icc:
         added.append((b"iCCP", b"ICC profile\0\0" + zlib.compress(meta.icc)))
     if meta.dpi:
@@ -186,22 +256,41 @@ class PNG(PictureFormat):
     label = "PNG"
     suffixes = (".png",)
     dtypes = ("uint8", "uint16")
-    keeps = ("exif", "icc", "xmp", "dpi", "png")
+    keeps = ("exif", "icc", "xmp", "dpi", "png", "comments")
 
     def recognise(self, head: bytes) -> bool:
         return head.startswith(_SIGNATURE)
 
     def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
-        header = read_header(data)
-        check_size(header.width, header.height)
-        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        note = ""
+        try:
+            header = read_header(data)
+        except DamagedError as error:
+            if not damaged:
+                raise
+            note = damage_note(str(error))
+            data = repaired(data)
+            header = read_header(data)
+        check_size(header.width, header.height, len(data), _RATIO)
+        try:
+            pixels, _ = codec.decode(data)
+        except ImageError as error:
+            if not damaged:
+                raise DamagedError(str(error)) from None
+            note = note or damage_note(str(error))
+            pixels, _ = codec.decode(repaired(data), damaged=True)
+        pixels = codec.checked(pixels, header.width, header.height)
         if header.gray_key is not None and pixels.ndim == 2:
             # OpenCV does not see this kind of transparency.
             alpha = gray_alpha(pixels, header.gray_key, header.depth)
             pixels = np.dstack([pixels, alpha])
         image = codec.from_opencv(pixels, is_gray=header.color in (0, 4))
         meta = metadata(data)
-        return replace(image, metadata=meta), exif.orientation(meta.exif)
+        return replace(image, metadata=meta).noted(note), exif.orientation(meta.exif)
+
+    def end(self, data: bytes) -> int:
+        """See :class:`zoo.images.picture.PictureFormat`."""
+        return data.find(b"IEND", len(_SIGNATURE)) + 8 if b"IEND" in data else len(data)
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         return embed(_encode(image), meta)

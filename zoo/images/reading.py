@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from zoo.errors import ImageError
+from zoo.errors import DamagedError, ImageError
 from zoo.formats import HEAD, Format, Source, formats, open_source, recognise
 from zoo.images.image import Image
 
@@ -89,6 +89,8 @@ def about(name: str) -> Iterator[None]:
     """Put the name of the file before what is wrong with it."""
     try:
         yield
+    except DamagedError as error:
+        raise DamagedError(f"{name} {error}") from None
     except ImageError as error:
         raise ImageError(f"{name} {error}") from None
 

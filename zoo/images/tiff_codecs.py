@@ -1,8 +1,8 @@
 """Decompression of TIFF strips and tiles, with bounded output.
 
 Each decoder takes the stored bytes and the number of bytes wanted, and returns
-that many, or fewer if there are not more. TIFF 6.0, sections 9 (PackBits) and
-13 (LZW); deflate is RFC 1950.
+what there is, more than wanted only by the rest of a code. TIFF 6.0, section 9, has
+PackBits; deflate is RFC 1950.
 """
 
 from __future__ import annotations
@@ -10,11 +10,15 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable
 
-from zoo.errors import ImageError
+from zoo.images import tiff_lzw
+from zoo.images.broken import Broken, inflated
 
-__all__ = ["DECODERS"]
+__all__ = ["DECODERS", "RATIOS"]
 
-_CLEAR, _END, _FIRST = 256, 257, 258
+# LZW stores at best some 3,800 bytes in a code of 12 bits, PackBits 128 in two
+# bytes, deflate 258 in two bits.
+RATIOS = {1: 1, 5: 3000, 8: 1040, 32946: 1040, 32773: 64}
+"""Bytes that one byte of each compression can stand for at most."""
 
 
 def _plain(data: bytes, size: int) -> bytes:
@@ -22,10 +26,17 @@ def _plain(data: bytes, size: int) -> bytes:
 
 
 def _deflate(data: bytes, size: int) -> bytes:
+    stream = zlib.decompressobj()
     try:
-        return zlib.decompressobj().decompress(data, size)
+        result = stream.decompress(data, size + 1)
+        # The checksum is only compared at the very end.
+        rest = stream.decompress(stream.unconsumed_tail, 1)
     except zlib.error as error:
-        raise ImageError(f"is damaged ({error})") from None
+        reason = str(error).rpartition(": ")[2]
+        raise Broken(inflated(data, size), f"its deflated data: {reason}") from None
+    if not stream.eof and len(result) + len(rest) <= size:
+        raise Broken(result, "its deflated data end early")
+    return result + rest
 
 
 def _packbits(data: bytes, size: int) -> bytes:
@@ -41,51 +52,16 @@ def _packbits(data: bytes, size: int) -> bytes:
             position += 2
         else:
             position += 1
-    return bytes(result[:size])
-
-
-def _lzw(data: bytes, size: int) -> bytes:
-    """Codes of 9 to 12 bits, the highest bit first, one bit wider one code early."""
-    table: list[bytes] = []
-    result: list[bytes] = []
-    length = 0
-    bits = pending = 0
-    width, previous = 9, b""
-    for byte in data:
-        pending = pending << 8 | byte
-        bits += 8
-        if bits < width:
-            continue
-        bits -= width
-        code = pending >> bits
-        pending &= (1 << bits) - 1
-        if code == _CLEAR:
-            table = [bytes((value,)) for value in range(256)] + [b"", b""]
-            width, previous = 9, b""
-            continue
-        if code == _END or length >= size:
-            break
-        if code < len(table):
-            entry = table[code]
-        elif code == len(table) and previous:
-            entry = previous + previous[:1]
-        else:
-            raise ImageError("is damaged: its LZW data make no sense")
-        result.append(entry)
-        length += len(entry)
-        if previous and len(table) < 4096:
-            table.append(previous + entry[:1])
-            if len(table) in (511, 1023, 2047):
-                width += 1
-        previous = entry
-    return b"".join(result)[:size]
+    if data[position:].strip(b"\0\x80"):
+        raise Broken(bytes(result), "its PackBits data go on behind their end")
+    return bytes(result)
 
 
 DECODERS: dict[int, Callable[[bytes, int], bytes]] = {
     1: _plain,
-    5: _lzw,
+    5: tiff_lzw.decode,
     8: _deflate,
     32946: _deflate,
     32773: _packbits,
 }
-"""Decoder of each number of the tag Compression."""
+"""Decoder of each number of the tag Compression; fax and JPEG need to know more."""

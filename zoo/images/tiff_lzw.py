@@ -109,7 +109,8 @@ def _strings(codes: Numbers, limit: int) -> tuple[bytes, bool]:
     wrong = np.flatnonzero(refers & (codes > newest))
     fault = len(wrong) > 0
     if fault:
-        codes, number, refers = (x[: wrong[0]] for x in (codes, number, refers))
+        good = int(wrong[0])
+        codes, number, refers = codes[:good], number[:good], refers[:good]
     if not len(codes):
         return b"", fault
     source = np.where(refers, codes - 258, number)
@@ -118,9 +119,8 @@ def _strings(codes: Numbers, limit: int) -> tuple[bytes, bool]:
     used = int(np.searchsorted(starts, limit, side="right"))
     if used < len(codes):
         fault = False
-        codes, refers, source, lengths, starts = (
-            x[:used] for x in (codes, refers, source, lengths, starts)
-        )
+        codes, refers = codes[:used], refers[:used]
+        source, lengths, starts = source[:used], lengths[:used], starts[:used]
     total = int(lengths.sum())
     output = np.arange(total, dtype=np.int32)
     # Byte k of a code is byte k from the start of the code it refers to.

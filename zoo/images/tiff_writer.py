@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.images.ifd import Directory, Layout, read_directory, read_header
+from zoo.images.ifd import Directory, Entry, Layout, read_directory, read_header
 from zoo.images.image import Metadata
 
-__all__ = ["build_exif", "encode"]
+__all__ = ["build_exif", "converted", "encode"]
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _LONG8 = 16
@@ -75,11 +75,18 @@ def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
         shorts[317] = [2]
     if has_alpha:
         shorts[338] = [2]  # not multiplied into the colour
-    if meta.dpi:
-        shorts[296] = [2]
-        for tag, dpi in ((282, meta.dpi[0]), (283, meta.dpi[1])):
-            ratio = struct.pack("<II", min(round(dpi * 1000), 2**32 - 1), 1000)
-            fields[tag] = (_RATIONAL, 1, ratio)
+    density = meta.dpi or meta.density
+    if density:
+        shorts[296] = [2 if meta.dpi else 1]
+        for tag, value in zip((282, 283), density, strict=True):
+            fields[tag] = (_RATIONAL, 1, _ratio(value))
+    if meta.imagej:
+        text = meta.imagej + b"\0"
+        fields[270] = (_ASCII, len(text), text)
+    if meta.iptc:
+        fields[33723] = (_UNDEFINED, len(meta.iptc), meta.iptc)
+    for entry in meta.geo:
+        fields[entry.number] = (entry.type, entry.length, entry.data)
     for tag, values in shorts.items():
         fields[tag] = (_SHORT, len(values), struct.pack(f"<{len(values)}H", *values))
     count = len(strips)
@@ -107,10 +114,18 @@ def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
     return head + b"".join(parts)
 
 
+def _ratio(value: float) -> bytes:
+    """A positive number as a fraction, as exact as 32 bits allow."""
+    for below in (1_000_000, 1000, 1):
+        if value * below < 2**32 - 1:
+            break
+    return struct.pack("<II", min(round(value * below), 2**32 - 1), below)
+
+
 def build_exif(data: bytes, entries: Directory, layout: Layout) -> bytes:
     """Make an EXIF structure of the tags of a TIFF file, or nothing if it has none."""
     fields = {
-        tag: _converted(entries, tag, layout) for tag in _DESCRIPTIVE if tag in entries
+        tag: converted(entries[tag], layout) for tag in _DESCRIPTIVE if tag in entries
     }
     inner = {
         tag: _inner_fields(data, entries, tag, layout) for tag in (_EXIF_IFD, _GPS_IFD)
@@ -138,7 +153,7 @@ def _exif_fields(exif: bytes, fields: _Fields) -> tuple[_Fields, _Fields]:
         return {}, {}
     for tag in _DESCRIPTIVE:
         if tag in entries:
-            fields[tag] = _converted(entries, tag, layout)
+            fields[tag] = converted(entries[tag], layout)
     return (
         _inner_fields(exif, entries, _EXIF_IFD, layout),
         _inner_fields(exif, entries, _GPS_IFD, layout),
@@ -156,15 +171,14 @@ def _inner_fields(data: bytes, entries: Directory, tag: int, layout: Layout) -> 
         return {}
     # Pointers to further directories would lead nowhere.
     return {
-        tag: _converted(inner, tag, layout)
+        tag: converted(entry, layout)
         for tag, entry in inner.items()
         if tag != _INTEROP_IFD and entry.type <= 12
     }
 
 
-def _converted(entries: Directory, tag: int, layout: Layout) -> tuple[int, int, bytes]:
+def converted(entry: Entry, layout: Layout) -> tuple[int, int, bytes]:
     """A field with its numbers in little-endian order."""
-    entry = entries[tag]
     if layout.order == "<" or entry.type in (1, _ASCII, 6, _UNDEFINED):
         return entry.type, entry.count, entry.data
     size = {3: 2, 8: 2, 12: 8}.get(entry.type, 4)  # a rational is two of four bytes
@@ -180,15 +194,16 @@ def _directory(fields: _Fields, position: int, is_big: bool) -> bytes:
     word, inline, step = ("Q", 8, 20) if is_big else ("I", 4, 12)
     count = struct.pack("<Q" if is_big else "<H", len(fields))
     behind = position + len(count) + step * len(fields) + inline
-    result, tail = [count], b""
+    result, tail, length = [count], list[bytes](), 0
     for tag, (kind, number, data) in sorted(fields.items()):
         if len(data) > inline:
-            value = struct.pack(f"<{word}", behind + len(tail))
-            tail += data + b"\0" * (len(data) % 2)
+            value = struct.pack(f"<{word}", behind + length)
+            tail += (data, b"\0" * (len(data) % 2))
+            length += len(data) + len(data) % 2
         else:
             value = data.ljust(inline, b"\0")
         result.append(struct.pack(f"<HH{word}", tag, kind, number) + value)
-    block = b"".join(result) + b"\0" * inline + tail
+    block = b"".join((*result, b"\0" * inline, *tail))
     return block + b"\0" * (len(block) % 2)
 
 

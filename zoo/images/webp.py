@@ -12,11 +12,12 @@ import cv2
 from zoo.errors import ImageError
 from zoo.images import codec, exif
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size
+from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size, damage_note
 
 __all__ = ["WebP"]
 
 _ALPHA, _ICC, _EXIF, _XMP, _ANIMATION = 0x10, 0x20, 0x08, 0x04, 0x02
+_RATIO = 4096  # a picture of one colour takes next to nothing
 _LOSSLESS = 101  # OpenCV's way to ask for it
 
 
@@ -131,12 +132,18 @@ class WebP(PictureFormat):
 
     def stored(self, data: bytes, *, damaged: bool) -> tuple[Image, int]:
         header = read_header(data)
-        check_size(header.width, header.height)
-        pixels = codec.checked(codec.decode(data), header.width, header.height)
+        check_size(header.width, header.height, len(data), _RATIO)
+        pixels, fault = codec.decode(data, damaged=damaged)
         meta = metadata(data)
-        image = codec.from_opencv(pixels)
+        image = codec.from_opencv(codec.checked(pixels, header.width, header.height))
         image = replace(image, is_lossless=header.is_lossless, metadata=meta)
-        return image, exif.orientation(meta.exif)
+        note = damage_note(fault) if fault else ""
+        return image.noted(note), exif.orientation(meta.exif)
+
+    def end(self, data: bytes) -> int:
+        """See :class:`zoo.images.picture.PictureFormat`."""
+        (size,) = struct.unpack_from("<I", data, 4)
+        return int(8 + size + size % 2)
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         lossless = image.is_lossless and quality is None

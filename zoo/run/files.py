@@ -16,7 +16,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
-from zoo.errors import ImageError, WeightsError, ZooError
+from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
 from zoo.formats import STREAM, Format, Kind, Source, named, open_source
 from zoo.images.reading import format_in
 from zoo.run.jobs import Job, exists
@@ -336,4 +336,6 @@ def _sentence(job: Job, problem: Exception) -> str:
     if isinstance(problem, OSError) and not isinstance(problem, ZooError):
         text = problem.strerror or text
     text = " ".join(text.split())
+    if isinstance(problem, DamagedError):
+        text += "; --damaged reads what is left of it"
     return text if text.startswith(name) else f"{name}: {text}"

@@ -48,6 +48,9 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         progress=work.progress,
     )
     seconds = time.perf_counter() - start
+    losses = target.losses(result)
+    if losses:
+        work.note(f"{target.name} has no place for {', '.join(losses)}: left out")
     if path == STREAM:
         target.write(sys.stdout.buffer, result, quality=options.quality)
         sys.stdout.buffer.flush()

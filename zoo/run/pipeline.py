@@ -8,6 +8,7 @@ alpha, and the chroma for networks of luma, are enlarged by OpenCV's bicubic
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError, ShapeError
+from zoo.images.geometry import scaled
 from zoo.images.image import Image
 from zoo.net_section import PixelFormat
 from zoo.pixels import fill_nearest, quantize
@@ -55,7 +57,8 @@ def super_resolve(
     Returns
     -------
     Image
-        Made by the network's last output. Of the same type of pixels, with the same metadata. Integers are rounded
+        Made by the network's last output. Of the same type of pixels; the metadata are made true of the new size.
+        Integers are rounded
         (halves to even) and clipped; floats are neither. Gray stays gray.
 
     Raises
@@ -97,9 +100,10 @@ def super_resolve(
     alpha = None
     if image.alpha is not None:
         alpha = quantize(_enlarge_alpha(image, *large.shape[:2]), image.dtype)
-    return image.with_pixels(
-        large if large.dtype == image.dtype else quantize(large, image.dtype), alpha
-    )
+    if large.dtype != image.dtype:
+        large = quantize(large, image.dtype)
+    meta = scaled(image.metadata, (image.height, image.width), large.shape[:2])
+    return replace(image, pixels=large, alpha=alpha, metadata=meta, notes=())
 
 
 def _picture(result: Any) -> NDArray[Any]:
