@@ -30,7 +30,7 @@ NAMING = Naming(
         ("trunk.{n+1}", "body.{n}"),
         ("same.{k}.{k}", "same.{k}"),
     ),
-    blocks="trunk.{b+1}.0",
+    counts={"n": "trunk.{b+1}.0"},
 )
 
 

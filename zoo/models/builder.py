@@ -132,6 +132,7 @@ class NetworkBuilder:
         pad: bool = True,
         norm: str = "",
         map_by: type[TensorMap] | None = None,
+        map_keys: Mapping[str, Any] | None = None,
         **values: Any,
     ) -> int:
         """A convolution; ``norm`` is the module of a batch normalization behind it."""
@@ -142,7 +143,7 @@ class NetworkBuilder:
             x,
             module=module,
             map_by=map_by,
-            map_keys={"norm": norm} if norm else None,
+            map_keys={"norm": norm} if norm else map_keys,
             filters=filters,
             size=size,
             stride=stride,
@@ -179,6 +180,12 @@ class NetworkBuilder:
             return x
         return self.add("shuffler", x, scale=scale, order=order)
 
+    def unshuffle(self, x: int, scale: int) -> int:
+        """Cells of scale x scale pixels to channels; nothing at scale 1."""
+        if scale == 1:
+            return x
+        return self.add("reorg3d", x, stride=scale, order="crd")
+
     def upsample(self, x: int, stride: int, mode: str = "nearest") -> int:
         """Larger by a fixed filter; nothing at stride 1."""
         if stride == 1:
@@ -199,13 +206,16 @@ class NetworkBuilder:
         self,
         x: int,
         *others: int,
-        alpha: float = 1.0,
+        alpha: float = 1,
+        beta: float = 1,
         activation: str = "linear",
         relative: bool = True,
     ) -> int:
-        """``alpha`` times x plus the others, activated."""
-        others = self._previous(x, others, alpha == 1)
-        scales: dict[str, Any] = {} if alpha == 1 else {"alpha": alpha, "beta": 1}
+        """``alpha`` times x plus ``beta`` times each of the others, activated."""
+        others = self._previous(x, others, alpha == beta)
+        scales: dict[str, Any] = {"alpha": alpha, "beta": beta}
+        if alpha == beta == 1:
+            scales = {}
         origins = tuple(self.reference(at, relative=relative) for at in others)
         return self.add("shortcut", from_=origins, **scales, activation=activation)
 

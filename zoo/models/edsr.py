@@ -36,6 +36,7 @@ from zoo.models.conventions import (
     prime_factors,
     scale_key,
 )
+from zoo.models.mean_shift import mean_shift, of_gray, shortest
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
 from zoo.models.state_dict import StateDict
@@ -128,7 +129,10 @@ class EDSR(NetworkFamily):
             return _graph_constants(state)
         if state.checkpoint.format == "tensorflow":
             return Constants()
-        return _mean_constants(state)
+        constants = mean_shift(state)
+        if not constants.ledger:
+            return _buffer_constants(state)
+        return of_gray(constants, state.kernel("head.0")[1])
 
     @classmethod
     def foreign(cls, names: Mapping[str, str]) -> str | None:
@@ -142,78 +146,15 @@ class EDSR(NetworkFamily):
         return None
 
 
-def _mean_constants(state: StateDict) -> Constants:
-    """Mean and std from the two frozen 1 x 1 convolutions, if they are there.
-
-    sub_mean computes x / std - mean / std, add_mean x std + mean. Its published
-    code divides by std there too, which is the same for std = 1, the only one in
-    use.
-    """
-    names = [f"{module}_mean.{kind}" for module in ("sub", "add") for kind in _PARTS]
-    held = [name in state for name in names]
-    if not any(held):
-        return _buffer_constants(state)
-    if not all(held):
-        raise NotRecognized(f"there is no tensor {names[held.index(False)]!r}")
-    sub_weight, sub_bias, add_weight, add_bias = (
-        np.asarray(state[name], np.float64) for name in names
-    )
-    channels = sub_bias.size
-    square = (channels, channels)
-    if sub_weight.size != channels**2 or add_weight.size != channels**2:
-        raise NotRecognized("sub_mean.weight is no square matrix")
-    diagonal = np.diagonal(sub_weight.reshape(square))
-    if not (diagonal > 0).all():
-        raise NotRecognized("sub_mean.weight does not divide by a standard deviation")
-    std = 1 / diagonal
-    mean = -sub_bias * std
-    inverse = np.allclose(add_bias, mean, rtol=1e-5, atol=1e-6) and np.allclose(
-        add_weight.reshape(square), np.diag(std), rtol=1e-5, atol=1e-6
-    )
-    off_diagonal = sub_weight.reshape(square) - np.diag(diagonal)
-    if not inverse or off_diagonal.any():
-        raise NotRecognized("add_mean does not undo sub_mean")
-    white = 255.0 if np.abs(mean).max() > 1 else 1.0
-    options: dict[str, Any] = {
-        "mean": tuple(_shortest(value) for value in mean),
-        "std": tuple(_shortest(value) for value in std),
-    }
-    if mean.any():
-        options["range"] = white
-    if options["std"] == (1.0,) * channels:
-        options["std"] = (1.0,)
-    where = "mean and std of [net]"
-    if channels == 3 and state.kernel("head.0")[1] == 1:
-        # The program makes them of three channels even for gray networks, which
-        # they cannot be applied to.
-        return Constants(
-            {"std": (1.0,)},
-            {
-                name: ("ignored", "of three channels, and this network has one")
-                for name in names
-            },
-            {"mean": ((0.0,), "the file's are of three channels, the network has one")},
-        )
-    return Constants(options, {name: ("stated", where) for name in names})
-
-
 def _buffer_constants(state: StateDict) -> Constants:
     """Mean and std as buffers, in the units of a range of 1."""
     constants = Constants()
     for name in ("mean", "std"):
         if name in state:
             values = np.asarray(state[name], np.float64).ravel()
-            constants.options[name] = tuple(_shortest(value) for value in values)
+            constants.options[name] = tuple(shortest(value) for value in values)
             constants.ledger[name] = ("stated", f"{name} of [net]")
     return constants
-
-
-_PARTS = ("weight", "bias")
-
-
-def _shortest(value: float) -> float:
-    """The shortest decimal number that is the same in float32."""
-    return float(str(np.float32(value)))
 
 
 def _assume_official(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -274,7 +215,7 @@ def _graph_constants(state: StateDict) -> Constants:
     for name in state:
         held = state.original(name)
         if users.get(held) == {"Mul"} and state[name].size == 1:
-            scales.append(_shortest(np.asarray(state[name]).item()))
+            scales.append(shortest(np.asarray(state[name]).item()))
             constants.ledger[name] = (
                 "stated",
                 "res_scale, factor of a residual branch",
@@ -331,7 +272,7 @@ EDSR.namings = (
             ("upsample.{k}", "tail.0.{k}"),
             ("conv_last", "tail.1"),
         ),
-        blocks="body.{b}.conv1",
+        counts={"n": "body.{b}.conv1"},
         fixed=_TORCH,
         assume=_assume_official,
     ),
@@ -344,7 +285,7 @@ EDSR.namings = (
             ("upsample.{k}.upsample_conv", "tail.0.{2k}"),
             ("conv_last", "tail.1"),
         ),
-        blocks="body.{b}.conv1",
+        counts={"n": "body.{b}.conv1"},
         fixed=_TORCH,
         assume=_assume_unit,
     ),
@@ -359,7 +300,7 @@ EDSR.namings = (
             ("mean", "mean"),
             ("std", "std"),
         ),
-        blocks="trunk.{b}.rcb.0",
+        counts={"n": "trunk.{b}.rcb.0"},
         fixed=_TORCH,
         assume=_assume_port,
     ),
@@ -375,7 +316,7 @@ EDSR.namings = (
             ("mean", "mean"),
             ("std", "std"),
         ),
-        blocks="trunk.{b}.conv1",
+        counts={"n": "trunk.{b}.conv1"},
         fixed=_TORCH,
         assume=_assume_port,
     ),
@@ -393,7 +334,7 @@ EDSR.namings = (
             ("resFilter_three", "tail.0.weight"),
             ("BiasThree", "tail.0.bias"),
         ),
-        blocks="resFilter{2b}",
+        counts={"n": "resFilter{2b}"},
         axes="HWIO",
         fixed={"tail": "single", "order": "dcr"},
         assume=_assume_opencv,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import lru_cache
 from typing import Any
 
 from zoo.models.state_dict import WEIGHT_FORMS, StateDict
@@ -47,10 +47,11 @@ class Naming:
     rules : sequence of (str, str)
         Names of modules or of tensors in the file, and the family's own. In them
         ``{b}`` stands for a number, ``{b+1}`` for the next one, ``{2b}`` for twice
-        it; ``{n}`` is the number of blocks. A name that no rule fits stays
-        unknown. Without rules the names are the family's own.
-    blocks : str
-        The name in the file of the block ``{b}``, which are counted for ``{n}``.
+        it; what :attr:`counts` counts, such as ``{n}``, is known. A name that no
+        rule fits stays unknown. Without rules the names are the family's own.
+    counts : mapping of str to str
+        What stands for the number of something, and the name in the file of the
+        one with the number ``{b}``: from 0 on they are counted.
     axes : {"OIHW", "HWIO"}
         Order of the axes of a weight in the file.
     fixed : mapping of str to object
@@ -64,7 +65,7 @@ class Naming:
 
     name: str
     rules: Sequence[tuple[str, str]] = ()
-    blocks: str = ""
+    counts: Mapping[str, str] = field(default_factory=dict)
     axes: str = "OIHW"
     fixed: Mapping[str, Any] = field(default_factory=dict)
     assume: Assume = field(default=lambda options: {})
@@ -98,27 +99,20 @@ class Naming:
         ``own`` matches the family's own names.
         """
         names = list(names)
-        patterns = [pattern for pattern, _, _ in self._compiled(0)] or [own]
+        patterns = [pattern for pattern, _, _ in self._compiled({})] or [own]
         hits = sum(any(p.fullmatch(name) for p in patterns) for name in names)
         return hits / len(names) if names else 0.0
 
     def _by_rules(self, names: Iterable[str]) -> dict[str, str]:
         names = list(names)
-        blocks = 0
-        if self.blocks:
-            heads = set(names)
-            for name in names:
-                while name := name.rpartition(".")[0]:
-                    heads.add(name)
-            while _filled(self.blocks, {"b": blocks}) in heads:
-                blocks += 1
+        counts = self._counted(names)
         found: dict[str, str] = {}
         for name in names:
-            for pattern, places, target in self._compiled(blocks):
+            for pattern, places, target in self._compiled(counts):
                 match = pattern.fullmatch(name)
                 values = match and _values(match, places)
                 if match and values is not None:
-                    own = _filled(target, {**values, "n": blocks})
+                    own = _filled(target, {**values, **counts})
                     part = match["_part"]
                     found[name] = f"{own}.{part}" if part else own
                     break
@@ -126,32 +120,50 @@ class Naming:
             return {}
         return found
 
-    @cached_property
-    def _cache(self) -> dict[int, list[tuple[re.Pattern[str], _Places, str]]]:
-        return {}
+    def _counted(self, names: Iterable[str]) -> dict[str, int]:
+        """The numbers that :attr:`counts` asks for."""
+        if not self.counts:
+            return {}
+        heads = set(names)
+        for name in names:
+            while name := name.rpartition(".")[0]:
+                heads.add(name)
+        counts = {}
+        for variable, template in self.counts.items():
+            count = 0
+            while _filled(template, {"b": count}) in heads:
+                count += 1
+            counts[variable] = count
+        return counts
 
-    def _compiled(self, blocks: int) -> list[tuple[re.Pattern[str], _Places, str]]:
+    def _compiled(
+        self, counts: Mapping[str, int]
+    ) -> list[tuple[re.Pattern[str], _Places, str]]:
         """Each rule as a pattern, what its groups stand for, and the family's name."""
-        if blocks not in self._cache:
-            self._cache.clear()
-            self._cache[blocks] = [
-                (*_to_pattern(theirs, blocks), own) for theirs, own in self.rules
-            ]
-        return self._cache[blocks]
+        return _compiled(tuple(self.rules), tuple(counts.items()))
 
 
 _Places = list[tuple[str, int, int]]
 
 
-def _to_pattern(template: str, blocks: int) -> tuple[re.Pattern[str], _Places]:
+@lru_cache(64)
+def _compiled(
+    rules: tuple[tuple[str, str], ...], counts: tuple[tuple[str, int], ...]
+) -> list[tuple[re.Pattern[str], _Places, str]]:
+    return [(*_to_pattern(theirs, dict(counts)), own) for theirs, own in rules]
+
+
+def _to_pattern(
+    template: str, counts: Mapping[str, int]
+) -> tuple[re.Pattern[str], _Places]:
     """A pattern for the names a template can give, and (variable, factor, offset)s."""
     text, places, end = "", [], 0
     for place in _PLACE.finditer(template):
         text += re.escape(template[end : place.start()])
         factor, variable, offset = place.groups()
         scale, shift = int(factor or 1), int(offset or 0)
-        if variable == "n":
-            text += str(scale * blocks + shift)
+        if variable in counts:
+            text += str(scale * counts[variable] + shift)
         else:
             text += r"(\d{1,6})"
             places.append((variable, scale, shift))

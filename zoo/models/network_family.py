@@ -18,7 +18,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import UsageError, ZooError
+from zoo.errors import ShapeError, UsageError, WeightsError, ZooError
 from zoo.models.base import (
     Assumption,
     Conversion,
@@ -133,15 +133,20 @@ class NetworkFamily(Family):
     @classmethod
     def write(cls, **options: Any) -> str:
         values = cls.complete(options)
+        try:
+            sections = cls.build(values).sections
+        except (ShapeError, ValueError) as error:
+            raise UsageError(
+                f"these hyper-parameters make no network of the family {cls.name}: "
+                f"{error}"
+            ) from None
         said = " ".join(
             f"{key.name}={_text(values[key.name])}"
             for key in cls.options
             if values[key.name] not in ((), "")
         )
         comments = [f"{cls.name}: {cls.summary}", cls.paper, said]
-        return write_cfg(
-            cls.build(values).sections, [line for line in comments if line]
-        )
+        return write_cfg(sections, [line for line in comments if line])
 
     @classmethod
     def recognize(cls, checkpoint: Checkpoint) -> Recognition | None:
@@ -178,13 +183,23 @@ class NetworkFamily(Family):
         naming = next(
             naming for naming in cls.namings if naming.name == recognition.layout
         )
-        state, ledger, builder, _ = cls._match(
-            checkpoint, unwrapped(checkpoint), naming, recognition.options
-        )
+        try:
+            state, ledger, builder, _ = cls._match(
+                checkpoint, unwrapped(checkpoint), naming, recognition.options
+            )
+        except NotRecognized as reason:
+            raise WeightsError(
+                f"the checkpoint does not fit these hyper-parameters: {reason}"
+            ) from None
         result = Conversion()
+        shared: set[str] = set()  # a module that runs several times is several layers
         for tensor_map in builder.maps:
             mapped = tensor_map.convert(state)
-            ledger.update(mapped.ledger)
+            for name, (use, where) in mapped.ledger.items():
+                if name in ledger and name in shared:
+                    where = f"{ledger[name][1]}; {where}"
+                shared.add(name)
+                ledger[name] = (use, where)
             for name, array in mapped.parameters.items():
                 result.tensors[tensor_map.tensor(name)] = array
         uses = {state.original(name): use for name, use in ledger.items()}
@@ -272,7 +287,7 @@ class NetworkFamily(Family):
         """What matches the family's own names, whatever the numbers in them."""
         try:
             maps = cls.build(cls.complete({})).maps
-        except (UsageError, ValueError):
+        except (ZooError, ValueError):
             return re.compile("(?!)")
         modules = {re.sub(r"\d+", "0", tensor_map.module) for tensor_map in maps}
         patterns = [re.escape(module).replace("0", r"\d+") for module in modules]

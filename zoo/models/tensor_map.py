@@ -14,7 +14,16 @@ from zoo.models.base import NotRecognized
 from zoo.models.folding import finite_float32, fold_weight_norm
 from zoo.models.state_dict import StateDict
 
-__all__ = ["AffineMap", "Mapped", "NormMap", "SlopesMap", "TensorMap", "by"]
+__all__ = [
+    "AffineMap",
+    "ConstantMap",
+    "Mapped",
+    "NormMap",
+    "SlopesMap",
+    "TensorMap",
+    "by",
+    "require_shape",
+]
 
 
 @dataclass
@@ -264,3 +273,33 @@ class SlopesMap(VectorsMap):
             np.broadcast_to(slopes, self.shapes["slopes"])
         )
         return mapped
+
+
+@dataclass(frozen=True)
+class ConstantMap(TensorMap):
+    """Parameters that are constants of the program, and no tensors.
+
+    Attributes
+    ----------
+    values : mapping of str to float
+        What every element of a parameter is.
+    """
+
+    values: Mapping[str, float] = field(default_factory=dict)
+
+    def names(self, state: StateDict) -> tuple[str, ...]:
+        return ()
+
+    def check(self, state: StateDict) -> None:
+        return
+
+    def convert(self, state: StateDict) -> Mapped:
+        return Mapped(
+            {
+                name: np.full(shape, self.values[name], np.float32)
+                for name, shape in self.shapes.items()
+            }
+        )
+
+    def export(self, parameters: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        return {}

@@ -219,7 +219,7 @@ WDSR.namings = (
             ("body.{n+1}", "tail.0"),
             ("skip.0", "skip.0"),
         ),
-        blocks="body.{b+1}.body.0",
+        counts={"n": "body.{b+1}.body.0"},
         fixed=_TORCH,
         assume=_assume_unit,
     ),

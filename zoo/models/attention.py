@@ -1,0 +1,52 @@
+"""Attention of convolutional networks: factors per channel or per pixel."""
+
+from __future__ import annotations
+
+from zoo.models.builder import NetworkBuilder
+
+__all__ = ["channel_attention", "enhanced_spatial_attention"]
+
+
+def channel_attention(
+    net: NetworkBuilder,
+    squeeze: str,
+    excite: str,
+    x: int,
+    hidden: int,
+    *,
+    contrast: bool = False,
+) -> int:
+    """x times sigmoid(conv(relu(conv(mean of x)))), a factor per channel.
+
+    Hu et al., "Squeeze-and-excitation networks", 2018; with ``contrast`` the standard
+    deviation is added to the mean (Hui et al., IMDN, 2019).
+    """
+    y = net.add("avgpool", x)
+    if contrast:
+        y = net.sum(net.add("avgpool", x, deviation=True), y)
+    y = net.conv(squeeze, y, hidden, 1, "relu")
+    y = net.conv(excite, y, net.channels(x), 1, "logistic")
+    return net.scaled(x, y)
+
+
+def enhanced_spatial_attention(
+    net: NetworkBuilder, name: str, x: int, hidden: int, *, deep: bool
+) -> int:
+    """x times a factor per value, from a small picture of x (Liu et al., RFANet, 2020).
+
+    ``deep`` has three convolutions of the small picture, as in RFDN; otherwise one,
+    as in RLFN.
+    """
+    first = net.conv(f"{name}.conv1", x, hidden, 1)
+    small = net.conv(f"{name}.conv2", first, hidden, 3, stride=2, pad=False)
+    y = net.add("maxpool", small, size=7, stride=3, padding=0)
+    if deep:
+        y = net.conv(f"{name}.conv_max", y, hidden, activation="relu")
+        y = net.conv(f"{name}.conv3", y, hidden, activation="relu")
+        y = net.conv(f"{name}.conv3_", y, hidden)
+    else:
+        y = net.conv(f"{name}.conv3", y, hidden)
+    y = net.resize_like(y, first)
+    y = net.sum(net.conv(f"{name}.conv_f", first, hidden, 1), y)
+    y = net.conv(f"{name}.conv4", y, net.channels(x), 1, "logistic")
+    return net.product(x, y)

@@ -1,0 +1,110 @@
+"""IMDN: information multi-distillation.
+
+::
+
+    block(x):  r_0 = x;  for k = 1..3:  [d_k, r_k] = leaky(conv(r_{k-1}))
+               x + conv 1x1 of attention([d_1, d_2, d_3, conv(r_3)])
+    h = conv(picture);  y_b = block(y_{b-1}),  y_0 = h
+    picture = shuffle(conv(h + conv(leaky(conv 1x1 of [y_1, ..., y_B]))))
+
+d has a quarter of the channels, r the rest; the attention is per channel, of mean
+and standard deviation. Leaky slopes are 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zoo.keys import Key
+from zoo.models.attention import channel_attention
+from zoo.models.builder import NetworkBuilder
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    blocks_key,
+    filters_key,
+    scale_key,
+)
+from zoo.models.naming import Naming
+from zoo.models.network_family import NetworkFamily
+from zoo.models.state_dict import StateDict
+
+__all__ = ["IMDN"]
+
+_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
+
+
+class IMDN(NetworkFamily):
+    """Blocks that set aside a part of the channels at each step."""
+
+    name = "imdn"
+    summary = "information multi-distillation network"
+    paper = (
+        "Hui et al., Lightweight Image Super-Resolution with Information "
+        "Multi-distillation Network, 2019"
+    )
+    options: ClassVar[tuple[Key, ...]] = (
+        blocks_key(6, "distillation blocks"),
+        filters_key(64),
+        Key("distilled", "int", 16, "channels set aside at each step", minimum=1),
+        Key("hidden", "int", 4, "channels inside an attention", minimum=1),
+        scale_key(2),
+        CHANNELS,
+        COLOR,
+    )
+
+    @classmethod
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
+        filters, aside = options["filters"], options["distilled"]
+        net = NetworkBuilder(
+            channels=options["channels"], range=1, color=options["color"]
+        )
+
+        def block(name: str, x: int) -> int:
+            parts, rest = [], x
+            for number in (1, 2, 3):
+                y = net.conv(f"{name}.c{number}", rest, filters, **_LEAKY)
+                parts.append(net.channels_of(y, 0, aside))
+                rest = net.channels_of(y, aside, filters - aside)
+            parts.append(net.conv(f"{name}.c4", rest, aside))
+            y = channel_attention(
+                net,
+                f"{name}.cca.conv_du.0",
+                f"{name}.cca.conv_du.2",
+                net.concat(*parts),
+                options["hidden"],
+                contrast=True,
+            )
+            return net.sum(net.conv(f"{name}.c5", y, filters, 1), x)
+
+        x = head = net.conv("fea_conv", net.input(), filters)
+        blocks = []
+        for number in range(options["blocks"]):
+            x = block(f"IMDB{number + 1}", x)
+            blocks.append(x)
+        x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
+        x = net.sum(net.conv("LR_conv", x, filters), head)
+        scale = options["scale"]
+        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
+        net.shuffle(x, scale)
+        return net
+
+    @classmethod
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("fea_conv")
+        blocks = 0
+        while state.has(f"IMDB{blocks + 1}"):
+            blocks += 1
+        return {
+            "blocks": blocks,
+            "filters": filters,
+            "distilled": state.filters("IMDB1.c4"),
+            "hidden": state.filters("IMDB1.cca.conv_du.0"),
+            "scale": state.shuffle_factor("upsampler.0", channels),
+            "channels": channels,
+        }
+
+
+IMDN.namings = (Naming("IMDN", assume=assume_color),)

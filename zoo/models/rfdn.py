@@ -1,0 +1,104 @@
+"""RFDN: residual feature distillation.
+
+::
+
+    block(x):  r_0 = x;  for k = 1..3:  d_k = leaky(conv 1x1 of r_{k-1})
+                                        r_k = leaky(r_{k-1} + conv(r_{k-1}))
+               attention(conv 1x1 of [d_1, d_2, d_3, leaky(conv(r_3))])
+    h = conv(picture);  y_b = block(y_{b-1}),  y_0 = h
+    picture = shuffle(conv(h + conv(leaky(conv 1x1 of [y_1, ..., y_B]))))
+
+The attention is spatial, of a small picture. Leaky slopes are 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zoo.keys import Key
+from zoo.models.attention import enhanced_spatial_attention
+from zoo.models.builder import NetworkBuilder
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    blocks_key,
+    filters_key,
+    scale_key,
+)
+from zoo.models.naming import Naming
+from zoo.models.network_family import NetworkFamily
+from zoo.models.state_dict import StateDict
+
+__all__ = ["RFDN"]
+
+_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
+
+
+class RFDN(NetworkFamily):
+    """Blocks that distil features beside shallow residuals."""
+
+    name = "rfdn"
+    summary = "residual feature distillation network"
+    paper = (
+        "Liu et al., Residual Feature Distillation Network for Lightweight Image "
+        "Super-Resolution, 2020"
+    )
+    options: ClassVar[tuple[Key, ...]] = (
+        blocks_key(4, "distillation blocks"),
+        filters_key(50),
+        Key("distilled", "int", 25, "channels set aside at each step", minimum=1),
+        Key("hidden", "int", 12, "channels inside an attention", minimum=1),
+        scale_key(4),
+        CHANNELS,
+        COLOR,
+    )
+
+    @classmethod
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
+        filters, aside = options["filters"], options["distilled"]
+        net = NetworkBuilder(
+            channels=options["channels"], range=1, color=options["color"]
+        )
+
+        def block(name: str, x: int) -> int:
+            parts = []
+            for number in (1, 2, 3):
+                parts.append(net.conv(f"{name}.c{number}_d", x, aside, 1, **_LEAKY))
+                x = net.sum(net.conv(f"{name}.c{number}_r", x, filters), x, **_LEAKY)
+            parts.append(net.conv(f"{name}.c4", x, aside, **_LEAKY))
+            x = net.conv(f"{name}.c5", net.concat(*parts), filters, 1)
+            return enhanced_spatial_attention(
+                net, f"{name}.esa", x, options["hidden"], deep=True
+            )
+
+        x = head = net.conv("fea_conv", net.input(), filters)
+        blocks = []
+        for number in range(options["blocks"]):
+            x = block(f"B{number + 1}", x)
+            blocks.append(x)
+        x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
+        x = net.sum(net.conv("LR_conv", x, filters), head)
+        scale = options["scale"]
+        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
+        net.shuffle(x, scale)
+        return net
+
+    @classmethod
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("fea_conv")
+        blocks = 0
+        while state.has(f"B{blocks + 1}"):
+            blocks += 1
+        return {
+            "blocks": blocks,
+            "filters": filters,
+            "distilled": state.filters("B1.c1_d"),
+            "hidden": state.filters("B1.esa.conv1"),
+            "scale": state.shuffle_factor("upsampler.0", channels),
+            "channels": channels,
+        }
+
+
+RFDN.namings = (Naming("RFDN", assume=assume_color),)

@@ -1,0 +1,95 @@
+"""RLFN: residual local features.
+
+::
+
+    block(x):  y = x;  3 times  y = leaky(conv(y))
+               attention(conv 1x1 of x + y)
+    h = conv(picture);  y = B blocks of h
+    picture = shuffle(conv(h + conv(y)))
+
+The attention is spatial, of a small picture. Leaky slopes are 0.05.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zoo.keys import Key
+from zoo.models.attention import enhanced_spatial_attention
+from zoo.models.builder import NetworkBuilder
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    blocks_key,
+    filters_key,
+    scale_key,
+)
+from zoo.models.naming import Naming
+from zoo.models.network_family import NetworkFamily
+from zoo.models.state_dict import StateDict
+
+__all__ = ["RLFN"]
+
+_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
+
+
+class RLFN(NetworkFamily):
+    """Three convolutions and an attention a block."""
+
+    name = "rlfn"
+    summary = "residual local feature network"
+    paper = (
+        "Kong et al., Residual Local Feature Network for Efficient Super-Resolution, "
+        "2022"
+    )
+    options: ClassVar[tuple[Key, ...]] = (
+        blocks_key(6),
+        filters_key(52, "channels between blocks"),
+        Key("width", "int", 52, "channels inside a block", minimum=1, maximum=4096),
+        Key("hidden", "int", 16, "channels inside an attention", minimum=1),
+        scale_key(4),
+        CHANNELS,
+        COLOR,
+    )
+
+    @classmethod
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
+        filters, width = options["filters"], options["width"]
+        net = NetworkBuilder(
+            channels=options["channels"], range=1, color=options["color"]
+        )
+        x = head = net.conv("conv_1", net.input(), filters)
+        for number in range(options["blocks"]):
+            name = f"block_{number + 1}"
+            y = net.conv(f"{name}.c1_r", x, width, **_LEAKY)
+            y = net.conv(f"{name}.c2_r", y, width, **_LEAKY)
+            y = net.conv(f"{name}.c3_r", y, filters, **_LEAKY)
+            x = net.conv(f"{name}.c5", net.sum(y, x), filters, 1)
+            x = enhanced_spatial_attention(
+                net, f"{name}.esa", x, options["hidden"], deep=False
+            )
+        x = net.sum(net.conv("conv_2", x, filters), head)
+        scale = options["scale"]
+        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
+        net.shuffle(x, scale)
+        return net
+
+    @classmethod
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("conv_1")
+        blocks = 0
+        while state.has(f"block_{blocks + 1}"):
+            blocks += 1
+        return {
+            "blocks": blocks,
+            "filters": filters,
+            "width": state.filters("block_1.c1_r"),
+            "hidden": state.filters("block_1.esa.conv1"),
+            "scale": state.shuffle_factor("upsampler.0", channels),
+            "channels": channels,
+        }
+
+
+RLFN.namings = (Naming("RLFN", assume=assume_color),)
