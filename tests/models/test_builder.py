@@ -73,7 +73,7 @@ def test_mistakes_show_at_once() -> None:
     net.input()
     with pytest.raises(ShapeError, match="multiple of 4"):
         net.shuffle(0, 2)
-    with pytest.raises(KeyError):
+    with pytest.raises(ValueError, match="no key 'bilters'"):
         net.add("convolutional", bilters=3)
 
 

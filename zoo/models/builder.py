@@ -87,12 +87,17 @@ class NetworkBuilder:
         ------
         ShapeError
             If the layer cannot process what it gets.
+        ValueError
+            If the layer has no such key, or the value is out of its range.
         """
         if x is not None and x != self.last:
             self.add("route", layers=(self.reference(x),))
         keys = {name.rstrip("_"): value for name, value in values.items()}
         layer_type: type[Layer] = registry("zoo.layers").load(kind)
         attributes = {key.name: key.attribute for key in layer_type.keys}
+        unknown = keys.keys() - attributes
+        if unknown:
+            raise ValueError(f"[{kind}] has no key {min(unknown)!r}")
         layer = layer_type(**{attributes[name]: keys[name] for name in keys})
         index = len(self._shapes)
         inputs = [self._shape(source) for source in layer.sources(index)]
@@ -200,6 +205,24 @@ class NetworkBuilder:
         """Some consecutive channels of a layer."""
         return self.add("route", layers=(self.reference(x),), first=first, count=count)
 
+    def resize_like(self, x: int, like: int) -> int:
+        """As large as another layer, by a bilinear filter."""
+        return self.add("upsample", x, mode="bilinear", like=like)
+
+    def trim(self, x: int, size: int) -> int:
+        """Without a border."""
+        return self.add("trim", x, size=size)
+
+    def to_multiple(self, x: int, multiple: int, border: int = 0) -> int:
+        """A reflected border, and more at bottom and right up to a multiple."""
+        if border:
+            return self.add("pad", x, size=border, mode="reflect")
+        return x
+
+    def like_picture(self, x: int, picture: int, multiple: int, scale: int) -> int:
+        """What :meth:`to_multiple` added cut off, at ``scale`` times the size."""
+        return x
+
     # -- two layers into one -----------------------------------------------
 
     def sum(
@@ -210,6 +233,7 @@ class NetworkBuilder:
         beta: float = 1,
         activation: str = "linear",
         relative: bool = True,
+        **values: Any,
     ) -> int:
         """``alpha`` times x plus ``beta`` times each of the others, activated."""
         others = self._previous(x, others, alpha == beta)
@@ -217,17 +241,19 @@ class NetworkBuilder:
         if alpha == beta == 1:
             scales = {}
         origins = tuple(self.reference(at, relative=relative) for at in others)
-        return self.add("shortcut", from_=origins, **scales, activation=activation)
+        return self.add(
+            "shortcut", from_=origins, **scales, activation=activation, **values
+        )
 
     def product(self, x: int, y: int) -> int:
         """Value by value; a layer of one channel counts for all of the other's."""
         (y,) = self._previous(x, (y,), True)
-        return self.add("sam", from_=(self.reference(y),))
+        return self.add("sam", from_=self.reference(y))
 
     def scaled(self, x: int, factors: int) -> int:
         """A layer with each channel times the factor of a map of one pixel."""
         self._previous(factors, (), False)
-        return self.add("scale_channels", from_=(self.reference(x),))
+        return self.add("scale_channels", from_=self.reference(x))
 
     def _previous(
         self, x: int, others: tuple[int, ...], commutes: bool

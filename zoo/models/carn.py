@@ -76,7 +76,7 @@ class CARN(NetworkFamily):
             raise UsageError(
                 f"scale={options['scale']} is not one of the scales {held}"
             )
-        grouped = {"groups": groups} if groups > 1 else {}
+        grouped: dict[str, Any] = {"groups": groups} if groups > 1 else {}
         net = NetworkBuilder(
             channels=options["channels"],
             range=options["range"],

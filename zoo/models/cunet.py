@@ -131,7 +131,7 @@ class CUNet(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         channels = state.kernel("unet1.conv1.conv.0")[1]
-        _, outputs, size, _ = state.kernel("unet1.conv_bottom")
+        size = state.kernel("unet1.conv_bottom")[2]
         if state.has("conv_final"):
             scale = 4
         elif size in (3, 4, 5):

@@ -27,7 +27,7 @@ def enlarged_picture(net: NetworkBuilder, options: Mapping[str, Any]) -> int:
     mode = options["enlarge"]
     if options["scale"] == 1 or mode == "none":
         return picture
-    a = {"a": _MATLAB} if mode == "bicubic" else {}
+    a: dict[str, Any] = {"a": _MATLAB} if mode == "bicubic" else {}
     return net.add("upsample", picture, stride=options["scale"], mode=mode, **a)
 
 

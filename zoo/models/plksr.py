@@ -40,9 +40,7 @@ class PLKSR(NetworkFamily):
 
     name = "plksr"
     summary = "partial large kernels; variant=real is RealPLKSR"
-    paper = (
-        "Lee et al., Partial Large Kernel CNNs for Efficient Super-Resolution, 2024"
-    )
+    paper = "Lee et al., Partial Large Kernel CNNs for Efficient Super-Resolution, 2024"
     options: ClassVar[tuple[Key, ...]] = (
         Key("variant", "str", "real", "which of the two", choices=("real", "plain")),
         blocks_key(28),

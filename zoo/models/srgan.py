@@ -8,8 +8,8 @@
     prelu(shuffle p of (conv F -> p^2 F)) for each prime p of the scale
     picture = conv 9 x 9 of y, or a function of it
 
-What the last function is, and the range it ends in, differs between programs: none;
-tanh, from -1 to 1; or (tanh + 1) / 2.
+Programs differ in the last function: none, or tanh, whose range from -1 to 1 is that
+of black to white.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class SRGAN(NetworkFamily):
             "str",
             "linear",
             "last function; half_tanh is (tanh + 1) / 2",
-            choices=("linear", "tanh", "half_tanh"),
+            choices=("linear", "half_tanh"),
         ),
         CHANNELS,
         COLOR,
@@ -67,10 +67,7 @@ class SRGAN(NetworkFamily):
         filters, size, scale = options["filters"], options["size"], options["scale"]
         keys: dict[str, Any] = {"channels": options["channels"], "range": 1}
         keys["color"] = options["color"]
-        if options["end"] == "tanh":
-            # The output's y = 2 v - 1, or v = y / 2 + 1 / 2.
-            keys |= {"mean": (0.5,), "std": (0.5,), "denormalize": True}
-        elif options["mean"] != (0.0,) or options["std"] != (1.0,):
+        if options["mean"] != (0.0,) or options["std"] != (1.0,):
             keys |= {"mean": options["mean"], "std": options["std"]}
         net = NetworkBuilder(**keys)
         x = net.conv("conv1.0", net.input(), filters, size)
@@ -87,14 +84,9 @@ class SRGAN(NetworkFamily):
             name = f"upsampling.{stage}.upsample_block"
             x = net.shuffle(net.conv(f"{name}.0", x, filters * factor**2), factor)
             x = net.prelu(f"{name}.2", x)
-        half = options["end"] == "half_tanh"
-        if not half:
-            end = options["end"]
-            net.conv("conv3", x, options["channels"], size, end)
-            return net
-        # (tanh(x) + 1) / 2 is the logistic function of 2 x.
         x = net.conv("conv3", x, options["channels"], size)
-        net.activation(net.sum(x, x), "logistic")
+        if options["end"] == "half_tanh":  # which is the logistic function of 2 x
+            net.activation(net.sum(x, x), "logistic")
         return net
 
     @classmethod
@@ -160,6 +152,6 @@ SRGAN.namings = (
             ),
             ("conv_block3.conv_block.0", "conv3"),
         ),
-        assume=_assume("tanh", **_IMAGENET),
+        assume=_assume("half_tanh", **_IMAGENET),
     ),
 )

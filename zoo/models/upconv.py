@@ -55,7 +55,7 @@ class UpConv(NetworkFamily):
         x = net.add("pad", size=len(widths) + 1, mode=options["padding"])
         for number, width in enumerate(widths):
             x = net.conv(f"net.{2 * number}", x, width, pad=False, **_LEAKY)
-        bias = {} if options["bias"] else {"bias": False}
+        bias: dict[str, Any] = {} if options["bias"] else {"bias": False}
         net.deconv(
             f"net.{2 * len(widths)}", x, options["channels"], 4, 2, padding=3, **bias
         )

@@ -46,7 +46,7 @@ class VDSR(NetworkFamily):
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters = options["filters"]
-        bias = {} if options["bias"] else {"bias": False}
+        bias: dict[str, Any] = {} if options["bias"] else {"bias": False}
         net = NetworkBuilder(
             channels=options["channels"], range=1, color=options["color"]
         )
