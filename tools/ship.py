@@ -21,8 +21,10 @@ from zoo.catalog import CFG_FOLDER, find_cfg
 from zoo.checkpoints.cards import Card, digest, read_card, write_card
 from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli.train import command as train_command
+from zoo.evaluate.datasets import GENERATED, find_set
 from zoo.evaluate.pairs import whole_scale
-from zoo.evaluate.protocol import Scores, bicubic, cases_in, enlarger, evaluate
+from zoo.evaluate.entrants import Bicubic, NetworkEntrant
+from zoo.evaluate.protocol import Scores, cases_in, evaluate
 from zoo.files import atomic_write
 from zoo.network import Network
 from zoo.parsers.safetensors import read_metadata
@@ -67,7 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         save_weights(network, target, source=source, licence=options.license)
         scores, dtype = full, "float32"
     plain = {
-        name: evaluate(bicubic(scale), cases_in(place, scale)[0], scale)
+        name: evaluate(Bicubic(), cases_in(find_set(place, scale), scale), scale)
         for name, place in places(options.sets, scale).items()
     }
     snapshot = folder.load()
@@ -113,13 +115,14 @@ def places(sets: Path, scale: int) -> dict[str, Path]:
 
 def measure(network: Network, sets: Path, scale: int) -> dict[str, Scores]:
     """Scores on Set5 and Set14, by the protocol of `zoo eval`."""
-    enlarge = enlarger(Model(network, select()))
+    enlarge = NetworkEntrant(network.source, Model(network, select()))
     found = {}
     for name, place in places(sets, scale).items():
-        cases, _, origin = cases_in(place, scale)
+        pictures = find_set(place, scale)
         # A card is read elsewhere, where the path of the folder says nothing.
-        origin = origin if origin == "MATLAB's bicubic" else "that of the sets"
-        found[name] = evaluate(enlarge, cases, scale, origin)
+        is_made = pictures.origin == GENERATED
+        origin = GENERATED if is_made else "that of the sets"
+        found[name] = evaluate(enlarge, cases_in(pictures, scale), scale, origin)
     return found
 
 

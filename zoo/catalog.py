@@ -18,6 +18,8 @@ from zoo.registry import OWN_DISTRIBUTION, distribution_of, registry
 
 __all__ = [
     "CFG_FOLDER",
+    "RUN_BEST",
+    "RUN_CFG",
     "WEIGHT_SUFFIXES",
     "Entry",
     "find_cfg",
@@ -27,6 +29,9 @@ __all__ = [
 
 CFG_FOLDER = Path(__file__).parent / "cfg"
 """Where the networks are that ship with zoo."""
+
+RUN_CFG, RUN_BEST = "model.cfg", "best.safetensors"
+"""The network of a training run, and its best weights, in the run's folder."""
 
 WEIGHT_SUFFIXES = (".safetensors", ".weights")
 """Endings of files of weights, the preferred one first."""
@@ -85,8 +90,8 @@ def find_cfg(name_or_path: str | Path) -> Path:
     Parameters
     ----------
     name_or_path : str or Path
-        A file; or the name of a network that is installed, with or without
-        ``.cfg``, in upper or lower case.
+        A file; the folder of a training run; or the name of a network that is
+        installed, with or without ``.cfg``, in upper or lower case.
 
     Returns
     -------
@@ -102,8 +107,13 @@ def find_cfg(name_or_path: str | Path) -> Path:
     wanted = str(name_or_path)
     if path.is_file():
         return path
+    if (path / RUN_CFG).is_file():
+        return path / RUN_CFG  # the folder of a training run
     if path.is_dir():
-        raise CfgError(f"{wanted} is a folder; give a cfg file or a network's name")
+        raise CfgError(
+            f"{wanted} is a folder, and of no training run; give a cfg file or a "
+            f"network's name"
+        )
     known = {entry.name.lower(): entry for entry in networks()}
     key = wanted.lower().removesuffix(".cfg")
     if key in known:
@@ -120,7 +130,8 @@ def find_weights(cfg: str | Path) -> Path | None:
     They have the stem of the cfg file and lie beside it; or, where the cfg lies
     in a folder ``cfg``, in the folder ``weights`` next to that one, as in zoo
     itself and in most projects that use Darknet. Links are followed, so that
-    ``cfg/edsr_x2.cfg`` of a checkout finds ``zoo/weights``.
+    ``cfg/edsr_x2.cfg`` of a checkout finds ``zoo/weights``. Those of the network of a
+    training run (``RUN/model.cfg``) are its best.
 
     Parameters
     ----------
@@ -134,6 +145,8 @@ def find_weights(cfg: str | Path) -> Path | None:
     """
     given = Path(cfg)
     real = given.resolve()
+    if given.name == RUN_CFG and (given.parent / RUN_BEST).is_file():
+        return given.parent / RUN_BEST
     folders = [given.parent, real.parent]
     folders += [folder.parent / "weights" for folder in folders if folder.name == "cfg"]
     for folder in folders:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError
 from zoo.files import atomic_write
 
-__all__ = ["Line", "Panel", "draw", "save"]
+__all__ = ["Bars", "Line", "Panel", "draw", "save"]
 
 _COLORS = [
     (180, 90, 20),
@@ -51,8 +51,22 @@ class Panel:
     log_x: bool = False
 
 
+@dataclass(frozen=True)
+class Bars:
+    """Groups of bars, one of each name in a group.
+
+    ``values`` has a row for each name and a column for each group; None leaves a gap.
+    """
+
+    title: str
+    groups: Sequence[str]
+    names: Sequence[str]
+    values: Sequence[Sequence[float | None]]
+    y_name: str = ""
+
+
 def draw(
-    panels: Sequence[Panel], width: int = 900, height: int = 360
+    panels: Sequence[Panel | Bars], width: int = 900, height: int = 360
 ) -> NDArray[np.uint8]:
     """Draw panels below each other.
 
@@ -61,10 +75,16 @@ def draw(
     ndarray, uint8, (panels x height) x width x 3
         In OpenCV's order B, G, R, for ``cv2.imwrite``.
     """
-    return np.concatenate([_draw_panel(panel, width, height) for panel in panels])
+    drawn = [
+        _draw_bars(panel, width, height)
+        if isinstance(panel, Bars)
+        else _draw_panel(panel, width, height)
+        for panel in panels
+    ]
+    return np.concatenate(drawn)
 
 
-def save(panels: Sequence[Panel], path: Path, width: int = 900) -> None:
+def save(panels: Sequence[Panel | Bars], path: Path, width: int = 900) -> None:
     """Draw panels into a picture file.
 
     Raises
@@ -139,10 +159,61 @@ def _draw_panel(panel: Panel, width: int, height: int) -> NDArray[np.uint8]:
     legend = right - 8
     for number, line in reversed(list(enumerate(panel.lines))):
         color = _COLORS[number % len(_COLORS)]
+        if len(line.x) == 1:  # a point carries its name
+            x, y = place(line.x[0], line.y[0])
+            cv2.circle(canvas, (x, y), 4, color, -1, cv2.LINE_AA)
+            end = x + 8 + 8 * len(line.name)
+            write(line.name, x + 8 if end < right else x - 8 * len(line.name), y + 4)
+            continue
         legend -= 9 * len(line.name) + 24
         write(line.name, legend + 20, 36, color=color)
         cv2.line(canvas, (legend, 32), (legend + 14, 32), color, 2)
         _draw_line(canvas, line, place, color)
+    return canvas
+
+
+def _draw_bars(bars: Bars, width: int, height: int) -> NDArray[np.uint8]:
+    import cv2
+
+    canvas = np.full((height, width, 3), 255, np.uint8)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+
+    def write(text: str, x: float, y: float, size: float = 0.42) -> None:
+        place = (int(x), int(y))
+        cv2.putText(canvas, text, place, font, size, _INK, 1, cv2.LINE_AA)
+
+    known = [v for row in bars.values for v in row if v is not None]
+    axis = _Axis([v for v in known if math.isfinite(v)], log=False)
+    # Room below the lowest: bars of scores would be all alike from 0 up.
+    span = axis.last - axis.first
+    axis.first -= 0.15 * span
+    right, bottom = width - _RIGHT, height - _BOTTOM
+    for value in axis.ticks():
+        row = round(bottom - axis.part(value) * (bottom - _TOP))
+        cv2.line(canvas, (_LEFT, row), (right, row), _GRID, 1)
+        write(f"{value:g}".rjust(8), 12, row + 4)
+    group = (right - _LEFT) / max(1, len(bars.groups))
+    step = 0.8 * group / max(1, len(bars.names))
+    for number, name in enumerate(bars.names):
+        color = _COLORS[number % len(_COLORS)]
+        for place, value in enumerate(bars.values[number]):
+            if value is None or not math.isfinite(value):
+                continue
+            left = _LEFT + group * (place + 0.1) + step * number
+            top = round(bottom - axis.part(value) * (bottom - _TOP))
+            corners = (round(left), top), (round(left + 0.9 * step), bottom)
+            cv2.rectangle(canvas, *corners, color, -1)
+            if step > 36:
+                write(f"{value:.4g}", left, top - 5, 0.38)
+        across = _LEFT + 6 + number * (right - _LEFT) / len(bars.names)
+        corners = (int(across), _TOP - 14), (int(across) + 10, _TOP - 4)
+        cv2.rectangle(canvas, *corners, color, -1)
+        write(name, across + 14, _TOP - 5)
+    for place, name in enumerate(bars.groups):
+        write(name, _LEFT + group * (place + 0.5) - 4 * len(name), bottom + 18)
+    cv2.rectangle(canvas, (_LEFT, _TOP), (right, bottom), _INK, 1)
+    write(bars.title, _LEFT, 18, 0.5)
+    write(bars.y_name, 12, _TOP - 10)
     return canvas
 
 

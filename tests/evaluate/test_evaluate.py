@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from zoo.errors import ImageError, ShapeError, UsageError, ZooError
-from zoo.evaluate.protocol import Score, Scores, bicubic, cases_in, evaluate, scale_of
+from zoo.evaluate.datasets import find_set
+from zoo.evaluate.entrants import Bicubic
+from zoo.evaluate.protocol import Score, Scores, cases_in, evaluate
 from zoo.evaluate.resize import imresize
 from zoo.images import Image, write
 
@@ -19,11 +21,12 @@ PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}
 @pytest.mark.parametrize("scale", PUBLISHED)
 def test_bicubic_on_set5(shared: Path, scale: int) -> None:
     folder = shared / "data" / "benchmarks" / "Set5" / f"x{scale}"
-    assert scale_of(folder) == scale
-    cases, count, origin = cases_in(folder, scale)
-    scores = evaluate(bicubic(scale), cases, scale, origin)
+    pictures = find_set(folder)
+    assert pictures.scale == scale
+    cases = cases_in(pictures, scale)
+    scores = evaluate(Bicubic(), cases, scale, pictures.origin)
     psnr, ssim = PUBLISHED[scale]
-    assert count == len(scores.scores) == 5
+    assert len(pictures) == len(scores.scores) == 5
     assert scores.psnr == pytest.approx(psnr, abs=0.02)
     assert scores.ssim == pytest.approx(ssim, abs=0.001)
     assert "lr" in scores.protocol
@@ -31,9 +34,9 @@ def test_bicubic_on_set5(shared: Path, scale: int) -> None:
 
 def test_own_small_pictures_score_the_same(shared: Path) -> None:
     folder = shared / "data" / "benchmarks" / "Set5" / "x2" / "hr"
-    cases, _, origin = cases_in(folder, 2)
-    assert origin == "MATLAB's bicubic"
-    scores = evaluate(bicubic(2), cases, 2, origin)
+    pictures = find_set(folder, 2)
+    assert pictures.origin == "MATLAB's bicubic"
+    scores = evaluate(Bicubic(), cases_in(pictures, 2), 2, pictures.origin)
     assert scores.psnr == pytest.approx(PUBLISHED[2][0], abs=0.02)
 
 
@@ -41,8 +44,8 @@ def test_small_pictures_equal_the_published_ones(shared: Path) -> None:
     """Within one grey level for 99.9 % of the pixels."""
     folder = shared / "data" / "benchmarks" / "Set5"
     for scale in PUBLISHED:
-        theirs = cases_in(folder / f"x{scale}", scale)[0]
-        ours = cases_in(folder / f"x{scale}" / "hr", scale)[0]
+        theirs = cases_in(find_set(folder / f"x{scale}"), scale)
+        ours = cases_in(find_set(folder / f"x{scale}" / "hr"), scale)
         for a, b in zip(theirs, ours, strict=True):
             difference = np.abs(a.low.astype(int) - b.low.astype(int))
             assert np.mean(difference <= 1) >= 0.999, (scale, a.name)
@@ -57,22 +60,22 @@ def _picture(path: Path, height: int = 36, width: int = 48, channels: int = 3) -
 
 def test_pictures_are_cropped_to_the_scale(tmp_path: Path) -> None:
     _picture(tmp_path / "a.png", 37, 50)
-    (case,) = cases_in(tmp_path, 3)[0]
+    (case,) = cases_in(find_set(tmp_path, 3), 3)
     assert case.high.shape == (36, 48, 3)
     assert case.low.shape == (12, 16, 3)
 
 
 def test_gray_counts_as_three_channels(tmp_path: Path) -> None:
     _picture(tmp_path / "a.png", channels=1)
-    (case,) = cases_in(tmp_path, 2)[0]
+    (case,) = cases_in(find_set(tmp_path, 2), 2)
     assert case.high.shape[2] == 3
-    scores = evaluate(bicubic(2), [case], 2)
+    scores = evaluate(Bicubic(), [case], 2)
     assert 10 < scores.psnr < 60
 
 
 def test_perfect_result_has_infinite_psnr(tmp_path: Path) -> None:
     _picture(tmp_path / "a.png")
-    (case,) = cases_in(tmp_path, 2)[0]
+    (case,) = cases_in(find_set(tmp_path, 2), 2)
     seen: list[Score] = []
     scores = evaluate(lambda low: case.high, [case], 2, report=seen.append)
     assert scores.psnr == np.inf
@@ -96,29 +99,28 @@ def test_mean_is_of_decibels() -> None:
 def test_names_of_div2k(tmp_path: Path) -> None:
     _picture(tmp_path / "HR" / "0801.png")
     _picture(tmp_path / "LR" / "0801x2.png", 18, 24)
-    (case,) = cases_in(tmp_path, 2)[0]
+    (case,) = cases_in(find_set(tmp_path, 2), 2)
     assert case.low.shape == (18, 24, 3)
 
 
 def test_what_does_not_fit(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="no folder"):
-        cases_in(tmp_path / "none", 2)
+        find_set(tmp_path / "none", 2)
     with pytest.raises(UsageError, match="no picture"):
-        cases_in(tmp_path, 2)
+        find_set(tmp_path, 2)
     _picture(tmp_path / "hr" / "a.png")
     (tmp_path / "lr").mkdir()
     with pytest.raises(UsageError, match="no small picture"):
-        list(cases_in(tmp_path, 2)[0])
-    assert scale_of(tmp_path) is None
+        find_set(tmp_path, 2)
     _picture(tmp_path / "lr" / "a.png", 18, 24)
-    assert scale_of(tmp_path) == 2
+    assert find_set(tmp_path).scale == 2
     with pytest.raises(UsageError, match="times 3"):
-        list(cases_in(tmp_path, 3)[0])
+        list(cases_in(find_set(tmp_path, 3), 3))
     (tmp_path / "lr" / "a.png").rename(tmp_path / "lr" / "ax2.png")  # as in DIV2K
-    assert scale_of(tmp_path) == 2
+    assert find_set(tmp_path).scale == 2
     (tmp_path / "hr" / "a.png").write_text("no picture")
     with pytest.raises(ImageError):
-        list(cases_in(tmp_path, 2)[0])
+        list(cases_in(find_set(tmp_path, 2), 2))
 
 
 def test_bad_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
@@ -132,9 +134,10 @@ def test_bad_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
     def leave_out(name: str, error: ZooError) -> None:
         left[name] = str(error)
 
-    cases, count, origin = cases_in(tmp_path, 2, leave_out)
-    scores = evaluate(bicubic(2), cases, 2, origin, leave_out=leave_out)
-    assert count == 4
+    pictures = find_set(tmp_path, 2)
+    cases = cases_in(pictures, 2, leave_out)
+    scores = evaluate(Bicubic(), cases, 2, pictures.origin, leave_out=leave_out)
+    assert len(pictures) == 4
     assert [score.name for score in scores.scores] == ["a"]
     assert left.keys() == {"b", "tiny", "point"}
     assert "b.png is truncated" in left["b"]
@@ -143,29 +146,31 @@ def test_bad_pictures_are_left_out_where_asked(tmp_path: Path) -> None:
     for name in ("a", "b", "point"):
         (tmp_path / f"{name}.png").unlink()
     with pytest.raises(ImageError, match="no picture that could be measured"):
-        evaluate(bicubic(2), cases_in(tmp_path, 2)[0], 2, leave_out=leave_out)
+        evaluate(Bicubic(), cases_in(find_set(tmp_path, 2), 2), 2, leave_out=leave_out)
     with pytest.raises(ShapeError, match="'tiny': a border"):
-        evaluate(bicubic(2), cases_in(tmp_path, 2)[0], 2)
+        evaluate(Bicubic(), cases_in(find_set(tmp_path, 2), 2), 2)
 
 
 def test_folders_below(tmp_path: Path) -> None:
     _picture(tmp_path / "hr" / "one" / "a.png")
     _picture(tmp_path / "hr" / "two" / "a.png")
-    cases, count, _ = cases_in(tmp_path, 2)
-    assert count == 2
-    assert [case.name for case in cases] == ["one/a", "two/a"]
+    assert find_set(tmp_path, 2).names == ("one/a", "two/a")
     for name in ("one", "two"):
         _picture(tmp_path / "lr" / name / "a.png", 18, 24)
-    assert len(list(cases_in(tmp_path, 2)[0])) == 2
+    assert len(list(cases_in(find_set(tmp_path, 2), 2))) == 2
     # Pictures of the folder itself: what is below does not count.
     _picture(tmp_path / "hr" / "b.png")
-    assert cases_in(tmp_path, 2)[1] == 1
+    _picture(tmp_path / "lr" / "b.png", 18, 24)
+    assert find_set(tmp_path, 2).names == ("b",)
 
 
 def test_several_sets_are_not_thrown_together(tmp_path: Path) -> None:
     for name in ("x2", "x3"):
         _picture(tmp_path / name / "hr" / "a.png")
         _picture(tmp_path / name / "LR" / "a.png", 18, 24)
-    with pytest.raises(UsageError, match=r"several sets; name one .*x2"):
-        cases_in(tmp_path, 2)
-    assert cases_in(tmp_path / "x2", 2)[1] == 1
+    assert len(find_set(tmp_path, 2)) == 1
+    for name in ("one", "two"):
+        _picture(tmp_path / "sets" / name / "hr" / "a.png")
+    with pytest.raises(UsageError, match=r"several folders of large .*one.hr \(1\)"):
+        find_set(tmp_path / "sets", 2)
+    assert len(find_set(tmp_path / "x2")) == 1

@@ -14,7 +14,8 @@ from zoo.api import load
 from zoo.checkpoints.cards import Card, read_card
 from zoo.cli import main
 from zoo.errors import UsageError
-from zoo.evaluate.protocol import cases_in, enlarger, evaluate
+from zoo.evaluate.entrants import NetworkEntrant
+from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.parsers.safetensors import read_metadata
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
@@ -82,7 +83,7 @@ def test_weights_and_card(ship: ModuleType, run: list[str], tmp_path: Path) -> N
     assert read_metadata(weights)["source"] == card.training["best"]
     model = load(tmp_path / "luma.cfg", weights)
     cases, _, origin = cases_in(tmp_path / "sets" / "Set5" / "x2", 2)
-    scores = evaluate(enlarger(model), cases, 2, origin)
+    scores = evaluate(NetworkEntrant("net", model), cases, 2, origin)
     assert card.scores["Set5"]["psnr"] == pytest.approx(scores.psnr, abs=1e-3)
     assert card.scores["Set5"]["ssim"] == pytest.approx(scores.ssim, abs=1e-4)
     assert card.protocol == f"{scores.protocol}; mean over pictures"

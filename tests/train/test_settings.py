@@ -10,7 +10,7 @@ import pytest
 from tiny_training import pictures
 
 from zoo.errors import UsageError
-from zoo.train.data import picture_files
+from zoo.images import pictures_in
 from zoo.train.options import TrainingOptions
 from zoo.train.settings import RunSettings, digest_of_files
 
@@ -65,11 +65,11 @@ def test_back_end_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_digest_is_of_names_and_sizes(tmp_path: Path) -> None:
-    digest = digest_of_files(picture_files([pictures(tmp_path / "a")]))
+    digest = digest_of_files(pictures_in(pictures(tmp_path / "a")))
     assert digest.startswith("3:")
-    assert digest == digest_of_files(picture_files([pictures(tmp_path / "b")]))
+    assert digest == digest_of_files(pictures_in(pictures(tmp_path / "b")))
     (tmp_path / "b" / "p1.png").rename(tmp_path / "b" / "q1.png")
-    assert digest != digest_of_files(picture_files([tmp_path / "b"]))
+    assert digest != digest_of_files(pictures_in(tmp_path / "b"))
     with open(tmp_path / "a" / "p1.png", "ab") as file:
         file.write(b"x")
-    assert digest != digest_of_files(picture_files([tmp_path / "a"]))
+    assert digest != digest_of_files(pictures_in(tmp_path / "a"))

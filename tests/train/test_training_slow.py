@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from zoo.evaluate.protocol import bicubic, cases_in, evaluate
+from zoo.evaluate.datasets import find_set
+from zoo.evaluate.entrants import Bicubic
+from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.models.edsr import EDSR
 from zoo.train.options import TrainingOptions
 from zoo.train.session import Session
@@ -32,7 +34,7 @@ def test_small_edsr_beats_bicubic_on_set5(shared: Path, tmp_path: Path) -> None:
     session = Session.start(cfg, tmp_path / "run", options)
     session.prepare()
     session.trainer.run()
-    baseline = evaluate(bicubic(2), cases_in(set5, 2)[0], 2).psnr
+    baseline = evaluate(Bicubic(), cases_in(find_set(set5, 2), 2), 2).psnr
     psnr = [e["psnr"] for e in session.folder.entries() if "psnr" in e]
     assert session.trainer.guard.skipped == 0
     assert psnr[-1] > psnr[0]

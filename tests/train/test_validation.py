@@ -11,7 +11,9 @@ from tiny_training import pictures, tiny_cfg
 
 from zoo.api import Model
 from zoo.errors import UsageError
-from zoo.evaluate.protocol import cases_in, enlarger, evaluate
+from zoo.evaluate.datasets import find_set
+from zoo.evaluate.entrants import NetworkEntrant
+from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.images import Image, write
 from zoo.network import Network
 from zoo.plugins import Kernels, select
@@ -38,7 +40,9 @@ def test_psnr_is_that_of_evaluation(
     kernels = select(backend, 1)
     model = Model(network, kernels)
     network.trained = True
-    scores = evaluate(enlarger(model), cases_in(data, 2)[0], 2, metrics=("psnr",))
+    scores = evaluate(
+        NetworkEntrant("net", model), cases_in(find_set(data, 2), 2), 2, metrics=("psnr",)
+    )
     found = validator(network, data, kernels)(network.tensors)
     assert found == pytest.approx(scores.psnr, abs=1e-4)
 

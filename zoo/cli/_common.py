@@ -16,6 +16,7 @@ __all__ = [
     "json_option",
     "lenient_option",
     "on_device",
+    "pair_options",
     "precision_option",
     "print_json",
     "print_text",
@@ -83,6 +84,29 @@ precision_option = click.option(
     show_default=True,
     help="How exact: bf16 permits a loss below 0.02 dB, for speed where there is AMX.",
 )
+
+
+def pair_options(command: Any) -> Any:
+    """--hr, --lr and --lr-name: a layout of pictures that no name tells."""
+    for option in (
+        click.option(
+            "--lr-name",
+            "low_name",
+            metavar="PATTERN",
+            help="How the small picture of NAME is called: '{}x2'.",
+        ),
+        click.option(
+            "--lr", "low", type=click.Path(), help="Folder of the small pictures."
+        ),
+        click.option(
+            "--hr",
+            "high",
+            type=click.Path(),
+            help="Folder of large pictures, whatever its name says.",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def on_device(backend: str | None, device: str | None) -> str | None:

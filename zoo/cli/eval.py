@@ -13,6 +13,7 @@ from zoo.cli._common import (
     json_option,
     lenient_option,
     on_device,
+    pair_options,
     precision_option,
     print_json,
     print_text,
@@ -20,23 +21,30 @@ from zoo.cli._common import (
     threads_option,
     weights_option,
 )
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
-    from zoo.errors import ZooError
-    from zoo.plugins import Precision
+    from zoo.evaluate.contest import Result
+    from zoo.evaluate.datasets import PictureSet
+    from zoo.evaluate.entrants import Entrant
 
 __all__ = ["command"]
 
 
-# Heading and format of the metrics that have a usual one.
-_COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
-
-
-@click.command(short_help="Measure PSNR and SSIM on a folder of pictures.")
-@click.argument("model")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.command(short_help="Measure PSNR and SSIM on folders of pictures.")
+@click.argument("names", metavar="MODEL... FOLDER...", nargs=-1)
 @weights_option
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
+@click.option(
+    "--results",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Finished pictures to measure beside the models; may be repeated.",
+)
+@click.option(
+    "-x", "--ensemble", is_flag=True, help="Networks by the self-ensemble of 8, too."
+)
 @click.option(
     "--metric",
     "metrics",
@@ -46,30 +54,43 @@ _COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
     show_default=True,
     help="What to measure (`zoo plugins` lists them); may be repeated.",
 )
+@pair_options
 @backend_option
 @device_option
 @precision_option
 @threads_option
 @lenient_option
 @json_option
+@click.option("--csv", "form", flag_value="csv", help="Print a line per picture.")
+@click.option("--markdown", "form", flag_value="markdown", help="For a web page.")
+@click.option("--latex", "form", flag_value="latex", help="For a paper (booktabs).")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Draw bars, and quality against time, as .png.",
+)
 def command(
-    model: str,
-    folder: Path,
+    names: tuple[str, ...],
     weights: str | None,
     scale: int | None,
+    results: tuple[Path, ...],
+    ensemble: bool,
     metrics: tuple[str, ...],
-    backend: str | None,
-    device: str | None,
-    precision: Precision,
-    threads: int | None,
-    lenient: bool,
+    high: str | None,
+    low: str | None,
+    low_name: str | None,
     as_json: bool,
+    form: str | None,
+    plot: Path | None,
+    **how: object,
 ) -> int:
-    """Measure a MODEL on the pictures of a FOLDER.
+    """Measure MODELs on the pictures of FOLDERs.
 
-    MODEL is a cfg file, a name (`zoo list`), or the word bicubic. FOLDER holds
-    large pictures, from which MATLAB's bicubic makes the small ones, or two
-    folders HR and LR with pictures of the same names.
+    A MODEL is a cfg file, a name (`zoo list`), the folder of a training run, or
+    the word bicubic. A FOLDER holds large pictures, from which MATLAB's bicubic
+    makes the small ones, or both in a layout as DIV2K's, BasicSR's or
+    EDSR-PyTorch's; --hr, --lr and --lr-name say what no name tells.
 
     A picture that cannot be read or is too small is reported and left out of the
     means; the exit code is 1 then.
@@ -78,92 +99,196 @@ def command(
     pixels cut off as the scale says, 8 bits, mean over the pictures. It holds
     for every --metric, which gets those luma planes.
     """
-    from zoo.errors import ImageError, UsageError
-    from zoo.evaluate.pairs import whole_scale
-    from zoo.evaluate.protocol import bicubic, cases_in, enlarger, evaluate, scale_of
+    from zoo.evaluate.contest import Contest
     from zoo.progress import bar
 
-    if model == "bicubic":
-        for name, given in (
-            ("weights", weights),
-            ("backend", backend),
-            ("device", device),
-            ("threads", threads),
-        ):
-            if given is not None:
-                raise UsageError(f"bicubic has no --{name}; leave it out")
-        scale = scale or scale_of(folder)
-        if scale is None:
-            raise UsageError("bicubic needs --scale, for the folder does not tell it")
-        enlarge = bicubic(scale)
-    else:
-        from zoo import load
-
-        net = load(
-            model,
-            weights,
-            backend=on_device(backend, device),
-            threads=threads,
-            precision=precision,
-            lenient=lenient,
-        )
-        net.network.require_weights()
-        if scale not in (None, net.scale):
-            raise UsageError(f"{model} enlarges {net.scale:g} times, not {scale} times")
-        scale = whole_scale(net.network)
-        enlarge = enlarger(net)
-    left_out: dict[str, str] = {}
-
-    def leave_out(name: str, error: ZooError) -> None:
-        left_out[name] = str(error)
-        progress.update(1)
-
-    cases, count, origin = cases_in(folder, scale, leave_out)
-    with bar(total=count, unit="picture") as progress:
-        try:
-            scores = evaluate(
-                enlarge,
-                cases,
-                scale,
-                origin,
-                report=lambda _: progress.update(1),
-                metrics=metrics,
-                leave_out=leave_out,
-            )
-        except ImageError:
-            reason = next(iter(left_out.values()), "none is left")
-            raise ImageError(
-                f"none of {count} pictures could be measured: {reason}"
-            ) from None
-    for reason in left_out.values():
-        say(f"{reason}; left out")
-    if as_json:
-        print_json(
-            {
-                "model": model,
-                "folder": str(folder),
-                "scale": scale,
-                "protocol": scores.protocol,
-                "is_complete": not left_out,
-                **scores.means,
-                "pictures": [{"name": s.name, **s.values} for s in scores.scores],
-                "left_out": [{"name": n, "reason": r} for n, r in left_out.items()],
-            }
-        )
-        return int(bool(left_out))
-    from zoo.tables import table
-
-    columns = {name: _COLUMNS.get(name, (name, ".6g")) for name in scores.means}
-    heads = ["picture", *(head for head, _ in columns.values())]
-    mean = f"mean of {count - len(left_out)} of {count}" if left_out else "mean"
-    rows = [
-        [picture, *(format(values[name], columns[name][1]) for name in columns)]
-        for picture, values in (
-            *((s.name, s.values) for s in scores.scores),
-            (mean, scores.means),
-        )
+    models, folders = _sorted_out(names)
+    sets = _sets(folders, high, low, low_name)
+    if not sets:
+        raise UsageError("say on which pictures: zoo eval MODEL FOLDER")
+    if not models and not results:
+        raise UsageError("say what to measure: zoo eval MODEL FOLDER")
+    entrants = _entrants(models, weights, results, ensemble, how)
+    contest = Contest(entrants, scale, metrics)
+    chosen = [
+        (entrant, name, _at(find, contest, entrant))
+        for name, find in sets
+        for entrant in entrants
     ]
-    print_text(table(heads, rows, "l" + "r" * len(columns)))
-    incomplete = "; incomplete, pictures were left out" if left_out else ""
-    print_text(f"x{scale}; {scores.protocol}{incomplete}")
-    return int(bool(left_out))
+    total = sum(len(pictures) for _, _, pictures in chosen)
+    with bar(total=total, unit="picture") as progress:
+        contest.on_picture = lambda: progress.update(1)
+        for entrant, name, pictures in chosen:
+            if pictures.note:
+                progress.say(f"zoo: {pictures.note}")
+            contest.measure(entrant, name, pictures)
+    _show(contest.results, as_json, form)
+    if plot is not None:
+        from zoo.evaluate.plots import save_plot
+
+        save_plot(contest.results, plot)
+        say(f"wrote {plot}")
+    return int(any(result.left_out for result in contest.results))
+
+
+class _Finder:
+    """A set that is looked at once for each scale."""
+
+    def __init__(self, folder: Path, low: str | None, low_name: str | None, high: bool):
+        self._arguments = folder, low, low_name, high
+        self._found: dict[int | None, PictureSet] = {}
+
+    def __call__(self, scale: int | None) -> PictureSet:
+        from zoo.evaluate.datasets import find_set
+
+        folder, low, low_name, is_high = self._arguments
+        if scale not in self._found:
+            self._found[scale] = find_set(
+                folder, scale, low=low, low_name=low_name, is_high=is_high
+            )
+        return self._found[scale]
+
+
+def _sorted_out(names: tuple[str, ...]) -> tuple[list[str], list[Path]]:
+    """Models and folders of pictures, in whatever order they were given."""
+    from zoo.catalog import RUN_CFG
+
+    models, folders = [], []
+    for position, name in enumerate(names):
+        path = Path(name)
+        is_folder = path.is_dir() and not (path / RUN_CFG).is_file()
+        # What is nowhere, and stands last, was meant as pictures.
+        is_last = position == len(names) - 1 and len(names) > 1
+        missing = is_last and not folders and not _is_model(name)
+        if is_folder or missing:
+            folders.append(path)
+        else:
+            models.append(name)
+    return models, folders
+
+
+def _is_model(name: str) -> bool:
+    from zoo.catalog import find_cfg
+    from zoo.errors import CfgError
+
+    try:
+        find_cfg(name)
+    except CfgError:
+        return name == "bicubic" or Path(name).exists()
+    return True
+
+
+def _sets(
+    folders: list[Path], high: str | None, low: str | None, low_name: str | None
+) -> list[tuple[str, _Finder]]:
+    if high is not None:
+        if folders:
+            raise UsageError("give a FOLDER or --hr, not both")
+        folders = [Path(high)]
+    if low is not None and len(folders) != 1:
+        raise UsageError("--lr FOLDER goes with one --hr FOLDER")
+    short = [_short(folder) for folder in folders]
+    names = short if len(set(short)) == len(short) else [str(f) for f in folders]
+    return [
+        (name, _Finder(folder, low, low_name, high is not None))
+        for name, folder in zip(names, folders, strict=True)
+    ]
+
+
+def _short(folder: Path) -> str:
+    """Set5 of benchmarks/Set5/x2."""
+    parts = [part for part in folder.resolve().parts if part[:1] not in ("/", "\\")]
+    while len(parts) > 1 and parts[-1].lower() in ("x2", "x3", "x4", "x8", "hr", "gt"):
+        parts.pop()
+    return parts[-1] if parts else str(folder)
+
+
+def _at(find: _Finder, contest: object, entrant: Entrant) -> PictureSet:
+    """The set as an entrant needs it."""
+    from zoo.evaluate.contest import Contest
+
+    assert isinstance(contest, Contest)
+    wanted = entrant.scale or contest.scale
+    if wanted is None:
+        others = {other.scale for other in contest.entrants if other.scale is not None}
+        wanted = next(iter(others)) if len(others) == 1 else None
+    pictures = find(wanted)
+    contest.scale_of(entrant, pictures)  # complains before anything is computed
+    return pictures
+
+
+def _entrants(
+    models: list[str],
+    weights: str | None,
+    results: tuple[Path, ...],
+    ensemble: bool,
+    how: dict[str, object],
+) -> list[Entrant]:
+    from zoo.evaluate.entrants import Bicubic, Entrant, Finished
+
+    networks = [name for name in models if name != "bicubic"]
+    if not networks:
+        for option in ("weights", "backend", "device", "threads"):
+            given = weights if option == "weights" else how[option]
+            if given is not None:
+                raise UsageError(f"bicubic has no --{option}; leave it out")
+    if weights is not None and len(networks) != 1:
+        raise UsageError("--weights goes with one network; name run folders instead")
+    entrants: list[Entrant] = []
+    for name in models:
+        if name == "bicubic":
+            entrants.append(Bicubic())
+        else:
+            entrants += _networks(name, weights, ensemble, how)
+    return entrants + [Finished(folder) for folder in results]
+
+
+def _networks(
+    name: str, weights: str | None, ensemble: bool, how: dict[str, object]
+) -> list[Entrant]:
+    from zoo import load
+    from zoo.catalog import find_cfg, find_weights
+    from zoo.checkpoints.cards import digest
+    from zoo.evaluate.entrants import Entrant, NetworkEntrant
+
+    backend, device = how["backend"], how["device"]
+    model = load(
+        name,
+        weights,
+        backend=on_device(backend, device),  # type: ignore[arg-type]
+        threads=how["threads"],  # type: ignore[arg-type]
+        precision=how["precision"],  # type: ignore[arg-type]
+        lenient=bool(how["lenient"]),
+    )
+    model.network.require_weights()
+    used = weights or find_weights(find_cfg(name))
+    facts = {"weights_sha256": digest(used) if used is not None else None}
+    made: list[Entrant] = [NetworkEntrant(name, model, **facts)]
+    if ensemble:
+        made.append(NetworkEntrant(name, model, use_ensemble=True, **facts))
+    return made
+
+
+def _show(results: list[Result], as_json: bool, form: str | None) -> None:
+    from zoo._version import __version__
+    from zoo.evaluate import score_tables
+
+    for result in results:
+        for reason in result.left_out.values():
+            say(f"{reason}; left out")
+    if as_json and form is not None:
+        raise UsageError(f"give --json or --{form}, not both")
+    if as_json:
+        plain = [{**result.as_dict(), "zoo": __version__} for result in results]
+        print_json(plain[0] if len(plain) == 1 else plain)
+    elif form is not None:
+        write = getattr(score_tables, f"as_{form}")
+        print_text(write(results).removesuffix("\n"))
+    elif len(results) == 1:
+        (result,) = results
+        print_text(score_tables.pictures_as_text(result))
+        incomplete = "; incomplete, pictures were left out" if result.left_out else ""
+        scores = result.scores
+        print_text(f"x{scores.scale}; {scores.protocol}{incomplete}")
+    else:
+        print_text(score_tables.as_text(results))

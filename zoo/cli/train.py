@@ -17,6 +17,7 @@ from zoo.cli._common import (
     device_option,
     lenient_option,
     on_device,
+    pair_options,
     print_json,
     print_text,
     say,
@@ -38,6 +39,7 @@ _every = partial(click.option, type=click.IntRange(min=1))
 @click.option("--data", multiple=True, type=click.Path(), help="Folder of pictures.")
 @click.option("-o", "--output", type=click.Path(), help="Folder of the run.")
 @click.option("--validate", type=click.Path(), help="Folder to measure PSNR on.")
+@pair_options
 @click.option("--resume", type=click.Path(), help="Continue the run of this folder.")
 @click.option("--from", "from_weights", type=click.Path(), help="Start from weights.")
 @click.option("--from-cfg", type=click.Path(), help="Their cfg, if another one.")
@@ -71,6 +73,9 @@ def command(
     data: tuple[str, ...],
     output: str | None,
     validate: str | None,
+    high: str | None,
+    low: str | None,
+    low_name: str | None,
     resume: str | None,
     from_weights: str | None,
     from_cfg: str | None,
@@ -104,9 +109,14 @@ def command(
 
     if minutes is not None and not 0 <= minutes < math.inf:
         raise UsageError(f"--minutes is {minutes:g}; it must be 0 or more, and finite")
+    if high is not None and data:
+        raise UsageError("give --data or --hr, not both")
     options = TrainingOptions(
-        data=data,
+        data=data if high is None else (high,),
         validate=validate,
+        low=low,
+        low_name=low_name,
+        is_high=high is not None,
         changes=recipe,  # the other options are called like its fields
         settings=settings,
         backend=on_device(backend, device),
@@ -124,7 +134,7 @@ def command(
             if given:
                 raise UsageError(f"a resumed run has its {what} already; leave it out")
         session = Session.resume(Path(resume), options)
-    elif cfg and data and output:
+    elif cfg and options.data and output:
         session = Session.start(
             cfg,
             output,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, UsageError
+from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.evaluate.resize import imresize
 from zoo.images import read
 from zoo.network import Network
 
-__all__ = ["Pair", "cropped", "low_and_high", "read_rgb", "whole_scale"]
+__all__ = ["Pair", "cropped", "low_and_high", "read_pair", "read_rgb", "whole_scale"]
 
 Pixels = NDArray[np.uint8]
 
@@ -59,6 +60,51 @@ def low_and_high(high: NDArray[Any], scale: int) -> tuple[NDArray[Any], NDArray[
     high = cropped(high, scale)
     height, width = high.shape[:2]
     return imresize(high, size=(height // scale, width // scale)), high
+
+
+def read_pair(
+    name: str,
+    path: Path,
+    small: Path | None,
+    scale: int,
+    read: Callable[[Path], Pixels] = read_rgb,
+) -> Pair:
+    """Read a picture in two sizes; without the small one it is made.
+
+    Parameters
+    ----------
+    name : str
+        Of the pair.
+    path : Path
+        The large picture, which is cropped to whole pixels of the small one.
+    small : Path or None
+    scale : int
+    read : callable
+        Gives a file's pixels.
+
+    Raises
+    ------
+    ImageError
+        If a file cannot be read.
+    ShapeError
+        If the picture is smaller than one pixel, enlarged.
+    UsageError
+        If the small picture is not that of the large one, by its size.
+    """
+    high = read(path)
+    if min(high.shape[:2]) < scale:
+        raise ShapeError(f"{path} is smaller than one pixel, enlarged {scale} times")
+    if small is None:
+        return Pair(name, *low_and_high(high, scale))
+    high = cropped(high, scale)
+    height, width = high.shape[:2]
+    low = read(small)
+    if (low.shape[0] * scale, low.shape[1] * scale) != (height, width):
+        raise UsageError(
+            f"{small} is {low.shape[1]} x {low.shape[0]} pixels, which times "
+            f"{scale} is not the {width} x {height} of {path}"
+        )
+    return Pair(name, low, high)
 
 
 def whole_scale(network: Network) -> int:

@@ -8,41 +8,24 @@ random, flipped and turned.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from zoo.errors import ImageError, UsageError
-from zoo.evaluate.pairs import Pair, Pixels, cropped, low_and_high
-from zoo.images import pictures_in
+from zoo.errors import ImageError, ShapeError, UsageError
+from zoo.evaluate.datasets import PictureSet
+from zoo.evaluate.pairs import Pair, Pixels, read_pair
 
-__all__ = ["PatchSampler", "load_pairs", "picture_files"]
+__all__ = ["PatchSampler", "hold_out", "load_pairs"]
 
-
-def picture_files(folders: Sequence[str | Path]) -> list[Path]:
-    """All pictures in folders and what is below them, sorted.
-
-    Raises
-    ------
-    UsageError
-        If a folder does not exist, or none holds a picture.
-    """
-    files: list[Path] = []
-    for folder in map(Path, folders):
-        if folder.is_file():
-            files.append(folder)
-        elif folder.is_dir():
-            files += pictures_in(folder, recursive=True)
-        else:
-            raise UsageError(f"there is no folder {str(folder)!r} of pictures")
-    if not files:
-        raise UsageError(f"there is no picture in {', '.join(map(str, folders))}")
-    return files
+_HELD_OUT = 8
+_LEAST_ROWS = 2  # beside the border that the protocol cuts off
 
 
 def load_pairs(
-    files: Sequence[Path],
+    sets: Sequence[PictureSet],
     scale: int,
     read: Callable[[Path], Pixels],
     patch: int = 1,
@@ -52,7 +35,8 @@ def load_pairs(
 
     Parameters
     ----------
-    files : sequence of Path
+    sets : sequence of PictureSet
+        Small pictures that they bring are taken as they are.
     scale : int
     read : callable
         Gives a file's pixels, H x W x 3 uint8 RGB.
@@ -60,7 +44,8 @@ def load_pairs(
         Side of the low-resolution patches; smaller pictures are left out.
     report : callable, optional
         Told of pictures that are left out, in one sentence each: those that cannot
-        be read, and those that are smaller than a patch.
+        be read, those whose small picture does not fit, and those that are smaller
+        than a patch.
 
     Raises
     ------
@@ -68,21 +53,29 @@ def load_pairs(
         If no picture is left.
     """
     say = report or (lambda text: None)
-    pairs, unread = [], 0
-    for path in files:
-        try:
-            high = cropped(read(path), scale)
-        except ImageError as error:
-            say(f"{error}; left out")
-            unread += 1
-            continue
-        if min(high.shape[:2]) < patch * scale:
-            say(f"{path}: smaller than a patch of {patch * scale}; left out")
-            continue
-        pairs.append(Pair(path.name, *low_and_high(high, scale)))
+    pairs, unread, count = [], 0, 0
+    for pictures in sets:
+        if pictures.note:
+            say(pictures.note)
+        count += len(pictures)
+        for path, small, name in zip(
+            pictures.high, pictures.low, pictures.names, strict=True
+        ):
+            try:
+                pair = read_pair(name, path, small, scale, read)
+            except ImageError as error:
+                say(f"{error}; left out")
+                unread += 1
+                continue
+            except ShapeError:
+                pair = None
+            if pair is None or min(pair.low.shape[:2]) < patch:
+                say(f"{path}: smaller than a patch of {patch * scale}; left out")
+                continue
+            pairs.append(pair)
     if not pairs and unread:
         raise UsageError(
-            f"no picture is left: {unread} of {len(files)} cannot be read, and the "
+            f"no picture is left: {unread} of {count} cannot be read, and the "
             f"others are smaller than a patch of {patch * scale}"
         )
     if not pairs:
@@ -91,6 +84,41 @@ def load_pairs(
             f"{patch * scale}; choose a smaller one"
         )
     return pairs
+
+
+def hold_out(
+    pairs: Sequence[Pair], scale: int, patch: int
+) -> tuple[list[Pair], list[Pair]]:
+    """Pictures to learn from, and a few that are kept to be measured on.
+
+    A tenth of the pictures, at most eight, chosen by a hash of their names, so that
+    the same ones are kept when the run goes on; of a single picture its last quarter.
+
+    Raises
+    ------
+    UsageError
+        If a single picture is too small for both.
+    """
+    if len(pairs) > 1:
+        count = min(_HELD_OUT, max(1, len(pairs) // 10))
+        order = sorted(pairs, key=lambda pair: sha256(pair.name.encode()).digest())
+        kept = order[:count]
+        return [pair for pair in pairs if pair not in kept], kept
+    (pair,) = pairs
+    rows = pair.low.shape[0] - pair.low.shape[0] // 4
+    below = pair.low.shape[0] - rows
+    if rows < patch or below * scale <= 2 * scale + _LEAST_ROWS:
+        raise UsageError(
+            f"the one picture {pair.name} is too small to learn from and to be "
+            f"measured on; give others with --validate FOLDER"
+        )
+    top = Pair(pair.name, pair.low[:rows], pair.high[: rows * scale])
+    rest = Pair(
+        f"the last quarter of {pair.name}",
+        pair.low[rows:],
+        pair.high[rows * scale :],
+    )
+    return [top], [rest]
 
 
 class PatchSampler:

@@ -19,8 +19,13 @@ class TrainingOptions:
     data : sequence of path
         Folders of pictures; a resumed run has its own, for which these stand in.
     validate : path, optional
-        Folder to measure PSNR on; without one it is what a resumed run has, or some
-        of the pictures.
+        Folder to measure PSNR on; without one it is what a resumed run has, or a few
+        pictures that are kept for it.
+    low, low_name : optional
+        Folder of the small pictures, and how they are named: see
+        :func:`zoo.evaluate.datasets.find_set`.
+    is_high : bool
+        The folder holds large pictures, whatever it is called.
     changes : mapping of str to object
         Fields of :class:`zoo.train.recipe.Recipe` and what they shall be instead of
         what the cfg says, or the run that is resumed; None leaves them as they are.
@@ -37,6 +42,9 @@ class TrainingOptions:
 
     data: Sequence[str | Path] = ()
     validate: str | Path | None = None
+    low: str | Path | None = None
+    low_name: str | None = None
+    is_high: bool = False
     changes: Mapping[str, Any] = field(default_factory=dict)
     settings: Sequence[str] = ()
     backend: str | None = None

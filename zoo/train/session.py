@@ -14,13 +14,16 @@ import numpy as np
 from zoo.catalog import find_cfg
 from zoo.checkpoints.files import save_weights
 from zoo.errors import PluginError, ShapeError, UsageError
-from zoo.evaluate.pairs import read_rgb, whole_scale
+from zoo.evaluate.datasets import PictureSet
+from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
+from zoo.evaluate.entrants import Bicubic
+from zoo.evaluate.protocol import evaluate
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.parsers.cfg import write_cfg
 from zoo.plugins import Kernels, select
 from zoo.train.curve import draw_curve
-from zoo.train.data import PatchSampler, load_pairs, picture_files
+from zoo.train.data import PatchSampler, hold_out, load_pairs
 from zoo.train.earlier import Earlier
 from zoo.train.ignored import ignored_keys
 from zoo.train.learner import Learner, NetworkLearner, require_pictures
@@ -33,8 +36,6 @@ from zoo.train.transfer import transfer
 from zoo.train.validation import Validator, load_cases
 
 __all__ = ["Session"]
-
-_OWN_CASES = 5  # training pictures to validate on where no others are given
 
 Say = Callable[[str], None]
 
@@ -57,6 +58,7 @@ class Session:
         *,
         threads: int | None = None,
         earlier: Earlier | None = None,
+        start_from: str = "random weights",
     ) -> None:
         self.folder = folder
         self.network = network
@@ -65,6 +67,7 @@ class Session:
         self.settings = settings
         self.threads = threads
         self.earlier = earlier
+        self.start_from = start_from
         self.trainer: Trainer
 
     @classmethod
@@ -113,14 +116,22 @@ class Session:
         network.initialize(recipe.seed)
         if from_cfg and not from_weights:
             raise UsageError(f"--from-cfg {from_cfg} goes with --from WEIGHTS")
+        start_from = f"random weights (seed {recipe.seed})"
         if from_weights:
             copied, total = transfer(network, from_weights, from_cfg)
-            if say is not None:
-                say(f"{copied} of {total} tensors from {from_weights}")
+            start_from = f"{from_weights} ({copied} of {total} tensors)"
         text = write_cfg(network.sections)
         if not lenient:
             text = path.read_text(encoding="utf-8")
-        return cls(folder, network, text, recipe, settings, threads=options.threads)
+        return cls(
+            folder,
+            network,
+            text,
+            recipe,
+            settings,
+            threads=options.threads,
+            start_from=start_from,
+        )
 
     @classmethod
     def resume(cls, path: Path, options: TrainingOptions) -> Session:
@@ -201,8 +212,14 @@ class Session:
         kernels = self._kernels()
         self._require_fitting_patch()
         scale = whole_scale(self.network)
-        files = picture_files(self.settings.folders)
-        pairs = load_pairs(files, scale, read_rgb, self.recipe.patch, say)
+        sets = self.settings.sets(scale)
+        pairs = load_pairs(sets, scale, read_rgb, self.recipe.patch, say)
+        if self.settings.validate:
+            cases = load_cases(self.settings.validate, self.network, scale, say)
+            measured = self.settings.validate
+        else:
+            pairs, cases = hold_out(pairs, scale, self.recipe.patch)
+            measured = ", ".join(case.name for case in cases)
         sampler = PatchSampler(
             pairs,
             scale=scale,
@@ -211,12 +228,13 @@ class Session:
             seed=self.recipe.seed,
             augment=self.recipe.augment,
         )
-        cases = pairs[:_OWN_CASES]
-        if self.settings.validate:
-            cases = load_cases(self.settings.validate, self.network, scale, say)
         self.settings = replace(
             self.settings,
-            pictures=digest_of_files(files),
+            pictures=digest_of_files(
+                path
+                for pictures in sets
+                for path in (*pictures.high, *filter(None, pictures.low))
+            ),
             cases=digest_of_cases(cases),
         )
         learner = self._learner(kernels)
@@ -237,10 +255,35 @@ class Session:
             on_entry=on_entry,
         )
         if self.earlier is None:
+            self._say_how_it_starts(say, sets, pairs, cases, measured)
             self.folder.create(self.cfg_text, self.settings)
             self.trainer.save()  # from now on the run can be resumed
         else:
             self.earlier.go_on(self.trainer, self.settings, kernels, say)
+
+    def _say_how_it_starts(
+        self,
+        say: Say,
+        sets: list[PictureSet],
+        pairs: list[Pair],
+        cases: list[Pair],
+        measured: str,
+    ) -> None:
+        """What a user would ask: from what, on what, measured how, written where."""
+        scale = whole_scale(self.network)
+        say(f"starts from {self.start_from}; {self.recipe.updates} updates in all")
+        origins = " and ".join(dict.fromkeys(pictures.origin for pictures in sets))
+        say(f"learns from {len(pairs)} pictures, x{scale}; small ones: {origins}")
+        score = evaluate(Bicubic(), cases, scale, metrics=("psnr",))
+        say(
+            f"is measured on {len(cases)} other pictures ({measured}), on which bicubic "
+            f"has {score.psnr:.2f} dB ({score.protocol})"
+        )
+        say(
+            f"writes into {self.folder.path}: best.safetensors at the best of these, "
+            f"every {self.settings.validate_every} updates; last.safetensors to go on "
+            f"from, every {self.settings.save_every}"
+        )
 
     def conclusion(self) -> str:
         """What came out, in a sentence or two; draws the learning curve."""

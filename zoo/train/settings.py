@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from zoo.errors import UsageError
+from zoo.evaluate.datasets import PictureSet, find_set, set_of_files
 from zoo.evaluate.pairs import Pair
-from zoo.evaluate.protocol import cases_in
-from zoo.train.data import picture_files
 from zoo.train.options import TrainingOptions
 
 __all__ = ["RunSettings", "digest_of_cases", "digest_of_files"]
@@ -26,7 +26,12 @@ class RunSettings:
     folders : tuple of str
         Of the pictures, absolute.
     validate : str or None
-        Folder to measure PSNR on, absolute; None for some of the pictures.
+        Folder to measure PSNR on, absolute; None for a few that are kept for it.
+    low, low_name : str or None
+        Folder of the small pictures, absolute, and how they are named; None where
+        the layout of the folders tells, or small pictures are made.
+    is_high : bool
+        The pictures are large ones, whatever their folder is called.
     backend : str or None
         As in :func:`zoo.plugins.select`.
     validate_every, save_every, log_every : int
@@ -38,6 +43,9 @@ class RunSettings:
 
     folders: tuple[str, ...] = ()
     validate: str | None = None
+    low: str | None = None
+    low_name: str | None = None
+    is_high: bool = False
     backend: str | None = None
     validate_every: int = 1000
     save_every: int = 200
@@ -58,8 +66,10 @@ class RunSettings:
         found = {}
         for name, default in asdict(plain).items():
             value = values.get(name, default)
-            if name in ("validate", "backend"):
+            if name in ("validate", "backend", "low", "low_name"):
                 fits = value is None or isinstance(value, str)
+            elif name == "is_high":
+                fits = isinstance(value, bool)
             elif name.endswith("_every"):
                 fits = isinstance(value, int) and value >= 1
             elif name == "folders":
@@ -77,12 +87,12 @@ class RunSettings:
         return asdict(self)
 
     def changed_by(self, options: TrainingOptions) -> RunSettings:
-        """Return a copy with what the options say, the folders checked to exist.
+        """Return a copy with what the options say.
 
         Raises
         ------
         UsageError
-            If a folder does not exist or holds no picture.
+            If a folder does not exist.
         """
         changes: dict[str, Any] = {
             name: value
@@ -91,13 +101,46 @@ class RunSettings:
         }
         if options.data:
             changes["folders"] = tuple(str(Path(f).resolve()) for f in options.data)
+            low = options.low
+            changes["low"] = None if low is None else str(Path(low).resolve())
+            changes["low_name"] = options.low_name
+            changes["is_high"] = options.is_high
+        elif options.low is not None or options.low_name is not None:
+            raise UsageError("--lr and --lr-name go with --hr FOLDER")
         if options.validate:
             changes["validate"] = str(Path(options.validate).resolve())
         settings = replace(self, **changes)
-        picture_files(settings.folders)
-        if settings.validate:
-            cases_in(settings.validate, 1)
+        named = (*settings.folders, settings.validate, settings.low)
+        for folder in filter(None, named):
+            if not Path(folder).exists():
+                raise UsageError(f"there is no folder {folder!r} of pictures")
         return settings
+
+    def sets(self, scale: int) -> list[PictureSet]:
+        """What there is to learn from.
+
+        Raises
+        ------
+        UsageError
+            If a folder does not exist, holds no picture, or can be understood in more
+            than one way.
+        """
+        if self.low is not None and len(self.folders) != 1:
+            raise UsageError("--lr FOLDER goes with one --hr FOLDER")
+        found = []
+        for folder in self.folders:
+            if Path(folder).is_file():
+                found.append(set_of_files([Path(folder)]))
+                continue
+            pictures = find_set(
+                folder,
+                scale,
+                low=self.low,
+                low_name=self.low_name,
+                is_high=self.is_high,
+            )
+            found.append(pictures)
+        return found
 
     def with_environment(self) -> RunSettings:
         """Return a copy with the back end that ``ZOO_BACKEND`` names, if none is."""

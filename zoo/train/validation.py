@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from zoo.api import Model
 from zoo.errors import ShapeError, UsageError, ZooError
+from zoo.evaluate.datasets import find_set
 from zoo.evaluate.pairs import Pair
 from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.images import Image
@@ -29,7 +30,7 @@ def load_cases(
     Parameters
     ----------
     folder : str
-        As for :func:`zoo.evaluate.protocol.cases_in`.
+        As for :func:`zoo.evaluate.datasets.find_set`.
     network : Network
     scale : int
     say : callable
@@ -45,7 +46,7 @@ def load_cases(
         say(f"validation: {error}; left out")
 
     cases = []
-    for case in cases_in(folder, scale, leave_out)[0]:
+    for case in cases_in(find_set(folder, scale), scale, leave_out):
         try:
             _require_fit(case, network, scale)
         except ShapeError as error:
@@ -104,10 +105,10 @@ class Validator:
         model = Model(self.network, self.kernels)
         broken = False
 
-        def enlarge(low: NDArray[np.uint8]) -> NDArray[np.float32]:
+        def enlarge(pair: Pair) -> NDArray[np.float32]:
             # In floats, for an integer would hide that the network gives NaN.
             nonlocal broken
-            image = Image(low.astype(np.float32))
+            image = Image(pair.low.astype(np.float32))
             large = super_resolve(model, image, white=255).pixels
             broken = broken or not np.isfinite(large).all()
             return np.nan_to_num(large)

@@ -1,0 +1,145 @@
+"""Several entrants on several sets, one result each."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.errors import ImageError, UsageError, ZooError
+from zoo.evaluate.datasets import PictureSet
+from zoo.evaluate.entrants import Entrant
+from zoo.evaluate.pairs import Pair
+from zoo.evaluate.protocol import METRICS, Scores, cases_in, evaluate
+
+__all__ = ["Contest", "Result"]
+
+
+@dataclass(frozen=True)
+class Result:
+    """One entrant on one set.
+
+    Attributes
+    ----------
+    entrant : str
+    set_name : str
+    scores : Scores
+    seconds : float
+        That the entrant took for a picture, on average; the first one, which makes a
+        plan, included.
+    left_out : mapping of str to str
+        Pictures that could not be measured, and why.
+    facts : mapping
+        See :class:`zoo.evaluate.entrants.Entrant`.
+    """
+
+    entrant: str
+    set_name: str
+    scores: Scores
+    seconds: float
+    left_out: Mapping[str, str]
+    facts: Mapping[str, Any]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return {
+            "model": self.entrant,
+            "folder": self.set_name,
+            "scale": self.scores.scale,
+            "protocol": self.scores.protocol,
+            "is_complete": not self.left_out,
+            **self.scores.means,
+            "seconds_per_picture": self.seconds,
+            **self.facts,
+            "pictures": [{"name": s.name, **s.values} for s in self.scores.scores],
+            "left_out": [{"name": n, "reason": r} for n, r in self.left_out.items()],
+        }
+
+
+@dataclass
+class Contest:
+    """Entrants, and the sets that they are measured on.
+
+    Attributes
+    ----------
+    entrants : sequence of Entrant
+    scale : int or None
+        For entrants that can do any.
+    metrics : sequence of str
+    on_picture : callable
+        Called after each picture, measured or not.
+    """
+
+    entrants: Sequence[Entrant]
+    scale: int | None = None
+    metrics: Sequence[str] = METRICS
+    on_picture: Callable[[], None] = lambda: None
+    results: list[Result] = field(default_factory=list)
+
+    def scale_of(self, entrant: Entrant, pictures: PictureSet) -> int:
+        """At which enlargement an entrant is measured on a set.
+
+        Raises
+        ------
+        UsageError
+            If nobody says it.
+        """
+        if entrant.scale is not None:
+            if self.scale not in (None, entrant.scale):
+                raise UsageError(
+                    f"{entrant.name} enlarges {entrant.scale} times, not {self.scale} "
+                    f"times"
+                )
+            return entrant.scale
+        others = {other.scale for other in self.entrants if other.scale is not None}
+        common = next(iter(others)) if len(others) == 1 else None
+        scale = self.scale or common or pictures.scale
+        if scale is None:
+            raise UsageError(
+                f"{entrant.name} needs --scale, for {pictures.root} does not tell it"
+            )
+        return scale
+
+    def measure(self, entrant: Entrant, name: str, pictures: PictureSet) -> Result:
+        """Measure one entrant on one set.
+
+        Raises
+        ------
+        ImageError
+            If no picture could be measured.
+        """
+        scale = self.scale_of(entrant, pictures)
+        left_out: dict[str, str] = {}
+        spent = 0.0
+
+        def leave_out(picture: str, error: ZooError) -> None:
+            left_out[picture] = str(error)
+            self.on_picture()
+
+        def enlarge(pair: Pair) -> Any:
+            nonlocal spent
+            start = time.perf_counter()
+            result = entrant(pair)
+            spent += time.perf_counter() - start
+            return result
+
+        try:
+            scores = evaluate(
+                enlarge,
+                cases_in(pictures, scale, leave_out),
+                scale,
+                pictures.origin,
+                report=lambda _: self.on_picture(),
+                metrics=self.metrics,
+                leave_out=leave_out,
+            )
+        except ImageError:
+            reason = next(iter(left_out.values()), "none is left")
+            raise ImageError(
+                f"none of {len(pictures)} pictures could be measured: {reason}"
+            ) from None
+        seconds = spent / len(scores.scores)
+        result = Result(entrant.name, name, scores, seconds, left_out, entrant.facts)
+        self.results.append(result)
+        return result
