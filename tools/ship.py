@@ -22,8 +22,8 @@ from zoo.checkpoints.cards import Card, digest, read_card, write_card
 from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli.train import command as train_command
 from zoo.evaluate.datasets import GENERATED, find_set
-from zoo.evaluate.pairs import whole_scale
 from zoo.evaluate.entrants import Bicubic, NetworkEntrant
+from zoo.evaluate.pairs import whole_scale
 from zoo.evaluate.protocol import Scores, cases_in, evaluate
 from zoo.files import atomic_write
 from zoo.network import Network

@@ -188,10 +188,10 @@ def _draw_bars(bars: Bars, width: int, height: int) -> NDArray[np.uint8]:
     span = axis.last - axis.first
     axis.first -= 0.15 * span
     right, bottom = width - _RIGHT, height - _BOTTOM
-    for value in axis.ticks():
-        row = round(bottom - axis.part(value) * (bottom - _TOP))
+    for tick in axis.ticks():
+        row = round(bottom - axis.part(tick) * (bottom - _TOP))
         cv2.line(canvas, (_LEFT, row), (right, row), _GRID, 1)
-        write(f"{value:g}".rjust(8), 12, row + 4)
+        write(f"{tick:g}".rjust(8), 12, row + 4)
     group = (right - _LEFT) / max(1, len(bars.groups))
     step = 0.8 * group / max(1, len(bars.names))
     for number, name in enumerate(bars.names):

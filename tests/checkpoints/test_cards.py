@@ -12,6 +12,7 @@ from zoo.catalog import networks
 from zoo.checkpoints.cards import Card, card_of, digest, read_card, write_card
 from zoo.errors import ReaderError, WeightsError
 from zoo.evaluate.datasets import find_set
+from zoo.evaluate.entrants import NetworkEntrant
 from zoo.evaluate.protocol import cases_in, evaluate
 
 SETS = Path(__file__).parents[3] / "shared" / "data" / "benchmarks"
@@ -82,7 +83,9 @@ def test_scores_of_shipped_weights(entry):
     if not folder.is_dir():
         pytest.skip(f"{folder} is not there")
     scores = evaluate(
-        load(entry.cfg), cases_in(find_set(folder, card.scale), card.scale), card.scale
+        NetworkEntrant(entry.name, load(entry.cfg)),
+        cases_in(find_set(folder, card.scale), card.scale),
+        card.scale,
     )
     assert scores.psnr == pytest.approx(card.scores["Set5"]["psnr"], abs=0.005)
     assert scores.ssim == pytest.approx(card.scores["Set5"]["ssim"], abs=0.0005)

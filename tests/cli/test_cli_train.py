@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 from dataclasses import fields
 from pathlib import Path
 
@@ -39,10 +40,23 @@ def test_from_cfg_to_weights(
     recipe = RunFolder(tmp_path / "run").load().recipe
     assert (recipe["batch"], recipe["learning_rate"]) == (2, 0.002)
     cfg, best = tmp_path / "run" / "model.cfg", tmp_path / "run" / "best.safetensors"
-    weights = ["--weights", str(best), "--json", *NUMPY]
-    assert main(["eval", str(cfg), str(tmp_path / "data"), *weights]) == 0
-    psnr = json.loads(capsys.readouterr().out)["psnr"]
-    assert psnr == pytest.approx(RunFolder(tmp_path / "run").entries()[-1]["psnr"])
+    # What was kept out of the training: the run measured itself on it and says so.
+    said = re.search(
+        r"on 1 other pictures \((p\d)\), on which bicubic has", captured.err
+    )
+    assert said
+    for path in (tmp_path / "data").iterdir():
+        if path.stem != said[1]:
+            path.unlink()
+    measured = RunFolder(tmp_path / "run").entries()[-1]["psnr"]
+    for call in (
+        [str(cfg), "--weights", str(best)],
+        [str(tmp_path / "run")],
+        [str(cfg)],
+    ):
+        assert main(["eval", *call, str(tmp_path / "data"), "--json", *NUMPY]) == 0
+        psnr = json.loads(capsys.readouterr().out)["psnr"]
+        assert psnr == pytest.approx(measured)
 
 
 def test_options_override_the_cfg(arguments: list[str], tmp_path: Path) -> None:
@@ -87,7 +101,7 @@ def test_fine_tuning_of_another_scale(
     call += ["--from-cfg", str(tmp_path / "run" / "model.cfg")]
     capsys.readouterr()
     assert main([*call, *NUMPY]) == 0
-    assert "2 of 4 tensors from" in capsys.readouterr().err
+    assert "best.safetensors (2 of 4 tensors)" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from zoo.api import load
 from zoo.checkpoints.cards import Card, read_card
 from zoo.cli import main
 from zoo.errors import UsageError
+from zoo.evaluate.datasets import find_set
 from zoo.evaluate.entrants import NetworkEntrant
 from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.parsers.safetensors import read_metadata
@@ -82,8 +83,8 @@ def test_weights_and_card(ship: ModuleType, run: list[str], tmp_path: Path) -> N
     assert card.training["best"].startswith("zoo train, update")
     assert read_metadata(weights)["source"] == card.training["best"]
     model = load(tmp_path / "luma.cfg", weights)
-    cases, _, origin = cases_in(tmp_path / "sets" / "Set5" / "x2", 2)
-    scores = evaluate(NetworkEntrant("net", model), cases, 2, origin)
+    cases = cases_in(find_set(tmp_path / "sets" / "Set5" / "x2", 2), 2)
+    scores = evaluate(NetworkEntrant("net", model), cases, 2)
     assert card.scores["Set5"]["psnr"] == pytest.approx(scores.psnr, abs=1e-3)
     assert card.scores["Set5"]["ssim"] == pytest.approx(scores.ssim, abs=1e-4)
     assert card.protocol == f"{scores.protocol}; mean over pictures"

@@ -83,7 +83,9 @@ def test_other_pictures_leave_the_validation_folder(tmp_path: Path) -> None:
     session.folder.data.write_text("{")
     with pytest.raises(UsageError, match="name the pictures with --data"):
         go_on(tmp_path / "run")
-    assert len(go_on(tmp_path / "run", data=other).trainer.validate.cases) > 1
+    again = go_on(tmp_path / "run", data=other).trainer
+    assert len(again.validate.cases) == 1  # kept out of those to learn from
+    assert len(again.sampler.pairs) == 2
 
 
 def test_network_of_luma_learns_from_luma(tmp_path: Path) -> None:
@@ -174,7 +176,7 @@ def test_other_validation_counts_anew(tmp_path: Path) -> None:
     # On an easier picture: the old best must not stay because of that.
     session.trainer.best = 99.0
     session.trainer.save()
-    other = pictures(tmp_path / "other", count=1)
+    other = pictures(tmp_path / "other", count=3)
     said: list[str] = []
     trainer = resumed(tmp_path / "run", said, validate=other).trainer
     assert trainer.best is None

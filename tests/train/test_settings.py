@@ -16,7 +16,9 @@ from zoo.train.settings import RunSettings, digest_of_files
 
 
 def test_plain_values_and_back() -> None:
-    settings = RunSettings(("a", "b"), "c", "torch:cuda", 7, 8, 9, "3:ab", "2:cd")
+    settings = RunSettings(
+        ("a", "b"), "c", "torch:cuda", 7, 8, 9, "3:ab", "p2:cd", "low", "{}x2", True
+    )
     plain = json.loads(json.dumps(settings.to_dict()))
     assert RunSettings.from_dict(plain) == settings
     # What a newer zoo wrote besides does no harm.

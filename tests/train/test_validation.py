@@ -41,7 +41,10 @@ def test_psnr_is_that_of_evaluation(
     model = Model(network, kernels)
     network.trained = True
     scores = evaluate(
-        NetworkEntrant("net", model), cases_in(find_set(data, 2), 2), 2, metrics=("psnr",)
+        NetworkEntrant("net", model),
+        cases_in(find_set(data, 2), 2),
+        2,
+        metrics=("psnr",),
     )
     found = validator(network, data, kernels)(network.tensors)
     assert found == pytest.approx(scores.psnr, abs=1e-4)

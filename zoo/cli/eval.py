@@ -153,7 +153,8 @@ def _sorted_out(names: tuple[str, ...]) -> tuple[list[str], list[Path]]:
     """Models and folders of pictures, in whatever order they were given."""
     from zoo.catalog import RUN_CFG
 
-    models, folders = [], []
+    models: list[str] = []
+    folders: list[Path] = []
     for position, name in enumerate(names):
         path = Path(name)
         is_folder = path.is_dir() and not (path / RUN_CFG).is_file()
@@ -224,7 +225,7 @@ def _entrants(
     ensemble: bool,
     how: dict[str, object],
 ) -> list[Entrant]:
-    from zoo.evaluate.entrants import Bicubic, Entrant, Finished
+    from zoo.evaluate.entrants import Bicubic, Finished
 
     networks = [name for name in models if name != "bicubic"]
     if not networks:
@@ -249,7 +250,7 @@ def _networks(
     from zoo import load
     from zoo.catalog import find_cfg, find_weights
     from zoo.checkpoints.cards import digest
-    from zoo.evaluate.entrants import Entrant, NetworkEntrant
+    from zoo.evaluate.entrants import NetworkEntrant
 
     backend, device = how["backend"], how["device"]
     model = load(
@@ -262,11 +263,11 @@ def _networks(
     )
     model.network.require_weights()
     used = weights or find_weights(find_cfg(name))
-    facts = {"weights_sha256": digest(used) if used is not None else None}
-    made: list[Entrant] = [NetworkEntrant(name, model, **facts)]
-    if ensemble:
-        made.append(NetworkEntrant(name, model, use_ensemble=True, **facts))
-    return made
+    sha256 = digest(used) if used is not None else None
+    return [
+        NetworkEntrant(name, model, use_ensemble=twice, weights_sha256=sha256)
+        for twice in ((False, True) if ensemble else (False,))
+    ]
 
 
 def _show(results: list[Result], as_json: bool, form: str | None) -> None:

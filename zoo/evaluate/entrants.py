@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, UsageError
+from zoo.errors import ShapeError, UsageError
 from zoo.evaluate.layouts import plain_stem
 from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
 from zoo.evaluate.resize import imresize
@@ -86,9 +86,7 @@ class NetworkEntrant(Entrant):
 
     def __call__(self, pair: Pair) -> Pixels:
         image = Image(pair.low)
-        return super_resolve(
-            self._model, image, use_ensemble=self._use_ensemble
-        ).pixels
+        return super_resolve(self._model, image, use_ensemble=self._use_ensemble).pixels
 
 
 def _is_of(name: str, stem: str) -> bool:
@@ -123,7 +121,7 @@ class Finished(Entrant):
         path = self._file_of(pair.name)
         pixels = read_rgb(path)
         if pixels.shape != pair.high.shape:
-            raise ImageError(
+            raise ShapeError(
                 f"{path} is {pixels.shape[1]} x {pixels.shape[0]} pixels and the "
                 f"original {pair.name} {pair.high.shape[1]} x {pair.high.shape[0]}"
             )
@@ -136,9 +134,8 @@ class Finished(Entrant):
         found = exact or begun
         if len(found) != 1:
             listed = ", ".join(sorted(path.name for path in found)[:3])
-            raise ImageError(
+            raise ShapeError(
                 f"{self._folder} has {'no result' if not found else 'several results'} "
                 f"for {name}{f' ({listed})' if found else ''}"
             )
         return found[0]
-

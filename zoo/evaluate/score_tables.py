@@ -137,7 +137,16 @@ def as_csv(results: Sequence[Result]) -> str:
     metrics = list(results[0].scores.means)
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(
-        ["network", "set", "scale", "picture", *metrics, "protocol", "backend", "sha256"]
+        [
+            "network",
+            "set",
+            "scale",
+            "picture",
+            *metrics,
+            "protocol",
+            "backend",
+            "sha256",
+        ]
     )
     for result in results:
         tail = [

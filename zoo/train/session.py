@@ -15,8 +15,8 @@ from zoo.catalog import find_cfg
 from zoo.checkpoints.files import save_weights
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.evaluate.datasets import PictureSet
-from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
 from zoo.evaluate.entrants import Bicubic
+from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
 from zoo.evaluate.protocol import evaluate
 from zoo.layers.base import Array
 from zoo.network import Network

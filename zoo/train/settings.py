@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from zlib import crc32
 
 from zoo.errors import UsageError
 from zoo.evaluate.datasets import PictureSet, find_set, set_of_files
@@ -27,11 +28,6 @@ class RunSettings:
         Of the pictures, absolute.
     validate : str or None
         Folder to measure PSNR on, absolute; None for a few that are kept for it.
-    low, low_name : str or None
-        Folder of the small pictures, absolute, and how they are named; None where
-        the layout of the folders tells, or small pictures are made.
-    is_high : bool
-        The pictures are large ones, whatever their folder is called.
     backend : str or None
         As in :func:`zoo.plugins.select`.
     validate_every, save_every, log_every : int
@@ -39,19 +35,24 @@ class RunSettings:
     pictures, cases : str
         Digests, to notice when the pictures of either kind are others; "" where
         that is not known.
+    low, low_name : str or None
+        Folder of the small pictures, absolute, and how they are named; None where
+        the layout of the folders tells, or small pictures are made.
+    is_high : bool
+        The pictures are large ones, whatever their folder is called.
     """
 
     folders: tuple[str, ...] = ()
     validate: str | None = None
-    low: str | None = None
-    low_name: str | None = None
-    is_high: bool = False
     backend: str | None = None
     validate_every: int = 1000
     save_every: int = 200
     log_every: int = 50
     pictures: str = ""
     cases: str = ""
+    low: str | None = None
+    low_name: str | None = None
+    is_high: bool = False
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> RunSettings:
@@ -80,6 +81,8 @@ class RunSettings:
             if not fits:
                 raise ValueError(name)
             found[name] = value
+        if not found["cases"].startswith("p"):
+            found["cases"] = ""  # of names alone, which older versions looked at
         return cls(**found)
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,8 +157,13 @@ def digest_of_files(files: Iterable[Path]) -> str:
 
 
 def digest_of_cases(cases: Sequence[Pair]) -> str:
-    """How many validation pictures there are, and a digest of names and sizes."""
-    return _digest([f"{case.name} {case.high.shape[:2]}" for case in cases])
+    """How many validation pictures there are, and a digest of names and pixels."""
+    return "p" + _digest(
+        [
+            f"{case.name} {case.high.shape[:2]} {crc32(case.high.tobytes())}"
+            for case in cases
+        ]
+    )
 
 
 def _digest(lines: list[str]) -> str:
