@@ -40,7 +40,8 @@ def run_graph(graph: Graph, picture: Array) -> list[Array]:
 
 
 def _plain(value: Array) -> Array:
-    return value.astype(np.int64 if value.dtype.kind in "iu" else np.float32)
+    kinds = {"i": np.int64, "u": np.int64, "f": np.float32}
+    return value.astype(kinds.get(value.dtype.kind, value.dtype))
 
 
 def _run(node: Node, values: dict[str, Array]) -> list[Array]:
@@ -74,7 +75,7 @@ def _by_onnxruntime(node: Node, inputs: list[Array]) -> list[Array]:
     given = {
         f"in_{n}": v for n, v in zip(filter(None, node.inputs), inputs, strict=True)
     }
-    kinds = {"f": TensorProto.FLOAT, "i": TensorProto.INT64}
+    kinds = {"f": TensorProto.FLOAT, "i": TensorProto.INT64, "b": TensorProto.BOOL}
     graph = helper.make_graph(
         [made],
         "one",

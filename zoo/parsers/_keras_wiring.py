@@ -102,7 +102,34 @@ def read_model(model: Mapping[str, Any], source: str) -> Model:
             calls.append(_call(layer, index, node, source))
     inputs = tuple(_entries(config.get("input_layers") or [], source))
     outputs = tuple(_entries(config["output_layers"], source))
-    return Model(calls, inputs, outputs)
+    return _renumbered(Model(calls, inputs, outputs))
+
+
+def _renumbered(model: Model) -> Model:
+    """Count calls from 0.
+
+    Keras 2 counts the making of a model within a model as its first call.
+    """
+    made: dict[str, int] = {}
+    for call in model.calls:
+        made[call.layer.name] = call.index
+    most: dict[str, int] = {}
+    read = [entry for call in model.calls for entry in call.inputs]
+    for name, index, _ in (*read, *model.outputs):
+        most[name] = max(most.get(name, 0), index)
+    skipped = {name: max(most.get(name, 0) - last, 0) for name, last in made.items()}
+
+    def entries(items: Sequence[Entry]) -> tuple[Entry, ...]:
+        return tuple(
+            (name, index - skipped.get(name, 0), output)
+            for name, index, output in items
+        )
+
+    calls = [
+        Call(call.layer, call.index, entries(call.inputs), call.arguments)
+        for call in model.calls
+    ]
+    return Model(calls, model.inputs, entries(model.outputs))
 
 
 def _layer(item: Any, source: str) -> LayerConfig:

@@ -145,12 +145,12 @@ def _strided_slice(self: TfNode) -> None:
                 for other in range(index + 1, count)
                 if not masks["new_axis"] >> other & 1
             ]
-            if masks["new_axis"] >> (index + 1) or masks["shrink_axis"] and behind:
+            if masks["new_axis"] >> (index + 1):
                 raise Untranslatable
-            for place, other in enumerate(behind):
-                rows.append(
-                    _row(begin, end, strides, masks, other, place - len(behind))
-                )
+            for axis, other in enumerate(behind, -len(behind)):
+                rows.append(_row(begin, end, strides, masks, other, axis))
+                if masks["shrink_axis"] >> other & 1:
+                    shrunk.append(axis)
             break
         if masks["new_axis"] & bit:
             added.append(index)
@@ -241,6 +241,16 @@ def _tile(self: TfNode) -> None:
     self.add("Tile", self.take(2)[:2], self.output)
 
 
+def _like(value: float) -> Callable[[TfNode], None]:
+    """ZerosLike and OnesLike."""
+
+    def word(self: TfNode) -> None:
+        shape = self.add("Shape", [self.input])
+        self.add("Expand", [self.floating(value), shape], self.output)
+
+    return word
+
+
 def _broadcast(self: TfNode) -> None:
     self.add("Expand", self.take(2)[:2], self.output)
 
@@ -259,6 +269,7 @@ SHAPES: Final[Mapping[str, Callable[[TfNode], None]]] = {
     "Gather": _gather,
     "GatherV2": _gather,
     "MirrorPad": _mirror_pad,
+    "OnesLike": _like(1),
     "Pack": _pack,
     "Pad": _pad,
     "PadV2": _pad,
@@ -274,5 +285,6 @@ SHAPES: Final[Mapping[str, Callable[[TfNode], None]]] = {
     "Tile": _tile,
     "Transpose": _transpose,
     "Unpack": _unpack,
+    "ZerosLike": _like(0),
 }
 """Translations, by TensorFlow's words."""

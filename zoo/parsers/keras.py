@@ -70,7 +70,7 @@ class KerasReader(Reader):
                     for name in file.walk(group)
                 }
             else:
-                tensors = _by_layers(file, group, names)
+                tensors = _by_layers(file, group, names, text is not None)
             if not tensors:
                 raise file.error("there are no weights in it")
         metadata: dict[str, Any] = {"layers": names or []}
@@ -93,20 +93,26 @@ def _is_archive(head: bytes) -> bool:
 
 
 def _by_layers(
-    file: BoundedHdf5, group: Any, layers: list[str]
+    file: BoundedHdf5, group: Any, layers: list[str], wired: bool
 ) -> dict[str, NDArray[Any]]:
-    """The weights, layer by layer, each layer's in the order of its own list."""
+    """The weights, layer by layer, each layer's in the order of its own list.
+
+    ``wired`` says whether a configuration tells the layers of models within the model.
+    """
     found: dict[str, NDArray[Any]] = {}
     for layer in layers:
         owner = file.child(group, layer)
-        for weight in file.texts(owner, "weight_names") or ():
-            name = weight.removesuffix(":0")
-            # conv/kernel, and scope/conv/kernel of a layer called conv.
-            parts = name.split("/")
-            if len(parts) < 3 or parts[-2] == layer:
-                name = f"{layer}/{parts[-1]}"
+        weights = file.texts(owner, "weight_names") or []
+        parents = {weight.rpartition("/")[0].rpartition("/")[2] for weight in weights}
+        for weight in weights:
+            # Of a layer called conv: conv/kernel:0, scope/conv/kernel:0, kernel; of a
+            # model within the model: inner/kernel:0, with as many inner as it has.
+            scope, _, role = weight.removesuffix(":0").rpartition("/")
+            inner = scope.rpartition("/")[2]
+            if inner in ("", layer) or (len(parents) == 1 and not wired):
+                name = f"{layer}/{role}"
             else:
-                name = f"{layer}/{name.removeprefix(f'{layer}/')}"
+                name = f"{layer}/{scope.removeprefix(f'{layer}/')}/{role}"
             if name in found:
                 raise file.error(f"two weights are called {name[:80]!r}")
             found[name] = file.array(file.child(owner, weight), name)

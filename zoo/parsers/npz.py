@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -19,6 +20,17 @@ __all__ = ["NpzReader"]
 _ZIP: Final = b"PK\x03\x04"
 _ARRAY: Final = b"\x93NUMPY"
 _MAX_HEADER: Final = 10_000
+# What NumPy raises for headers that are none.
+_FAILURES: Final = (
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    SyntaxError,
+    TokenError,
+    RecursionError,
+    MemoryError,
+)
 
 
 class NpzReader(Reader):
@@ -69,7 +81,7 @@ def _array(data: bytes, name: str, path: Path) -> NDArray[Any]:
             (2, 0): np.lib.format.read_array_header_2_0,
         }[version]
         shape, fortran, dtype = read(file, max_header_size=_MAX_HEADER)
-    except (ValueError, KeyError, EOFError, RecursionError, MemoryError) as error:
+    except _FAILURES as error:
         reason = " ".join(str(error).split())[:100]
         raise ReaderError(
             f"{path}: {quoted(name)} is no array of NumPy, or damaged ({reason})"
