@@ -14,7 +14,9 @@ python=$(command -v "${PYTHON:-python3}")
 case $python in /*) ;; *) python=$PWD/$python ;; esac
 compiler="${CC:-gcc}"
 work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
+reports=$(mktemp -d)
+# pytest holds back what is printed, and a report ends the process.
+trap 'cat "$reports"/* 2> /dev/null || true; rm -rf "$work" "$reports"' EXIT
 
 git ls-files -z --cached --others --exclude-standard \
     | tar --create --null --files-from=- --ignore-failed-read 2> /dev/null \
@@ -24,9 +26,10 @@ cd "$work"
 export PYTHONPATH="$work:$work/tests" PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
 # Threads of libraries that are not instrumented look like races.
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
-export TSAN_OPTIONS="halt_on_error=1 exitcode=66 ignore_noninstrumented_modules=1"
-export ASAN_OPTIONS="halt_on_error=1 exitcode=66 detect_leaks=0"
-export UBSAN_OPTIONS="halt_on_error=1 exitcode=66 print_stacktrace=1"
+options="halt_on_error=1 exitcode=66 log_path=$reports/report"
+export TSAN_OPTIONS="$options ignore_noninstrumented_modules=1"
+export ASAN_OPTIONS="$options detect_leaks=0"
+export UBSAN_OPTIONS="$options print_stacktrace=1"
 
 check() {
     local name=$1 flags=$2 library=$3

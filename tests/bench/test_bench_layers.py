@@ -146,7 +146,9 @@ def test_kernels_agree_with_numpy() -> None:
         "add_64",
     }
     for row in rows:
-        assert row.error < 1e-4 and row.rate > 0
+        # amx1 multiplies in bfloat16, whatever precision was asked for.
+        assert row.error < (1e-2 if row.algorithm == "amx1" else 1e-4)
+        assert row.rate > 0
         assert row.threads in (1, 2)
     assert rows[0].case.work == 2 * 7 * 9 * 3 * 9 * 64
     assert {row.back_end for row in rows} == ({"native"} if isas else set()) | {"numpy"}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,6 +14,7 @@ from networks import cfgs, network
 from zoo.engine import Plan
 from zoo.engine.lowering import lower
 from zoo.errors import MemoryLimitError, PluginError
+from zoo.machine.memory import parse_size
 from zoo.models.edsr import EDSR
 from zoo.models.wdsr import WDSR
 from zoo.plugins import select
@@ -43,6 +47,19 @@ FAMILIES = {
 def picture(net, height, width, batch=1, seed=0):
     shape = (batch, height, width, net.pixels.channels)
     return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def least(kernels, program):
+    """Bytes that the planner names as the least."""
+    with pytest.raises(MemoryLimitError) as refusal:
+        kernels.compile(program, 1)
+    return parse_size(re.search(r"need (.*) at least", str(refusal.value))[1])
+
+
+def limits_between(kernels, program, parts):
+    """Limits from the least that does to all that the plan takes without one."""
+    low, high = least(kernels, program), kernels.compile(program).memory
+    return [low + int(part * max(0, high - low)) for part in parts]
 
 
 def relative_error(a, b):
@@ -79,12 +96,8 @@ def test_little_memory_gives_the_same_bits(name):
     whole = NATIVE.compile(program)
     expected = whole(x)
     seen = set()
-    for part in (0.8, 0.6, 0.4, 0.3, 0.2):
-        limit = int(part * whole.memory)
-        try:
-            plan = NATIVE.compile(program, limit)
-        except MemoryLimitError:
-            continue
+    for limit in limits_between(NATIVE, program, (0.8, 0.5, 0.2, 0.1, 0)):
+        plan = NATIVE.compile(program, limit)
         assert plan.memory <= limit
         np.testing.assert_array_equal(plan(x), expected)
         seen.add((plan.band, len(plan.strips)))
@@ -112,7 +125,7 @@ def test_a_convolution_stores_its_shuffle(algorithm, scale, order, size):
     assert work == sum(net.operations(31, 190)) > 0
     expected = net.forward(x, kernels=NUMPY)
     assert relative_error(whole(x), expected) < 3e-5
-    small = kernels.compile(program, int(0.6 * whole.memory))
+    small = kernels.compile(program, *limits_between(kernels, program, [0.2]))
     assert small.band < whole.band or len(small.strips) > 1
     np.testing.assert_array_equal(small(x), whole(x))
 
@@ -233,16 +246,11 @@ def test_pooling_works_in_bands(kind, size, stride, padding):
     whole = NATIVE.compile(program)
     whole_rows = {step.rows_at_a_time for step in whole.steps() if step.buffer}
     assert max(whole_rows) <= height
-    small = NATIVE.compile(program, int(0.6 * whole.memory))
-    assert max(step.rows_at_a_time for step in small.steps()) < height
     assert relative_error(whole(x), net.forward(x, kernels=NUMPY)) < 1e-5
     seen = set()
-    for part in (0.6, 0.4, 0.3, 0.2, 0.15):
-        limit = int(part * whole.memory)
-        try:
-            plan = NATIVE.compile(program, limit)
-        except MemoryLimitError:
-            continue
+    for limit in limits_between(NATIVE, program, (0.5, 0.2, 0.1, 0)):
+        plan = NATIVE.compile(program, limit)
+        assert max(step.rows_at_a_time for step in plan.steps()) < height
         seen.add((plan.band, len(plan.strips)))
         np.testing.assert_array_equal(plan(x), whole(x))
         single = type(NATIVE)(1).compile(program, limit)
@@ -263,6 +271,36 @@ def test_a_batch_is_its_pictures():
     x = picture(net, 20, 21, batch=3)
     plan = Plan(net, 20, 21, NATIVE)
     np.testing.assert_array_equal(plan(x)[1:2], plan(x[1:2]))
+
+
+@settings(deadline=None, max_examples=25)
+@given(cfgs(), st.integers(1, 150), st.integers(1, 400), st.integers(1, 4))
+def test_the_least_memory_named_is_the_least(text, height, width, threads):
+    net = network(text)
+    kernels = type(NATIVE)(threads)
+    program = fuse(lower(net, height, width, NUMPY))
+    if not program.steps:
+        return
+    low = least(kernels, program)
+    plan = kernels.compile(program, low)
+    assert plan.memory <= low
+    with pytest.raises(MemoryLimitError):
+        kernels.compile(program, low - 1000)
+    x = picture(net, height, width)
+    np.testing.assert_array_equal(plan(x), kernels.compile(program)(x))
+
+
+def test_a_plan_packs_no_weights_before_it_runs():
+    net = network(FAMILIES["edsr_x2"])
+    cache = {}
+    plan = Plan(net, 40, 40, NATIVE, cache=cache)
+    assert sum(step.packed for step in plan.steps()) > 0
+    with patch("zoo.plugins.native.packing._native.conv_pack") as pack:
+        Plan(net, 50, 50, NATIVE, cache=cache)
+        plan(picture(net, 40, 40))
+        assert pack.call_count == len(cache)
+        plan(picture(net, 40, 40))
+        assert pack.call_count == len(cache)
 
 
 def test_impossible_memory_is_said():

@@ -1,6 +1,8 @@
 """Amounts of memory: texts, and what the system tells."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from zoo.errors import UsageError
 from zoo.machine import memory
@@ -87,3 +89,17 @@ def test_meminfo(tmp_path):
 )
 def test_amounts_for_people(size, text):
     assert memory.amount(size) == text
+
+
+@given(st.integers(1, 10**13))
+def test_the_least_amount_suffices(size):
+    named = memory.parse_size(memory.least_amount(size))
+    assert size <= named < size + 1000
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(1, "1 kB"), (284_001, "285 kB"), (12_300_000, "12.3 MB"), (2 * 10**9, "2 GB")],
+)
+def test_the_least_amount_for_people(size, text):
+    assert memory.least_amount(size) == text

@@ -9,7 +9,13 @@ from pathlib import Path
 from zoo.errors import UsageError
 from zoo.machine import cgroup
 
-__all__ = ["amount", "available_memory", "default_limit", "parse_size"]
+__all__ = [
+    "amount",
+    "available_memory",
+    "default_limit",
+    "least_amount",
+    "parse_size",
+]
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SIZE = re.compile(r"(\d+(?:\.\d*)?)\s*([KMGT]?)(i?)B?", re.IGNORECASE)
@@ -34,7 +40,7 @@ def parse_size(text: str | int) -> int:
         )
     unit = match[2].upper()
     factor = 1024 ** "KMGT".index(unit) * 1024 if match[3] and unit else _UNITS[unit]
-    return int(float(match[1]) * factor)
+    return round(float(match[1]) * factor)
 
 
 def amount(size: float) -> str:
@@ -44,6 +50,20 @@ def amount(size: float) -> str:
             value = size / factor
             return f"{value:.0f} {unit}" if value >= 100 else f"{value:.3g} {unit}"
     return f"{size:.0f} B"
+
+
+def least_amount(size: int) -> str:
+    """Bytes that are needed, for people: to the kilobyte, and never too few.
+
+    What :func:`parse_size` makes of it suffices, and a kilobyte less does not.
+    """
+    thousands = -(-size // 1000)
+    for unit, factor in (("GB", 10**6), ("MB", 10**3)):
+        if thousands >= factor:
+            digits = len(str(factor)) - 1
+            whole, rest = divmod(thousands, factor)
+            return f"{whole}.{rest:0{digits}}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{thousands} kB"
 
 
 def available_memory() -> int:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -55,6 +56,14 @@ class Schedule:
 
     tasks: NDArray[np.int64]
     rows: dict[int, int]
+
+    @cached_property
+    def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Positions of the steps that have tasks, and the first and last of each."""
+        order = self.tasks[:, 0]
+        positions, first = np.unique(order, return_index=True)
+        last = len(order) - 1 - np.unique(order[::-1], return_index=True)[1]
+        return positions, first, last
 
 
 def plan_bands(program: Program, band: int, align: Alignment | None = None) -> Schedule:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from zoo.program.geometry import Padding
 from zoo.program.operations import Axis, Conv, Operation, Pad, Pool, Program, Step
 
-__all__ = ["Strip", "cut", "strip_bounds"]
+__all__ = ["Strip", "cut"]
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,6 @@ class Strip:
             if isinstance(step.operation, (Conv, Pad, Pool))
         )
         return tuple(self.program.shapes), self.skips, self.widths, paddings
-
-
-def strip_bounds(width: int, count: int, unit: int) -> list[tuple[int, int]]:
-    """Cut a width into about equal parts that begin at multiples of a unit."""
-    size = max(unit, math.ceil(width / count / unit) * unit)
-    return [(start, min(start + size, width)) for start in range(0, width, size)]
 
 
 def cut(

@@ -87,9 +87,7 @@ def aligned(floats: int) -> NDArray[np.float32]:
 def _lifetimes(program: Program, schedule: Schedule) -> dict[int, tuple[int, int]]:
     """First and last task at which each value is in use."""
     lives: dict[int, tuple[int, int]] = {}
-    order = schedule.tasks[:, 0]
-    positions, first = np.unique(order, return_index=True)
-    last = len(order) - 1 - np.unique(order[::-1], return_index=True)[1]
+    positions, first, last = schedule.spans
     for position, begin, end in zip(positions, first, last, strict=True):
         step = program.steps[position]
         for value in (step.output, *step.inputs):

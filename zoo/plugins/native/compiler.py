@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import threading
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import MemoryLimitError
-from zoo.machine.memory import amount
-from zoo.plugins.base import Array, Precision
+from zoo.plugins.base import Array, Kernels, Precision
 from zoo.plugins.native import codes
-from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena, aligned
-from zoo.plugins.native.describe import Convolution, describe, set_pixels
+from zoo.plugins.native.describe import set_pixels
+from zoo.plugins.native.layout import COMFORT, LayoutSearch
+from zoo.plugins.native.packing import PackedConvolution
+from zoo.plugins.native.target import Target
 from zoo.plugins.native.translate import translate
 from zoo.program.operations import (
     Cache,
@@ -28,35 +27,12 @@ from zoo.program.operations import (
     Program,
     Step,
 )
-from zoo.program.schedule import Schedule, most_rows, plan_bands
-from zoo.program.strips import Strip, cut, strip_bounds
-
-if TYPE_CHECKING:
-    from zoo.plugins.native.kernels import NativeKernels
+from zoo.program.schedule import most_rows, plan_bands
 
 __all__ = ["NativePlan"]
 
 _CHUNK = 10e9  # operations between two looks at Ctrl-C and the progress bar
-_NARROWEST = 96  # columns of output of a strip
-# Tiles of 4 x 4 pixels in one task: enough work between two barriers. Weights that
-# do not stay in the cache are read again for every task, so they want longer ones.
-_TILES, _TILES_LARGE = 256, 512
-_CACHED = 24 * 2**20
-_COMFORT = 256e6  # bytes
 _KEPT = 64e6  # bytes of buffers that wait for the next picture
-
-
-class _Layout(NamedTuple):
-    """One way to cut the work up; ``memory`` in bytes, of all that it holds."""
-
-    band: int
-    strips: list[Strip]
-    schedule: Schedule
-    arenas: list[Arena]
-    engines: list[Any]
-    floats: int
-    scratch_floats: int
-    memory: int
 
 
 class NativePlan:
@@ -66,7 +42,9 @@ class NativePlan:
     ----------
     program : Program
         Fused.
-    kernels : NativeKernels
+    kernels : Kernels
+        For what C does not know.
+    target : Target
         Instruction set, algorithm and number of threads.
     memory : int, optional
         Bytes that values between the steps may take.
@@ -79,12 +57,13 @@ class NativePlan:
     def __init__(
         self,
         program: Program,
-        kernels: NativeKernels,
+        kernels: Kernels,
+        target: Target,
         memory: int | None = None,
         cache: Cache | None = None,
         precision: Precision = "f32",
     ) -> None:
-        self.kernels = kernels
+        self.target = target
         self.precision = precision
         self.program = translate(program, kernels)
         self._cache: Cache = {} if cache is None else cache
@@ -94,9 +73,10 @@ class NativePlan:
             for position, step in enumerate(self.program.steps)
             if isinstance(step.operation, Conv)
         }
-        self._schedules: dict[int, Schedule] = {}
-        layout = self._fit(memory)
-        del self._schedules  # only the one that was chosen is kept
+        search = LayoutSearch(
+            self.program, self._convolutions, target, self._tile_rows, self._unit
+        )
+        layout = search.fit(memory)
         self.band, self.strips = layout.band, layout.strips
         self.schedule, self.memory = layout.schedule, layout.memory
         self.arenas, self._engines = layout.arenas, layout.engines
@@ -119,7 +99,7 @@ class NativePlan:
         allowed, so that the limit changes no pixel.
         """
         found = {
-            position: self.kernels.algorithm_code(
+            position: self.target.algorithm_code(
                 (1, *self.program.shapes[step.inputs[0]]),
                 step.operation.weights.shape,
                 step.operation.geometry,
@@ -130,139 +110,27 @@ class NativePlan:
             if isinstance(step.operation, Conv)
         }
         tall, flat = (codes.ALGORITHM_CODES[f"winograd{rows}"] for rows in (6, 4))
-        if tall in found.values() and self.kernels.algorithm == "auto":
+        if tall in found.values() and self.target.algorithm == "auto":
             self._algorithms = found
             first = self.program.shapes[0].height
             last = self.program.shapes[self.program.output].height
             schedule = plan_bands(self.program, max(1, 6 * last // first), self._unit)
-            if Arena(self.program, schedule).bytes > _COMFORT:
+            if Arena(self.program, schedule).bytes > COMFORT:
                 found = {
                     at: flat if code == tall else code for at, code in found.items()
                 }
         return found
 
-    def _prepare(self, step: Step, code: int) -> Convolution:
-        """Pack the weights of a convolution for an algorithm."""
+    def _prepare(self, step: Step, code: int) -> PackedConvolution:
+        """The weights of a convolution for an algorithm, packed when it runs."""
         conv = step.operation
         assert isinstance(conv, Conv)
-        kernels, level = self.kernels, self.kernels.level
         shape = (1, *self.program.shapes[step.inputs[0]])
-        geometry = codes.geometry_codes(conv.geometry)
-        key = ("native", step.layers, level, code)
+        key = ("native", step.layers, self.target.level, code)
         if key not in self._cache:
-            weights = np.require(conv.weights, np.float32, ("C", "A"))
-            count = _native.conv_packed(level, shape, weights.shape, *geometry, code)
-            packed = aligned(count)
-            _native.conv_pack(
-                level, kernels.threads, shape, weights, *geometry, code, packed
-            )
-            self._cache[key] = weights, packed
-        weights, packed = self._cache[key]
-        name = codes.CODE_NAMES[code]
-        return Convolution(code, name, packed, weights)
-
-    def _fit(self, memory: int | None) -> _Layout:
-        """Choose band and strips: comfortable ones, or smaller ones that fit.
-
-        Fewer rows at a time cost more barriers, more strips cost columns that
-        two of them compute; so bands shrink first. They also shrink, though the
-        limit would allow more, while values take more than is comfortable.
-        """
-        comfortable = self._comfortable_band()
-        height, width, _ = self.program.shapes[self.program.output]
-        limit = math.inf if memory is None else memory
-        layout = self._lay_out(comfortable, [_whole(self.program)])
-        least = layout.memory
-        # A picture of few rows takes less memory in one band: no rings, and the
-        # place of a value is free as soon as its readers are done.
-        at_once = self._lay_out(height, [_whole(self.program)])
-        if at_once.memory <= min(least, limit, _COMFORT):
-            return at_once
-        least_band = self._least_band()
-        count = 1
-        while count == 1 or count <= width // _NARROWEST:
-            strips = self._strips(count)
-            fits = False
-            for halvings in (0, 1, 2, 3) if count < 64 else (0, 1, 2, 3, 4, 8):
-                band = comfortable >> halvings
-                if not strips or band < 1 or (halvings and band < least_band):
-                    break
-                if halvings or count > 1:
-                    layout = self._lay_out(band, strips)
-                least = min(least, layout.memory)
-                fits = layout.memory <= limit
-                if fits and (layout.memory <= _COMFORT or count > 1):
-                    break
-            if fits:
-                return layout
-            count *= 2
-        raise MemoryLimitError(
-            f"the values between the layers need {amount(least)} at least and "
-            f"{amount(memory or 0)} are allowed; allow more memory"
-        )
-
-    def _lay_out(self, band: int, strips: list[Strip]) -> _Layout:
-        """Schedule bands and give every value of every strip its place."""
-        # The order of rows does not depend on the strips.
-        if band not in self._schedules:
-            self._schedules[band] = plan_bands(self.program, band, self._unit)
-        schedule = self._schedules[band]
-        # Most strips differ only in where they stand.
-        forms: dict[object, tuple[Arena, Any]] = {}
-        for strip in strips:
-            if strip.form not in forms:
-                arena = Arena(strip.program, schedule)
-                engine = describe(
-                    *(strip, arena, schedule, self._convolutions),
-                    self.kernels.level,
-                )
-                forms[strip.form] = arena, engine
-        floats = max(arena.floats for arena, _ in forms.values())
-        scratch = max(engine.scratch_per_thread() for _, engine in forms.values())
-        scratch_floats = self.kernels.threads * scratch // 4
-        held = sum(engine.held_bytes() for _, engine in forms.values())
-        return _Layout(
-            band,
-            strips,
-            schedule,
-            [forms[strip.form][0] for strip in strips],
-            [forms[strip.form][1] for strip in strips],
-            floats,
-            scratch_floats,
-            4 * (floats + scratch_floats) + held,
-        )
-
-    def _strips(self, count: int) -> list[Strip]:
-        """The strips, or none if the program cannot be cut into so many."""
-        output = self.program.shapes[self.program.output]
-        if count == 1:
-            return [_whole(self.program)]
-        unit = 12 * max(1, output.width // max(1, self.program.shapes[0].width))
-        strips = []
-        for start, stop in strip_bounds(output.width, count, unit):
-            strip = cut(self.program, start, stop, self._unit)
-            if strip is None:
-                return []
-            strips.append(strip)
-        return strips
-
-    def _comfortable_band(self) -> int:
-        """Output rows at a time: enough tiles for all threads, few enough for caches."""
-        output, first = self.program.shapes[self.program.output], self.program.shapes[0]
-        convolutions = self._convolutions.values()
-        weights = sum(convolution.packed.nbytes for convolution in convolutions)
-        tiles = _TILES if weights <= _CACHED else _TILES_LARGE
-        unit = max(map(self._tile_rows, range(len(self.program.steps))))
-        band = math.ceil(tiles * 16 / first.width / unit) * unit
-        return max(1, band * output.height // first.height)
-
-    def _least_band(self) -> int:
-        """Output rows below which a smaller band changes nothing."""
-        total = self.program.shapes[self.program.output].height
-        return min(
-            self._unit(position) * total // self.program.shapes[step.output].height
-            for position, step in enumerate(self.program.steps)
-        )
+            self._cache[key] = PackedConvolution(conv, shape, self.target, code)
+        packed: PackedConvolution = self._cache[key]
+        return packed
 
     def _unit(self, position: int) -> int:
         """Rows that a step computes together."""
@@ -311,6 +179,8 @@ class NativePlan:
         parts = len(images) * len(self.strips)
         # The buffers between the steps serve one run at a time.
         with self._lock:
+            for convolution in self._convolutions.values():
+                convolution.pack()
             if self._block is None:
                 self._block = aligned(self._floats)
                 self._scratch = aligned(self._scratch_floats)
@@ -356,7 +226,7 @@ class NativePlan:
                 begin += 1
             else:
                 end = self._chunk_end(begin)
-                engine.run(self.kernels.threads, self._tasks[begin:end], self._scratch)
+                engine.run(self.target.threads, self._tasks[begin:end], self._scratch)
                 begin = end
             if progress is not None:
                 progress((done + self._work[begin - 1] / total) / parts)
@@ -411,19 +281,6 @@ class NativePlan:
             // strip.program.shapes[value].height
             for strip, arena in zip(self.strips, self.arenas, strict=True)
         )
-
-
-def _whole(program: Program) -> Strip:
-    """A strip that is the whole picture."""
-    return Strip(
-        program,
-        tuple((0, shape.width) for shape in program.shapes),
-        tuple((0,) * len(step.inputs) for step in program.steps),
-        tuple(
-            tuple(program.shapes[value].width for value in step.inputs)
-            for step in program.steps
-        ),
-    )
 
 
 def _name(operation: Operation) -> str:

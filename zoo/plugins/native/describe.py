@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
@@ -14,6 +13,7 @@ from zoo.plugins.native import codes
 from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
 from zoo.plugins.native.arrays import plain
+from zoo.plugins.native.packing import PackedConvolution
 from zoo.program.operations import (
     Activate,
     Add,
@@ -30,24 +30,14 @@ from zoo.program.operations import (
 from zoo.program.schedule import Schedule, most_rows
 from zoo.program.strips import Strip
 
-__all__ = ["Convolution", "describe", "set_pixels"]
-
-
-@dataclass(frozen=True)
-class Convolution:
-    """How one convolution is done."""
-
-    code: int
-    algorithm: str
-    packed: NDArray[np.float32]
-    weights: NDArray[np.float32]
+__all__ = ["describe", "set_pixels"]
 
 
 def describe(
     strip: Strip,
     arena: Arena,
     schedule: Schedule,
-    convolutions: Mapping[int, Convolution],
+    convolutions: Mapping[int, PackedConvolution],
     level: int,
 ) -> Any:
     """Tell C everything about the values and steps of a strip.
@@ -58,7 +48,7 @@ def describe(
     arena : Arena
         How many rows each value keeps.
     schedule : Schedule
-    convolutions : mapping of int to Convolution
+    convolutions : mapping of int to PackedConvolution
         By position of the step.
     level : int
         Number of the instruction set.
@@ -82,7 +72,7 @@ def _describe_step(
     strip: Strip,
     position: int,
     most_rows: int,
-    found: Convolution | None,
+    found: PackedConvolution | None,
 ) -> None:
     step = strip.program.steps[position]
     operation, inputs, output = step.operation, step.inputs, step.output

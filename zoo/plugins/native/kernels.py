@@ -28,7 +28,6 @@ from zoo.plugins.native.backward import Backward
 from zoo.plugins.native.codes import (
     ALGORITHM_CODES,
     ALGORITHMS,
-    AUTO_CODES,
     CODE_NAMES,
     LEVELS,
     TILED,
@@ -39,6 +38,7 @@ from zoo.plugins.native.codes import (
 )
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.isa import choose, has_tiles, why_not
+from zoo.plugins.native.target import Target
 from zoo.plugins.numpy.convolution import output_shape
 from zoo.program.operations import Cache, Compiled, Program
 
@@ -95,6 +95,11 @@ class NativeKernels(Backward):
         return type(self), (self.threads, self.isa, self.algorithm)
 
     @property
+    def target(self) -> Target:
+        """What convolutions are compiled for."""
+        return Target(self.level, self.algorithm, self.threads)
+
+    @property
     def isa(self) -> str:
         """Name of the instruction set, as ``ZOO_ISA`` takes it."""
         return LEVELS[self.level]
@@ -118,7 +123,7 @@ class NativeKernels(Backward):
     ) -> Compiled | None:
         if not program.steps:
             return None
-        return NativePlan(program, self, memory, cache, precision)
+        return NativePlan(program, self, self.target, memory, cache, precision)
 
     # -- convolution -------------------------------------------------------
 
@@ -139,7 +144,7 @@ class NativeKernels(Backward):
         _native.conv2d(
             *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
             *geometry_codes(geometry),
-            self.algorithm_code(x.shape, weights.shape, geometry),
+            self.target.algorithm_code(x.shape, weights.shape, geometry),
             *(code or (0, 0.0)),
             out,
         )
@@ -156,29 +161,7 @@ class NativeKernels(Backward):
         One of :data:`ALGORITHMS` but "auto", or what "direct" comes down to:
         "dot" for few filters, "depthwise" for one channel per group.
         """
-        return CODE_NAMES[self.algorithm_code(x_shape, weights_shape, geometry)]
-
-    def algorithm_code(
-        self,
-        x_shape: Sequence[int],
-        weights_shape: Sequence[int],
-        geometry: ConvGeometry,
-        *,
-        packed: bool = False,
-        precision: Precision = "f32",
-    ) -> int:
-        """Number of the algorithm for these shapes, an index of ``CODE_NAMES``.
-
-        ``packed`` says that packed weights will be used many times, so that the
-        time to pack them does not count.
-        """
-        auto = AUTO_CODES[precision]
-        wanted = auto if self.algorithm == "auto" else ALGORITHM_CODES[self.algorithm]
-        shapes = tuple(x_shape), tuple(weights_shape), *geometry_codes(geometry)
-        code = int(_native.conv_algorithm(self.level, *shapes, wanted, packed))
-        if code < 0:  # the one asked for cannot do this
-            code = int(_native.conv_algorithm(self.level, *shapes, auto, packed))
-        return code
+        return CODE_NAMES[self.target.algorithm_code(x_shape, weights_shape, geometry)]
 
     def dense(
         self,
