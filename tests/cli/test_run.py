@@ -191,7 +191,7 @@ def test_it_goes_on_after_a_bad_picture(folder, capsys):
     assert capsys.readouterr().err.splitlines() == [
         "zoo: t/a.png is empty",
         f"zoo: t/b.png is of no format that zoo reads ({LABELS})",
-        "zoo: 2 of 5 pictures failed",
+        "zoo: 3 of 5 done; 2 failed; left out: 1 file of other endings (.txt), 2 hidden",
     ]
 
 

@@ -13,7 +13,8 @@ from zoo.errors import ImageError, ShapeError, WeightsError
 from zoo.images import Image, Metadata
 from zoo.network import Network
 from zoo.plugins import select
-from zoo.run.pipeline import bleed, color_handling, ensemble, super_resolve
+from zoo.run.alpha import bleed
+from zoo.run.pipeline import color_handling, ensemble, super_resolve
 
 NEAREST = "[net]\n[upsample]\nstride=2\n"
 LUMA = "[net]\nchannels=1\ncolor=y\n[upsample]\nstride=2\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from zoo.plugins import Precision
     from zoo.progress import Bar
     from zoo.run.files import NetworkFile, Record
+    from zoo.run.jobs import Sources
 
 __all__ = ["command"]
 
@@ -75,6 +77,12 @@ __all__ = ["command"]
     "what is free. The result is the same. Also ZOO_MAX_MEMORY.",
 )
 @click.option(
+    "--flatten",
+    metavar="COLOR",
+    help="Where a format holds no transparency or fewer bits: lay the result on COLOR "
+    "(white, black, #rrggbb) and round it.",
+)
+@click.option(
     "--damaged", is_flag=True, help="Read what can be read of damaged pictures."
 )
 @lenient_option
@@ -96,6 +104,7 @@ def command(
     quality: int | None,
     white: float | None,
     max_memory: str | None,
+    flatten: str | None,
     damaged: bool,
     lenient: bool,
 ) -> int:
@@ -109,12 +118,15 @@ def command(
     bits, alpha, gray and metadata. Where that format cannot hold it, say a WebP
     above 16383 pixels, it becomes PNG or TIFF. Pictures of a folder that would
     get one name, as a.png and a.jpg with -f png, become a.png.png, a.jpg.png.
+    What zoo made of other files of the call (photo_x2.png of photo.png) is left
+    out, so `zoo run N *.png --skip-existing` goes on where it was stopped.
 
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
     from zoo.formats import named
     from zoo.progress import bar
+    from zoo.run.alpha import parse_color
     from zoo.run.files import NetworkFile, Options, run_file
     from zoo.run.jobs import check_targets, find_sources, make_jobs, require_folder
 
@@ -131,8 +143,9 @@ def command(
         precision=precision,
         lenient=lenient,
     )
+    background = None if flatten is None else parse_color(flatten)
     model = network.load()
-    jobs = make_jobs(sources, output, format, model.scale)
+    jobs = make_jobs(sources, output, format, model.scale, skip_existing=skip_existing)
     if any(job.target == "-" for job in jobs):
         _check_stdout(as_json)
     elif output is not None:
@@ -140,8 +153,17 @@ def command(
         require_folder(folder, create=False)
     if not (force or skip_existing):
         check_targets(jobs)
-    options = Options(network, ensemble, white, quality, force, skip_existing, damaged)
-    failures = 0
+    options = Options(
+        network,
+        use_ensemble=ensemble,
+        white=white,
+        quality=quality,
+        force=force,
+        skip_existing=skip_existing,
+        damaged=damaged,
+        background=background,
+    )
+    states: Counter[str] = Counter()
     with bar(total=len(jobs), unit="picture") as progress:
         if verbose:
             progress.say(_describe(model, network))
@@ -154,11 +176,25 @@ def command(
                 say=progress.say if verbose else None,
             )
             _report(record, progress.say, as_json)
-            failures += record.error is not None
+            states[record.state] += 1
             progress.reach(index + 1)
-    if failures and len(jobs) > 1:
-        say(f"{failures} of {len(jobs)} pictures failed")
-    return 1 if failures else 0
+    _conclude(states, sources)
+    return 1 if states["failed"] else 0
+
+
+def _conclude(states: Counter[str], sources: Sources) -> None:
+    """Say what was done, and what was not, where that is more than one file."""
+    total = states.total()
+    if not (sources.has_folder or sources.left_out or (total > 1 and states["failed"])):
+        return
+    words = [f"{states['done']} of {total} done"]
+    if states["skipped"]:
+        words.append(f"{states['skipped']} skipped, for they exist")
+    if states["failed"]:
+        words.append(f"{states['failed']} failed")
+    if sources.left_out:
+        words.append(f"left out: {', '.join(sources.left_out)}")
+    say("; ".join(words))
 
 
 def _reach(progress: Bar, index: int, part: float) -> None:

@@ -1,19 +1,68 @@
-"""Which files of a folder are pictures."""
+"""Which files of a folder are pictures, and what else lies there."""
 
 from __future__ import annotations
 
 import os
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.formats import by_suffix
+from zoo.formats import Kind, by_suffix
 
-__all__ = ["pictures_in"]
+__all__ = ["Found", "find", "pictures_in"]
+
+_PICTURES: tuple[Kind, ...] = ("picture",)
 
 
-def pictures_in(
-    folder: str | Path, *, recursive: bool = False, without: Path | None = None
-) -> list[Path]:
-    """The pictures of a folder, known by their ending, sorted.
+@dataclass
+class Found:
+    """What there is in a folder.
+
+    Attributes
+    ----------
+    files : list of Path
+        Those of formats that are read, sorted.
+    others : Counter of str
+        How many files there are of each other ending.
+    hidden : int
+        Files and folders whose names begin with a dot.
+    links : list of Path
+        Links to folders, which are not followed.
+    unreadable : list of (Path, str)
+        Folders that cannot be read, and why.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    others: Counter[str] = field(default_factory=Counter)
+    hidden: int = 0
+    links: list[Path] = field(default_factory=list)
+    unreadable: list[tuple[Path, str]] = field(default_factory=list)
+
+    def left_out(self) -> list[str]:
+        """What was left out, a few words each."""
+        words = []
+        if self.others:
+            total = sum(self.others.values())
+            endings = ", ".join(sorted(self.others)[:5])
+            more = ", ..." if len(self.others) > 5 else ""
+            files = "file" if total == 1 else "files"
+            words.append(f"{total} {files} of other endings ({endings}{more})")
+        if self.hidden:
+            words.append(f"{self.hidden} hidden")
+        words += [f"the linked folder {path}" for path in self.links]
+        words += [f"the folder {path} ({reason})" for path, reason in self.unreadable]
+        return words
+
+
+def find(
+    folder: str | Path,
+    *,
+    recursive: bool = False,
+    without: Path | None = None,
+    kinds: Collection[Kind] = _PICTURES,
+) -> Found:
+    """Look for files of known formats, known by their ending.
 
     Parameters
     ----------
@@ -22,28 +71,47 @@ def pictures_in(
     recursive : bool
         Whether what is below counts too.
     without : Path, optional
-        A folder to leave out. Hidden files and folders always are.
+        A folder to leave out.
+    kinds : collection of str
+        Kinds of formats.
     """
     inside = None if without is None else without.resolve()
-    found: list[Path] = []
-    for root, folders, files in os.walk(folder):
-        found += (
-            path
-            for path in (Path(root, name) for name in files)
-            if _is_shown(path) and _is_picture(path) and path.is_file()
-        )
-        below = (Path(root, name) for name in folders) if recursive else ()
+    found = Found()
+
+    def complain(error: OSError) -> None:
+        reason = error.strerror or str(error)
+        found.unreadable.append((Path(error.filename), reason))
+
+    for root, folders, files in os.walk(folder, onerror=complain):
+        for name in files:
+            path = Path(root, name)
+            if name.startswith("."):
+                found.hidden += 1
+            elif _kind_of(path) in kinds and path.is_file():
+                found.files.append(path)
+            elif not os.path.isdir(path):
+                found.others[path.suffix.lower() or "none"] += 1
+        below = [Path(root, name) for name in folders]
+        shown = [path for path in below if not path.name.startswith(".")]
+        found.hidden += len(below) - len(shown)
+        found.links += (path for path in shown if path.is_symlink())
         # What is left in this list is where os.walk goes next.
         folders[:] = [
-            path.name for path in below if _is_shown(path) and path.resolve() != inside
+            path.name
+            for path in shown
+            if recursive and not path.is_symlink() and path.resolve() != inside
         ]
-    return sorted(found)
+    found.files.sort()
+    return found
 
 
-def _is_shown(path: Path) -> bool:
-    return not path.name.startswith(".")
+def pictures_in(
+    folder: str | Path, *, recursive: bool = False, without: Path | None = None
+) -> list[Path]:
+    """The pictures of a folder, known by their ending, sorted; see :func:`find`."""
+    return find(folder, recursive=recursive, without=without).files
 
 
-def _is_picture(path: Path) -> bool:
+def _kind_of(path: Path) -> Kind | None:
     found = by_suffix(path)
-    return found is not None and found.kind == "picture"
+    return None if found is None else found.kind

@@ -113,6 +113,9 @@ class Options:
         What happens where the target exists.
     damaged : bool
         Take what can be read of damaged files.
+    background : tuple of int, or None
+        R, G, B from 0 to 255: where a format holds no transparency or fewer bits,
+        the result is laid on this colour and rounded.
     """
 
     network: NetworkFile
@@ -122,6 +125,7 @@ class Options:
     force: bool = False
     skip_existing: bool = False
     damaged: bool = False
+    background: tuple[int, int, int] | None = None
 
 
 @dataclass
@@ -201,7 +205,13 @@ class Work:
         """Add what the user should know to the record."""
         self.record.notes.append(text)
 
-    def fit(self, given: Format, misfit: Callable[[Format], str]) -> Format:
+    def fit(
+        self,
+        given: Format,
+        misfit: Callable[[Format], str],
+        *,
+        can_flatten: bool = False,
+    ) -> Format:
         """Choose the format to be written; the job's target follows it.
 
         Parameters
@@ -210,6 +220,8 @@ class Work:
             Of the file that was read.
         misfit : callable
             What a format cannot hold of the result; empty if nothing.
+        can_flatten : bool
+            Whether ``options.background`` would help, for the message.
 
         Raises
         ------
@@ -229,15 +241,19 @@ class Work:
             ]
             if not self.job.is_free or not able:
                 names = " or ".join(item.name for item in able)
+                ways = [f"choose {names} (-f, or the ending of -o)"] if able else []
+                if can_flatten:
+                    ways.append(f"--flatten white makes it fit {chosen.name}")
                 raise ImageError(
-                    f"{chosen.name} cannot hold {reason}"
-                    + (f"; choose {names} (-f, or the ending of -o)" if able else "")
+                    f"{chosen.name} cannot hold {'; '.join((reason, *ways))}"
                 )
             other = self.job.with_format(able[0].name)
-            taken = other.target not in (STREAM, self.job.target) and (
+            if other.target not in (STREAM, self.job.target) and (
                 os.path.lexists(other.target) and not self.options.force
-            )
-            if taken:
+            ):
+                if self.options.skip_existing:
+                    self.job = other
+                    raise Skipped
                 raise ImageError(
                     f"{chosen.name} cannot hold {reason}; {other.target} is taken"
                 )
@@ -250,6 +266,10 @@ class Work:
             self.job = self.job.with_format(chosen.name)
         self.record.output = self.job.target
         return chosen
+
+
+class Skipped(Exception):
+    """The file that would be written is there already, and may stay."""
 
 
 class _Runner(Protocol):
@@ -296,10 +316,7 @@ def run_file(
     record = Record(job.source, job.target)
     start = time.perf_counter()
     if options.skip_existing and exists(job):
-        record.skipped = True
-        if say is not None:
-            say(f"{job.source}: {job.target} exists, skipped")
-        return record
+        return _skipped(record, say)
     model = options.network.load() if model is None else model
     work = Work(job, options, model, record, progress or (lambda part: None), say)
     try:
@@ -310,6 +327,9 @@ def run_file(
             runner(work, source, found)
     except BrokenPipeError:
         raise
+    except Skipped:
+        record.output = work.job.target
+        return _skipped(record, say)
     except (ZooError, OSError, MemoryError) as problem:
         record.error = _sentence(job, problem)
     except Exception as problem:  # noqa: BLE001 - one file never ends a batch
@@ -324,6 +344,13 @@ def run_file(
         "instruction_set": model.kernels.instruction_set,
         "threads": model.kernels.threads,
     }
+    return record
+
+
+def _skipped(record: Record, say: Callable[[str], None] | None) -> Record:
+    record.skipped = True
+    if say is not None:
+        say(f"{record.input}: {record.output} exists, skipped")
     return record
 
 

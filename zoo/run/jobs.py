@@ -1,21 +1,24 @@
-"""Which pictures become which files: what ``zoo run`` does before it computes."""
+"""Which files become which: what ``zoo run`` does before it computes."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
 from zoo.errors import UsageError, ZooError
-from zoo.formats import STREAM, by_suffix, formats, named
-from zoo.images.folders import pictures_in
+from zoo.formats import STREAM, by_suffix, formats, named, suffix_of
+from zoo.images.folders import find
+from zoo.run.names import beside, fitting, keys, origin_of, with_format
 
 __all__ = [
     "Job",
+    "Sources",
     "check_targets",
+    "exists",
     "find_sources",
     "make_jobs",
     "require_folder",
@@ -24,43 +27,68 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Source:
-    """A picture to read, and its place below the argument that named it."""
+    """A file to read, and its place below the argument that named it."""
 
     path: str
     relative: Path
     is_from_folder: bool = False
 
 
+@dataclass
+class Sources:
+    """The files that arguments name.
+
+    Attributes
+    ----------
+    items : list of Source
+    has_folder : bool
+        Whether one of the arguments is a folder.
+    left_out : list of str
+        What of the folders is no source, in words.
+    """
+
+    items: list[Source] = field(default_factory=list)
+    has_folder: bool = False
+    left_out: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True)
 class Job:
-    """One picture to read and one file to write.
+    """One file to read and one file to write.
 
     Attributes
     ----------
     source, target : str
         Paths, or ``-``.
     format : str or None
-        Of the target; None for that of the picture read.
+        Of the target; None for that of the file read.
     is_free : bool
         Whether the name of the target was made here, so that its ending may
         change where the format cannot hold the result.
+    barred : tuple of str
+        Endings that it may not change to, for other jobs take these names.
     """
 
     source: str
     target: str
     format: str | None
     is_free: bool = False
+    barred: tuple[str, ...] = ()
 
     def with_format(self, name: str) -> Job:
         """The same job with another format, and the ending that goes with it."""
         target = self.target
         if target != STREAM:
-            target = str(Path(target).with_suffix(named(name).suffixes[0]))
+            suffix = named(name).suffixes[0]
+            changed = with_format(target, name)
+            if suffix in self.barred:  # a.jpg.png: a.png is another's
+                changed = str(Path(target).with_name(Path(target).name + suffix))
+            target = changed
         return replace(self, target=target, format=name)
 
 
-def find_sources(arguments: Sequence[str], output: str | None) -> list[Source]:
-    """Find all pictures that arguments name: files, folders and ``-``.
+def find_sources(arguments: Sequence[str], output: str | None) -> Sources:
+    """Find all files that arguments name: files, folders and ``-``.
 
     Folders are walked recursively, in alphabetical order. Files are known by
     their ending there; what is hidden, and the folder of the output, are left
@@ -74,40 +102,60 @@ def find_sources(arguments: Sequence[str], output: str | None) -> list[Source]:
     if STREAM in arguments and len(arguments) > 1:
         raise UsageError("- (standard input) is one picture; give no other beside it")
     inside = None if output in (None, STREAM) else Path(output)
-    sources: list[Source] = []
+    sources = Sources()
     for argument in arguments:
         path = Path(argument)
-        if argument != STREAM and path.is_dir():
-            found = [
-                Source(str(picture), picture.relative_to(path), True)
-                for picture in pictures_in(path, recursive=True, without=inside)
-            ]
-            if not found and len(arguments) == 1:
-                endings = ", ".join(item.suffixes[0] for item in formats().values())
-                raise UsageError(f"there is no picture in {argument} ({endings})")
-            sources += found
-        else:
-            sources.append(Source(argument, Path(path.name)))
-    if not any(item.path == STREAM or os.path.exists(item.path) for item in sources):
-        missing = ", ".join(item.path for item in sources[:3]) or ", ".join(arguments)
+        if argument == STREAM or not path.is_dir():
+            sources.items.append(Source(argument, Path(path.name)))
+            continue
+        sources.has_folder = True
+        found = find(
+            path, recursive=True, without=inside, kinds=("picture", "volume", "video")
+        )
+        sources.left_out += found.left_out()
+        sources.items += (
+            Source(str(item), item.relative_to(path), True) for item in found.files
+        )
+        if not found.files and len(arguments) == 1:
+            endings = ", ".join(item.suffixes[0] for item in formats().values())
+            others = "; ".join(sources.left_out)
+            raise UsageError(
+                f"there is no picture in {argument} ({endings})"
+                + (f", only {others}" if others else "")
+            )
+    items = sources.items
+    if not any(item.path == STREAM or os.path.exists(item.path) for item in items):
+        missing = ", ".join(item.path for item in items[:3]) or ", ".join(arguments)
         raise UsageError(f"there is no picture {missing}")
     return sources
 
 
 def make_jobs(
-    sources: Sequence[Source], output: str | None, format: str | None, scale: float
+    sources: Sources,
+    output: str | None,
+    format: str | None,
+    scale: float | str,
+    *,
+    skip_existing: bool = False,
 ) -> list[Job]:
-    """Decide where every picture goes.
+    """Decide where every file goes.
+
+    Without an output, what zoo made of another of the files is no source
+    (``photo_x2.png`` beside ``photo.png``), so that ``zoo run N *.png`` can be
+    called again; it is added to what is left out.
 
     Parameters
     ----------
-    sources : sequence of Source
+    sources : Sources
     output : str or None
         A file, a folder or ``-``; None for a file beside the input whose name
         ends in ``_x2`` or whatever the scale is.
     format : str or None
         As given to ``--format``.
-    scale : float
+    scale : float or str
+        For the names, see :func:`zoo.run.names.beside`.
+    skip_existing : bool
+        Whether a target that is there stays as it is.
 
     Raises
     ------
@@ -115,53 +163,69 @@ def make_jobs(
         If the output cannot be meant: a file for several pictures, two formats,
         two pictures for one file.
     """
+    items = sources.items
     if output is None:
-        folders = [item.path for item in sources if item.is_from_folder]
-        if folders:
+        if any(item.is_from_folder for item in items):
             raise UsageError(
                 "pictures of a folder go to another folder; name it with -o FOLDER"
             )
-        jobs = [_beside(item.path, format, scale) for item in sources]
+        items = _originals(sources)
+        jobs = [_beside(item.path, format, scale) for item in items]
     elif output == STREAM:
-        if len(sources) != 1:
+        if len(items) != 1:
             raise UsageError(
-                f"-o - takes one picture, not {len(sources)}; give -o FOLDER"
+                f"-o - takes one picture, not {len(items)}; give -o FOLDER"
             )
-        jobs = [Job(sources[0].path, STREAM, format, format is None)]
-    elif _is_folder(output, sources, format):
-        jobs = _mirrored(sources, Path(output), format)
+        jobs = [Job(items[0].path, STREAM, format, format is None)]
+    elif _is_folder(output, items, format):
+        jobs = _mirrored(items, Path(output), format)
     else:
-        named = _format_of(output)
-        if named and format and named != format:
+        wanted = _format_of(output)
+        if wanted and format and wanted != format:
             raise UsageError(f"-o {output} and -f {format} are two formats; give one")
-        jobs = [Job(sources[0].path, output, format or named)]
-    _require_distinct(jobs)
-    return jobs
+        jobs = [Job(items[0].path, output, format or wanted)]
+    _require_distinct(jobs, skip_existing)
+    return _barred(jobs)
 
 
-def _beside(path: str, format: str | None, scale: float) -> Job:
+def _originals(sources: Sources) -> list[Source]:
+    """The sources that zoo did not make of another one of them."""
+    stems = {
+        os.path.realpath(item.path).removesuffix(suffix_of(item.path))
+        for item in sources.items
+    }
+    kept = [item for item in sources.items if origin_of(item.path) not in stems]
+    count = len(sources.items) - len(kept)
+    if count:
+        files = "file" if count == 1 else "files"
+        sources.left_out.append(f"{count} {files} that zoo made of others of them")
+    return kept
+
+
+def _beside(path: str, format: str | None, scale: float | str) -> Job:
     """The job whose target lies beside its source, or on standard output."""
     if path == STREAM:
         return Job(path, STREAM, format, format is None)
-    given = Path(path)
-    chosen = format or _format_of(path) or "png"
-    suffix = given.suffix if _format_of(path) == chosen else named(chosen).suffixes[0]
-    target = given.with_name(f"{given.stem}_x{scale:g}{suffix}")
-    return Job(path, str(target), chosen, format is None)
+    own = by_suffix(path)
+    chosen = format or (own.name if own is not None else "png")
+    suffix = suffix_of(path)
+    if own is None or own.name != chosen:
+        suffix = named(chosen).suffixes[0]
+    return Job(path, beside(path, suffix, scale), chosen, format is None)
 
 
-def _is_folder(output: str, sources: Sequence[Source], format: str | None) -> bool:
+def _is_folder(output: str, items: Sequence[Source], format: str | None) -> bool:
     """Whether -o names a folder rather than a file."""
     path = Path(output)
     if path.is_dir():
         return True
-    several = len(sources) > 1 or any(item.is_from_folder for item in sources)
+    several = len(items) > 1 or any(item.is_from_folder for item in items)
     if output.endswith((os.sep, "/")):
         return True
     if several:
         if path.exists() or _format_of(path):
             raise UsageError(
-                f"-o {output} is one file for {len(sources)} pictures; name a folder"
+                f"-o {output} is one file for {len(items)} pictures; name a folder"
             )
         return True
     if _format_of(path) or format is not None:
@@ -173,51 +237,77 @@ def _is_folder(output: str, sources: Sequence[Source], format: str | None) -> bo
     )
 
 
-def _mirrored(sources: Sequence[Source], folder: Path, format: str | None) -> list[Job]:
+def _mirrored(items: Sequence[Source], folder: Path, format: str | None) -> list[Job]:
     """Jobs whose targets lie in a folder as their sources lie in theirs."""
     jobs = []
-    for item in sources:
+    for item in items:
         if item.path == STREAM:
             raise UsageError(f"-o {folder} is a folder; name a file for standard input")
         chosen = format or _format_of(item.path) or "png"
-        target = folder / item.relative
+        target = str(folder / item.relative)
         if _format_of(target) != chosen:
-            target = target.with_suffix(named(chosen).suffixes[0])
-        jobs.append(Job(item.path, str(target), chosen, format is None))
+            target = with_format(target, chosen)
+        jobs.append(Job(item.path, target, chosen, format is None))
     # a.png and a.jpg must not both become a.png: they become a.png.png and a.jpg.png.
-    taken = Counter(_key(job.target) for job in jobs)
-    for index, (job, item) in enumerate(zip(jobs, sources, strict=True)):
-        if taken[_key(job.target)] > 1:
-            suffix = Path(job.target).suffix
-            full = folder / item.relative.with_name(item.relative.name + suffix)
-            jobs[index] = replace(job, target=str(full))
+    known = keys(job.target for job in jobs)
+    taken = Counter(known[job.target] for job in jobs)
+    for index, (job, item) in enumerate(zip(jobs, items, strict=True)):
+        if taken[known[job.target]] > 1:
+            name = fitting(item.relative.name, suffix_of(job.target))
+            jobs[index] = replace(job, target=str(folder / item.relative.parent / name))
     return jobs
 
 
-def _key(target: str) -> str:
-    """What makes two targets one file; some file systems ignore case."""
-    return os.path.realpath(target).casefold()
+def _require_distinct(jobs: Sequence[Job], skip_existing: bool) -> None:
+    """Refuse two jobs for one target, and a target that is also a source.
 
-
-def _require_distinct(jobs: Sequence[Job]) -> None:
-    """Refuse two jobs for one target, and a target that is also a source."""
-    sources = {_key(job.source): job.source for job in jobs if job.source != STREAM}
+    A target that is there and would be skipped hurts nobody.
+    """
+    known = keys(path for job in jobs for path in (job.source, job.target))
+    sources = {known[job.source] for job in jobs if job.source != STREAM}
     seen: dict[str, str] = {}
     for job in jobs:
-        if job.target == STREAM:
+        if job.target == STREAM or (skip_existing and exists(job)):
             continue
-        key = _key(job.target)
-        if key in sources:
+        place = known[job.target]
+        if place in sources:
             raise UsageError(
                 f"{job.target} would be written over a picture that is read; "
                 f"name another output with -o"
             )
-        if key in seen:
+        if place in seen:
             raise UsageError(
-                f"{seen[key]} and {job.source} would both be written to {job.target}; "
-                f"run them apart, or with different -o"
+                f"{seen[place]} and {job.source} would both be written to "
+                f"{job.target}; run them apart, or with different -o"
             )
-        seen[key] = job.source
+        seen[place] = job.source
+
+
+def _barred(jobs: list[Job]) -> list[Job]:
+    """Note for each job which other endings its target may not get."""
+    if len(jobs) < 2:
+        return jobs
+    known = keys(job.target for job in jobs)
+    taken: dict[str, set[str]] = {}
+    for job in jobs:
+        ending = suffix_of(job.target)
+        taken.setdefault(known[job.target].removesuffix(ending), set()).add(ending)
+    # Another job of the same stem may have to change its ending as well.
+    usual = {item.suffixes[0] for item in formats().values()}
+    result = []
+    for job in jobs:
+        ending = suffix_of(job.target)
+        others = taken[known[job.target].removesuffix(ending)]
+        if job.is_free and len(others) > 1:
+            job = replace(job, barred=tuple(sorted((usual | others) - {ending})))
+        result.append(job)
+    return result
+
+
+def _format_of(path: str | Path) -> str | None:
+    """Name of the format that a file's name stands for, or None."""
+    found = by_suffix(path)
+    return None if found is None else found.name
 
 
 def check_targets(jobs: Sequence[Job]) -> None:
@@ -272,9 +362,3 @@ def require_folder(folder: Path, *, create: bool) -> None:
     except OSError as error:
         reason = error.strerror or error
         raise ZooError(f"nothing can be written in {folder}: {reason}") from None
-
-
-def _format_of(path: str | Path) -> str | None:
-    """Name of the format that a file's name stands for, or None."""
-    found = by_suffix(path)
-    return None if found is None else found.name

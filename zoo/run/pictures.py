@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from zoo.files import atomic_write
-from zoo.formats import STREAM, Format, Source
+from zoo.formats import STREAM, Format, Source, named
 from zoo.images.image import Image
 from zoo.images.reading import about
-from zoo.run.files import Work
+from zoo.run.alpha import flattened
+from zoo.run.files import Options, Work
 from zoo.run.jobs import require_folder
 from zoo.run.pipeline import color_handling, super_resolve
 from zoo.tables import mebibytes
@@ -33,7 +37,7 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         work.note(text)
     shape = model.network.shapes(image.height, image.width)[-1]
     size = (shape.height, shape.width)
-    target = work.fit(format, lambda item: item.misfit(image, size))
+    target = _fit(work, format, image, size)
     path = work.job.target
     if path != STREAM:
         require_folder(Path(path).parent, create=True)
@@ -48,6 +52,10 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         progress=work.progress,
     )
     seconds = time.perf_counter() - start
+    dtype = _smaller(options, target, result, size)
+    if dtype is not None:
+        assert options.background is not None
+        result = flattened(result, options.background, dtype, options.white)
     losses = target.losses(result)
     if losses:
         work.note(f"{target.name} has no place for {', '.join(losses)}: left out")
@@ -66,6 +74,38 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         "output_height": result.height,
         "network_seconds": round(seconds, 4),
     }
+
+
+def _fit(work: Work, format: Format, image: Image, size: tuple[int, int]) -> Format:
+    """The format to be written; the job's name follows it."""
+    options = work.options
+
+    def misfit(item: Format) -> str:
+        return "" if _smaller(options, item, image, size) else item.misfit(image, size)
+
+    wanted = named(work.job.format) if work.job.format else format
+    could = replace(options, background=options.background or (0, 0, 0))
+    can_flatten = _smaller(could, wanted, image, size) is not None
+    return work.fit(format, misfit, can_flatten=can_flatten)
+
+
+def _smaller(
+    options: Options, target: Format, image: Image, size: tuple[int, int]
+) -> str | None:
+    """The type of pixels with which a flattened picture fits; None where it cannot.
+
+    None too where it fits as it is, and where nobody asked for it.
+    """
+    if options.background is None or not target.misfit(image, size):
+        return None
+    is_gray = image.is_gray and len(set(options.background)) == 1
+    for dtype in ("float32", "uint16", "uint8"):
+        if np.dtype(dtype).itemsize > image.dtype.itemsize:
+            continue
+        sample = Image(np.zeros((1, 1, 1 if is_gray else 3), dtype))
+        if not target.misfit(sample, size):
+            return dtype
+    return None
 
 
 def _plan_text(work: Work, image: Image, height: int, width: int) -> str:

@@ -19,13 +19,14 @@ from zoo.errors import ImageError, ShapeError
 from zoo.images.geometry import scaled
 from zoo.images.image import Image
 from zoo.net_section import PixelFormat
-from zoo.pixels import fill_nearest, quantize
+from zoo.pixels import quantize
+from zoo.run.alpha import bleed
 
 if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.engine import Progress
 
-__all__ = ["bleed", "color_handling", "ensemble", "super_resolve"]
+__all__ = ["color_handling", "ensemble", "super_resolve"]
 
 Floats = NDArray[np.float32]
 _Run = Callable[[NDArray[Any], "Progress | None"], Floats]
@@ -57,9 +58,9 @@ def super_resolve(
     Returns
     -------
     Image
-        Made by the network's last output. Of the same type of pixels; the metadata are made true of the new size.
-        Integers are rounded
-        (halves to even) and clipped; floats are neither. Gray stays gray.
+        Made by the network's last output. Of the same type of pixels: integers are
+        rounded (halves to even) and clipped, floats are neither. Gray stays gray.
+        The metadata are made true of the new size.
 
     Raises
     ------
@@ -186,31 +187,6 @@ def ensemble(
             total += result
     assert total is not None
     return total / np.float32(8)
-
-
-def bleed(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
-    """Give every fully transparent pixel the colour of the nearest visible one.
-
-    What is hidden there is often black, and a network would draw it into the
-    visible edge as a dark fringe.
-
-    Parameters
-    ----------
-    color : ndarray, H x W x C
-    alpha : ndarray, H x W
-        0 is transparent.
-
-    Returns
-    -------
-    ndarray
-        A copy, or ``color`` itself if nothing or everything is transparent.
-    """
-    hidden = alpha <= 0
-    if not hidden.any() or hidden.all():
-        return color
-    result = color.copy()
-    fill_nearest(result, hidden)
-    return result
 
 
 def _luma(
