@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.errors import CfgError, did_you_mean
+from zoo.errors import UnknownNetworkError, did_you_mean
 from zoo.registry import OWN_DISTRIBUTION, distribution_of, registry
 
 __all__ = [
@@ -100,17 +100,18 @@ def find_cfg(name_or_path: str | Path) -> Path:
 
     Raises
     ------
-    CfgError
+    UnknownNetworkError
         If there is no such file or network, with the nearest name that there is.
     """
     path = Path(name_or_path)
     wanted = str(name_or_path)
     if path.is_file():
+        _require_no_picture(path)
         return path
     if (path / RUN_CFG).is_file():
         return path / RUN_CFG  # the folder of a training run
     if path.is_dir():
-        raise CfgError(
+        raise UnknownNetworkError(
             f"{wanted} is a folder, and of no training run; give a cfg file or a "
             f"network's name"
         )
@@ -121,7 +122,20 @@ def find_cfg(name_or_path: str | Path) -> Path:
     stems = {name.rpartition("/")[2] for name in known}
     hint = did_you_mean(Path(key).name, sorted(stems))
     what = "no cfg file" if _looks_like_path(wanted) else "no network and no cfg file"
-    raise CfgError(f"there is {what} {wanted!r}{hint} (`zoo list` shows the networks)")
+    raise UnknownNetworkError(
+        f"there is {what} {wanted!r}{hint} (`zoo list` shows the networks)"
+    )
+
+
+def _require_no_picture(path: Path) -> None:
+    """Say that a picture stands where a network should, as in swapped arguments."""
+    from zoo.formats import by_suffix
+
+    if path.suffix != ".cfg" and by_suffix(path) is not None:
+        raise UnknownNetworkError(
+            f"{path} is a picture, not a network; the network comes first: "
+            f"zoo COMMAND NETWORK {path}"
+        )
 
 
 def find_weights(cfg: str | Path) -> Path | None:

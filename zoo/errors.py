@@ -29,6 +29,8 @@ __all__ = [
     "PluginError",
     "ReaderError",
     "ShapeError",
+    "UnknownNetworkError",
+    "UnknownPluginError",
     "UsageError",
     "WeightsError",
     "ZooError",
@@ -70,6 +72,12 @@ class CfgError(ZooError):
         super().__init__(f"{where}: {message}" if where else message)
 
 
+class UnknownNetworkError(CfgError):
+    """There is no network of a name: the call is wrong, and no text."""
+
+    exit_code = 2
+
+
 class ShapeError(ZooError):
     """Arrays or layers do not fit each other."""
 
@@ -94,6 +102,12 @@ class PluginError(ZooError):
     """A plugin is missing, broken, or two claim the same name."""
 
 
+class UnknownPluginError(PluginError):
+    """There is no plugin of a name that was asked for."""
+
+    exit_code = 2
+
+
 class MemoryLimitError(ZooError):
     """The work cannot be done in the memory allowed."""
 
@@ -115,7 +129,25 @@ def did_you_mean(name: str, known: Iterable[str], form: str = "{!r}") -> str:
     str
         ``; did you mean 'x'?``, or nothing if none is like it.
     """
-    from difflib import get_close_matches  # takes as long to import as this module
+    # Takes as long to import as this module.
+    from difflib import SequenceMatcher, get_close_matches
 
-    near = get_close_matches(name[:60], list(known), n=1)
-    return f"; did you mean {form.format(near[0])}?" if near else ""
+    wanted = name[:60].casefold()
+    by_fold: dict[str, str] = {}
+    for one in known:
+        by_fold.setdefault(one.casefold(), one)
+    near = get_close_matches(wanted, list(by_fold), n=8)
+    if not near:
+        return ""
+
+    def likeness(other: str) -> tuple[bool, float]:
+        # edsr_2x is edsr_x2, though edsr_x4 has as many letters in common.
+        return _digits(wanted) == _digits(other), SequenceMatcher(
+            None, sorted(wanted), sorted(other)
+        ).ratio()
+
+    return f"; did you mean {form.format(by_fold[max(near, key=likeness)])}?"
+
+
+def _digits(name: str) -> list[str]:
+    return [char for char in name if char.isdigit()]

@@ -88,7 +88,7 @@ class Format(ABC):
     def missing(self) -> str:
         """Why the format cannot be used here, as the end of a sentence.
 
-        Empty if it can. "needs nibabel; pip install 'cfgzoo[mri]'" is an example.
+        Empty if it can. "needs nibabel; pip install nibabel" is an example.
         """
         return ""
 

@@ -25,7 +25,7 @@ from importlib import import_module
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from typing import Any
 
-from zoo.errors import PluginError, ZooError, did_you_mean
+from zoo.errors import PluginError, UnknownPluginError, ZooError, did_you_mean
 
 __all__ = [
     "GROUPS",
@@ -146,7 +146,7 @@ class Registry:
         found = self._entries.get(name)
         if not found:
             hint = did_you_mean(name, self._entries)
-            raise PluginError(
+            raise UnknownPluginError(
                 f"there is no {self.kind} {name!r}{hint} "
                 f"(`zoo plugins` lists what is installed)"
             )

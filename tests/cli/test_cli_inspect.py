@@ -69,7 +69,7 @@ def test_layers_show_takes_an_alias(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_layers_show_unknown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["layers", "show", "shortcat"]) == 1
+    assert main(["layers", "show", "shortcat"]) == 2
     assert "did you mean 'shortcut'" in capsys.readouterr().err
 
 

@@ -81,7 +81,7 @@ def test_list_json(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_list_pattern(
     tiny: Path, capsys: pytest.CaptureFixture[str], pattern: str, found: bool
 ) -> None:
-    assert main(["list", pattern]) == 0
+    assert main(["list", pattern]) == (0 if found else 1)
     captured = capsys.readouterr()
     assert ("edsr_tiny" in captured.out) == found
     assert ("no network matches" in captured.err) == (not found)
@@ -124,8 +124,8 @@ def test_show_json_by_name(tiny: Path, capsys: pytest.CaptureFixture[str]) -> No
 @pytest.mark.parametrize(
     ("arguments", "code", "sentence"),
     [
-        (["nothing"], 1, "no network and no cfg file 'nothing'"),
-        (["edsr_tinny"], 1, "did you mean 'edsr_tiny'"),
+        (["nothing"], 2, "no network and no cfg file 'nothing'"),
+        (["edsr_tinny"], 2, "did you mean 'edsr_tiny'"),
         (["bad"], 1, "did you mean [upsample]"),
         (["edsr_tiny", "--size", "20"], 2, "as in 640x480"),
         (["edsr_tiny", "--size", "0x5"], 2, "1 to 262144 pixels"),

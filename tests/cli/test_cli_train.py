@@ -101,7 +101,10 @@ def test_fine_tuning_of_another_scale(
     call += ["--from-cfg", str(tmp_path / "run" / "model.cfg")]
     capsys.readouterr()
     assert main([*call, *NUMPY]) == 0
-    assert "best.safetensors (2 of 4 tensors)" in capsys.readouterr().err
+    assert (
+        "best.safetensors (2 of 4 tensors; starting afresh: 1.conv"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(

@@ -286,7 +286,7 @@ def test_without_weights_it_says_how_to_get_some(folder, capsys):
 
 def test_an_unknown_backend_is_an_error(folder, capsys):
     write("a.png", picture())
-    assert run("x2.cfg", "a.png", "--backend", "nonsense") == 1
+    assert run("x2.cfg", "a.png", "--backend", "nonsense") == 2
     assert "nonsense" in capsys.readouterr().err
 
 

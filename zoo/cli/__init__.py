@@ -87,7 +87,7 @@ class _LazyGroup(click.Group):
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="zoo")
+@click.version_option(__version__, "-V", "--version", prog_name="zoo")
 @click.option(
     "--debug",
     is_flag=True,
@@ -125,7 +125,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 prog_name="zoo",
                 standalone_mode=False,
             )
-            sys.stdout.flush()
+            if sys.stdout is not None:  # None after `zoo ... >&-`
+                sys.stdout.flush()
+        except click.exceptions.NoArgsIsHelpError as help_wanted:
+            click.echo(help_wanted.format_message())
+            return 0
         except Exception as error:  # noqa: BLE001 - the last line of defense
             return _report(error)
         except KeyboardInterrupt:

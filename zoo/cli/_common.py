@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from zoo.cli import _completion as completion
+
 __all__ = [
     "SIZE",
     "backend_option",
@@ -58,6 +60,7 @@ json_option = click.option(
 backend_option = click.option(
     "--backend",
     metavar="NAME",
+    shell_complete=completion.backends,
     help="native, numpy or another (`zoo plugins`); also ZOO_BACKEND.",
 )
 
@@ -66,7 +69,10 @@ threads_option = click.option(
 )
 
 weights_option = click.option(
-    "--weights", metavar="FILE", help="By default what lies beside CFG, or ships."
+    "--weights",
+    metavar="FILE",
+    type=click.Path(),
+    help="By default what lies beside CFG, or ships.",
 )
 
 lenient_option = click.option(

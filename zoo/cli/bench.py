@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     SIZE,
     json_option,
@@ -37,12 +38,13 @@ def command() -> None:
     """Measure speed and memory on this machine, against other engines too.
 
     What is compared runs in turn; only ratios of one such run mean something.
-    Other engines are measured if they are installed: pip install 'cfgzoo[bench]'.
+    Other engines are measured if they are installed: pip install onnx onnxruntime
+    openvino ncnn torch.
     """
 
 
 @command.command(short_help="Measure a network against other engines.")
-@click.argument("network", metavar="CFG")
+@click.argument("network", metavar="CFG", shell_complete=completion.networks)
 @click.option("--size", type=SIZE, required=True, help="Size of the picture.")
 @click.option(
     "--weights",

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     backend_option,
     device_option,
@@ -32,7 +33,12 @@ __all__ = ["command"]
 
 
 @click.command(short_help="Measure PSNR and SSIM on folders of pictures.")
-@click.argument("names", metavar="MODEL... FOLDER...", nargs=-1)
+@click.argument(
+    "names",
+    metavar="MODEL... FOLDER...",
+    nargs=-1,
+    shell_complete=completion.networks_and_bicubic,
+)
 @weights_option
 @click.option("--scale", type=click.IntRange(1, 16), help="Enlargement, for bicubic.")
 @click.option(
@@ -52,6 +58,7 @@ __all__ = ["command"]
     multiple=True,
     default=("psnr", "ssim"),
     show_default=True,
+    shell_complete=completion.metrics,
     help="What to measure (`zoo plugins` lists them); may be repeated.",
 )
 @pair_options

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     SIZE,
     json_option,
@@ -15,12 +16,13 @@ from zoo.cli._common import (
     say,
     weights_option,
 )
+from zoo.extras import how_to_install
 
 __all__ = ["command"]
 
 
 @click.command(short_help="Write a network as an ONNX file.")
-@click.argument("cfg")
+@click.argument("cfg", shell_complete=completion.networks)
 @click.option(
     "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
 )
@@ -46,7 +48,7 @@ def command(
     ONNX Runtime is not installed it is written all the same, and stderr says
     that nothing was compared.
 
-    Needs the package onnx: pip install 'cfgzoo[onnx]' brings both.
+    Needs the package onnx: pip install onnx onnxruntime brings both.
     """
     from zoo.errors import UsageError
     from zoo.files import refuse_existing
@@ -64,7 +66,7 @@ def command(
     if done.error is None:
         say(
             f"warning: {done.path} was not compared with zoo's output: ONNX "
-            f"Runtime is not installed (pip install 'cfgzoo[onnx]')"
+            f"Runtime is not installed ({how_to_install('onnx')})"
         )
     if as_json:
         print_json(

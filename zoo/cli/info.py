@@ -15,6 +15,7 @@ from zoo.cli._common import (
     print_json,
     print_text,
 )
+from zoo.extras import how_to_install
 
 __all__ = ["command"]
 
@@ -178,7 +179,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     rows += [
         (
             name,
-            row["version"] or f"not installed (pip install 'cfgzoo[{row['extra']}]')",
+            row["version"] or f"not installed ({how_to_install(row['extra'])})",
         )
         for name, row in facts["optional_packages"].items()
     ]

@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.command(short_help="List the networks there are.")
 @click.argument("pattern", required=False)
 @json_option
-def command(pattern: str | None, as_json: bool) -> None:
+def command(pattern: str | None, as_json: bool) -> int:
     """List the networks that are installed.
 
     PATTERN selects by name, as in 'edsr*' or 'x2'; without a wildcard it may
@@ -48,9 +48,10 @@ def command(pattern: str | None, as_json: bool) -> None:
         print_json(rows)
     elif rows:
         _print_table(rows)
-    else:
+    if not rows:
         what = "no network is installed" if pattern is None else "no network matches"
         say(f"{what} {pattern or ''}".rstrip())
+    return int(not rows)
 
 
 def _matches(name: str, pattern: str | None) -> bool:

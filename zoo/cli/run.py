@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     backend_option,
     device_option,
@@ -35,8 +36,10 @@ __all__ = ["command"]
 
 
 @click.command(short_help="Run a network on pictures.")
-@click.argument("cfg")
-@click.argument("images", metavar="IMAGE...", nargs=-1, required=True)
+@click.argument("cfg", shell_complete=completion.networks)
+@click.argument(
+    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path()
+)
 @click.option(
     "-o", "--output", metavar="PATH", help="A file, a folder, or - for stdout."
 )
@@ -124,6 +127,7 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
+    from zoo.catalog import find_cfg
     from zoo.formats import named
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
@@ -133,6 +137,7 @@ def command(
     _check_call(output, force, skip_existing, as_json)
     if format is not None:
         format = named(format).name
+    find_cfg(cfg)  # whether the network is there, before the pictures
     sources = find_sources(images, output)
     network = NetworkFile(
         cfg,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     SIZE,
     backend_option,
@@ -25,7 +26,7 @@ __all__ = ["command"]
 
 
 @click.command(short_help="Show a network layer by layer.")
-@click.argument("network", metavar="NAME_OR_CFG")
+@click.argument("network", metavar="NAME_OR_CFG", shell_complete=completion.networks)
 @click.option(
     "--size",
     type=SIZE,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from zoo.cli import _completion as completion
 from zoo.cli._common import (
     backend_option,
     device_option,
@@ -35,7 +36,7 @@ _every = partial(click.option, type=click.IntRange(min=1))
 
 
 @click.command(short_help="Train a network on a folder of pictures.")
-@click.argument("cfg", required=False)
+@click.argument("cfg", required=False, shell_complete=completion.networks)
 @click.option("--data", multiple=True, type=click.Path(), help="Folder of pictures.")
 @click.option("-o", "--output", type=click.Path(), help="Folder of the run.")
 @click.option("--validate", type=click.Path(), help="Folder to measure PSNR on.")

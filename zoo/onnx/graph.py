@@ -3,7 +3,7 @@
 The model takes and gives N x C x H x W float32, as is the custom there. It
 holds the network alone: what zoo does to pixels before and after it
 (:mod:`zoo.pixels`) is stated in the model's metadata. Needs the package
-``onnx`` (``pip install 'cfgzoo[onnx]'``).
+``onnx`` (the extra ``onnx``).
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from zoo._version import __version__
 from zoo.activations import activation
 from zoo.engine.lowering import lower
 from zoo.errors import PluginError, ShapeError, UsageError
+from zoo.extras import how_to_install
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
 from zoo.onnx.layers import depends_on, layer_writer
@@ -100,7 +101,7 @@ def to_onnx(
         from onnx import TensorProto, helper
     except ImportError as error:
         raise PluginError(
-            f"writing ONNX needs the package onnx ({error}); pip install 'cfgzoo[onnx]'"
+            f"writing ONNX needs the package onnx ({error}); {how_to_install('onnx')}"
         ) from None
     program = program_of(network, height, width)
     writer = _Writer(network)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
+from zoo.extras import how_to_install
 from zoo.parsers._pickle_values import quoted
 
 __all__ = ["SIGNATURE", "BoundedHdf5", "open_hdf5"]
@@ -43,7 +44,7 @@ def open_hdf5(path: Path) -> Iterator[BoundedHdf5]:
     except ImportError:
         raise ReaderError(
             f"{path}: Keras's HDF5 files are read with h5py, which is not installed; "
-            f"pip install 'cfgzoo[keras]'"
+            f"{how_to_install('keras')}"
         ) from None
     try:
         with h5py.File(path, "r", locking=False) as file:

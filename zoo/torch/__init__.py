@@ -1,6 +1,6 @@
 """PyTorch as a back end: whole networks on its CPU or GPU kernels, and training.
 
-An extra (``pip install 'cfgzoo[torch]'``). What is run layer by layer runs in
+An extra (``torch``). What is run layer by layer runs in
 NumPy, as everywhere; a network that is run or trained as a whole is handed to
 PyTorch.
 
@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any
 
 from zoo.errors import PluginError
+from zoo.extras import how_to_install
 from zoo.plugins.base import Precision
 from zoo.plugins.numpy import NumpyKernels
 from zoo.program.operations import Cache, Compiled, Program
@@ -97,6 +98,6 @@ def import_torch() -> Any:
         import torch
     except (ImportError, OSError) as error:
         raise PluginError(
-            f"the back end torch needs PyTorch ({error}); pip install 'cfgzoo[torch]'"
+            f"the back end torch needs PyTorch ({error}); {how_to_install('torch')}"
         ) from None
     return torch

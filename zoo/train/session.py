@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.catalog import find_cfg
+from zoo.catalog import find_cfg, find_weights
 from zoo.checkpoints.files import save_weights
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.evaluate.datasets import PictureSet
@@ -117,9 +117,11 @@ class Session:
         if from_cfg and not from_weights:
             raise UsageError(f"--from-cfg {from_cfg} goes with --from WEIGHTS")
         start_from = f"random weights (seed {recipe.seed})"
+        if find_weights(path) is not None:
+            start_from += f", not those of {cfg}, from which --from {cfg} would start"
         if from_weights:
-            copied, total = transfer(network, from_weights, from_cfg)
-            start_from = f"{from_weights} ({copied} of {total} tensors)"
+            taken = transfer(network, from_weights, from_cfg)
+            start_from = f"{from_weights} ({taken})"
         text = write_cfg(network.sections)
         if not lenient:
             text = path.read_text(encoding="utf-8")

@@ -2,25 +2,76 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.catalog import find_cfg, find_weights
+from zoo.catalog import RUN_BEST, RUN_CFG, find_cfg, find_weights
 from zoo.checkpoints.files import load_weights
 from zoo.errors import CfgError, UsageError, WeightsError
+from zoo.layers.base import Layer
+from zoo.layers.shuffler import Shuffler
 from zoo.network import Network
 from zoo.parsers.safetensors import read_metadata
+from zoo.train.alignment import align, recolored
 
-__all__ = ["transfer"]
+__all__ = ["Transfer", "transfer"]
+
+_SHOWN = 4
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What a network took over from another, by the names of its tensors.
+
+    Attributes
+    ----------
+    copied : tuple of str
+        Taken as they are.
+    converted : tuple of str
+        Summed or spread over colours, from RGB to luma or back.
+    fresh : tuple of str
+        Left with the values that they had.
+    unused : tuple of str
+        Tensors of the other network that nobody took.
+    """
+
+    copied: tuple[str, ...]
+    converted: tuple[str, ...]
+    fresh: tuple[str, ...]
+    unused: tuple[str, ...]
+
+    @property
+    def count(self) -> tuple[int, int]:
+        """How many tensors were taken over, and how many the network has."""
+        taken = len(self.copied) + len(self.converted)
+        return taken, taken + len(self.fresh)
+
+    def __str__(self) -> str:
+        taken, total = self.count
+        text = f"{taken} of {total} tensors"
+        for what, names in (
+            ("summed over colours", self.converted),
+            ("starting afresh", self.fresh),
+            ("not taken", self.unused),
+        ):
+            if names:
+                more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+                text += f"; {what}: {', '.join(names[:_SHOWN])}{more}"
+        return text
 
 
 def transfer(
     network: Network, weights: str | Path, cfg: str | Path | None = None
-) -> tuple[int, int]:
+) -> Transfer:
     """Copy into a network what another one has in common with it.
 
-    Layers are matched in order, from both ends: the head and the body of a
-    network of another scale carry over, its last convolution too where shapes
-    agree, and only the upsampling part starts afresh.
+    The layers that have weights are aligned so that as many weights as possible lie
+    beside their like, in order, wherever they stand: head, body and last convolution
+    of a network of another scale or depth carry over, and only what fits nothing
+    starts afresh. The first and the last convolution of a network of colours become
+    those of one of luma, and the other way round: a gray picture is three equal
+    channels, so the weights of the three are summed, and luma is
+    0.299 R + 0.587 G + 0.114 B.
 
     Parameters
     ----------
@@ -32,11 +83,6 @@ def transfer(
         The other network; by default the one that is named, or lies beside the
         weights with their stem, or is that of the run that they are from, or
         ``network`` itself.
-
-    Returns
-    -------
-    tuple of int
-        How many tensors were copied, and how many the network has.
 
     Raises
     ------
@@ -51,10 +97,10 @@ def transfer(
     if path.suffix == ".safetensors" and "zoo.run" in read_metadata(path):
         raise UsageError(
             f"{path} is the checkpoint of a run; its weights are in "
-            f"{path.with_name('best.safetensors')}"
+            f"{path.with_name(RUN_BEST)}"
         )
     if cfg is None:
-        beside = (path.with_suffix(".cfg"), path.parent / "model.cfg")
+        beside = (path.with_suffix(".cfg"), path.parent / RUN_CFG)
         cfg = next((place for place in beside if place.is_file()), None)
     if cfg is None:
         other = Network(network.sections)
@@ -66,25 +112,34 @@ def transfer(
         if cfg is not None:
             raise
         raise UsageError(f"{error}; name their own cfg with --from-cfg") from None
-    ours, theirs = _shapes(network), _shapes(other)
-    pairs = _common_prefix(ours, theirs)
-    taken_ours = {index for index, _ in pairs}
-    taken_theirs = {index for _, index in pairs}
-    for (mine, my_shapes), (its, its_shapes) in zip(
-        reversed(ours), reversed(theirs), strict=False
-    ):
-        if my_shapes != its_shapes or mine in taken_ours or its in taken_theirs:
-            break
-        pairs.append((mine, its))
-    copied = 0
-    for mine, its in pairs:
-        source = other.layers[its].tensors
-        for name, tensor in network.layers[mine].tensors.items():
-            tensor[...] = source[name]
-            copied += 1
-    if not copied:
+    done = _take_over(network, other)
+    if not done.copied and not done.converted:
         raise WeightsError(f"{path} has nothing in common with {network.source}")
-    return copied, len(network.tensors)
+    return done
+
+
+def _take_over(network: Network, other: Network) -> Transfer:
+    copied: list[str] = []
+    converted: list[str] = []
+    used: set[str] = set()
+    for mine, its in align(network, other):
+        source = other.layers[its].tensors
+        same = _shapes(network.layers[mine]) == _shapes(other.layers[its])
+        for name, tensor in network.layers[mine].tensors.items():
+            # Same layers of other colours are told apart by _weight alone.
+            value = source[name]
+            if not same:
+                value = recolored(value, tensor.shape, _order(other, its))
+            tensor[...] = value
+            (copied if same else converted).append(_name(network, mine, name))
+            used.add(_name(other, its, name))
+    taken = {*copied, *converted}
+    return Transfer(
+        tuple(copied),
+        tuple(converted),
+        tuple(name for name in network.tensors if name not in taken),
+        tuple(name for name in other.tensors if name not in used),
+    )
 
 
 def _of_name(name: str, cfg: str | Path | None) -> tuple[Path, str | Path]:
@@ -99,22 +154,18 @@ def _of_name(name: str, cfg: str | Path | None) -> tuple[Path, str | Path]:
     return weights, cfg or found
 
 
-_Layers = list[tuple[int, dict[str, tuple[int, ...]]]]
+def _name(network: Network, index: int, tensor: str) -> str:
+    return f"{index}.{network.canonical_kinds[index]}.{tensor}"
 
 
-def _shapes(network: Network) -> _Layers:
-    """Index and tensor shapes of the layers that have any."""
-    return [
-        (index, {name: tensor.shape for name, tensor in layer.tensors.items()})
-        for index, layer in enumerate(network.layers)
-        if layer.tensors
-    ]
+def _shapes(layer: Layer) -> dict[str, tuple[int, ...]]:
+    return {name: tensor.shape for name, tensor in layer.tensors.items()}
 
 
-def _common_prefix(ours: _Layers, theirs: _Layers) -> list[tuple[int, int]]:
-    pairs = []
-    for (mine, my_shapes), (its, its_shapes) in zip(ours, theirs, strict=False):
-        if my_shapes != its_shapes:
-            break
-        pairs.append((mine, its))
-    return pairs
+def _order(network: Network, index: int) -> str | None:
+    """The order of the pixel shuffle behind a layer; None if there is none."""
+    for reader, sources in enumerate(network.sources):
+        layer = network.layers[reader]
+        if index in sources and isinstance(layer, Shuffler):
+            return layer.order
+    return None

@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module, util
 from types import ModuleType
 
+from zoo.extras import how_to_install
+
 __all__ = ["HINTS", "OURS", "VARIANTS", "installed", "load"]
 
 OURS = "zoo"
@@ -20,7 +22,7 @@ VARIANTS: dict[str, tuple[str, ...]] = {
 """The peers, with their settings that are measured apart."""
 
 HINTS = {
-    "torch": "pip install 'cfgzoo[torch]'",
+    "torch": how_to_install("torch"),
     "tensorflow": "pip install tensorflow-cpu",
 }
 

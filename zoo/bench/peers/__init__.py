@@ -9,6 +9,8 @@ from __future__ import annotations
 from importlib import import_module, util
 from typing import TYPE_CHECKING
 
+from zoo.extras import how_to_install
+
 if TYPE_CHECKING:
     from zoo.bench.peers.base import Peer
 
@@ -25,8 +27,8 @@ PEERS = {
 }
 """Names of the peers, and the module that each needs."""
 
-HINTS = dict.fromkeys(PEERS, "pip install 'cfgzoo[bench]'") | {
-    "torch": "pip install 'cfgzoo[torch]'"
+HINTS = dict.fromkeys(PEERS, how_to_install("bench")) | {
+    "torch": how_to_install("torch")
 }
 """How to get each of them."""
 
