@@ -36,6 +36,7 @@ from zoo.models.conventions import (
     prime_factors,
     scale_key,
 )
+from zoo.models.keras_naming import name_edsr
 from zoo.models.mean_shift import mean_shift, of_gray, shortest
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
@@ -261,6 +262,15 @@ def _assume_port(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return {**_assume_unit(options), "res_scale": (0.1, "as published")}
 
 
+def _assume_keras(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Krasser's programs, which also divide by 127.5."""
+    return {
+        **_assume_official(options),
+        "res_scale": (1.0, "as published"),
+        "std": ((127.5,), "as published"),
+    }
+
+
 EDSR.namings = (
     Naming("EDSR-PyTorch", fixed=_TORCH, assume=_assume_official),
     Naming(
@@ -338,5 +348,12 @@ EDSR.namings = (
         axes="HWIO",
         fixed={"tail": "single", "order": "dcr"},
         assume=_assume_opencv,
+    ),
+    Naming(
+        "Keras",
+        axes="HWIO",
+        fixed={"tail": "official", "order": "dcr"},
+        assume=_assume_keras,
+        rename=name_edsr,
     ),
 )

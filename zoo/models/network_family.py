@@ -66,6 +66,7 @@ class _Match(NamedTuple):
 # What PyTorch stores and an inference does not need, or can compute.
 _DERIVED = {
     "num_batches_tracked": "counts updates of training",
+    "initialized": "a flag of training",
     "relative_position_index": "follows from the size of the window",
     "attn_mask": "follows from the size of the picture",
 }

@@ -36,6 +36,7 @@ from zoo.models.conventions import (
     mean_of,
     scale_key,
 )
+from zoo.models.keras_naming import name_wdsr
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
@@ -198,6 +199,15 @@ def _assume_unit(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     }
 
 
+def _assume_keras(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Krasser's programs; the first one padded the picture."""
+    return {
+        **_assume_255(options),
+        "res_scale": (1.0, "as published"),
+        "padding": ("same", "as published with TensorFlow 2"),
+    }
+
+
 WDSR.namings = (
     Naming("wdsr_ntire2018", fixed=_TORCH, assume=_assume_255),
     Naming(
@@ -222,5 +232,12 @@ WDSR.namings = (
         counts={"n": "body.{b+1}.body.0"},
         fixed=_TORCH,
         assume=_assume_unit,
+    ),
+    Naming(
+        "Keras",
+        axes="HWIO",
+        fixed={"order": "dcr"},
+        assume=_assume_keras,
+        rename=name_wdsr,
     ),
 )
