@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import zoo
 from zoo.checkpoints.files import save_weights
 from zoo.cli import main
 from zoo.errors import PluginError, UsageError, ZooError
@@ -34,7 +35,7 @@ def test_families(family: type, options: dict[str, object], tmp_path: Path) -> N
     text = family.write(**options)  # type: ignore[attr-defined]
     network = Network.parse(text).initialize(1)
     target = tmp_path / "out.onnx"
-    done = export_onnx(network, target)
+    done = export_onnx(network, target, white=None)
     assert done.error is not None
     assert done.error < 1e-5
     session = onnxruntime.InferenceSession(str(target))
@@ -126,5 +127,38 @@ def test_without_onnx(
         if more:
             assert json.loads(shown.out)["error"] is None
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(PluginError, match=r"cfgzoo\[onnx\]"):
+    with pytest.raises(PluginError, match="pip install onnx"):
         export_onnx(network, tmp_path / "out.onnx")
+
+
+@pytest.mark.parametrize("white", ["255", "1"])
+@pytest.mark.parametrize("color", ["rgb", "bgr"])
+def test_the_file_is_a_picture_network(
+    tmp_path: Path, white: str, color: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pixels in and out of ONNX Runtime are those of zoo.load(...)(picture)."""
+    onnxruntime = pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnx")
+    cfg = tmp_path / "net.cfg"
+    cfg.write_text(
+        f"[net]\nchannels=3\nrange=2\ncolor={color}\nmean=0.1,0.2,0.3\nstd=1,2,3\n"
+        "[convolutional]\nfilters=12\nsize=3\npad=1\nactivation=relu\n"
+        "[shuffler]\nscale=2\n"
+    )
+    weights = cfg.with_suffix(".safetensors")
+    save_weights(Network.read(cfg).initialize(2), weights)
+    target = tmp_path / "net.onnx"
+    call = ["export", str(cfg), "--onnx", str(target)]
+    assert main([*call, *([] if white == "255" else ["--pixels", white])]) == 0
+    assert "equal to zoo's output" in capsys.readouterr().out
+    image = np.random.default_rng(0).random((7, 9, 3), np.float32) * float(white)
+    session = onnxruntime.InferenceSession(str(target))
+    (made,) = session.run(None, {"input": image.transpose(2, 0, 1)[None]})
+    ours = zoo.load(cfg, backend="numpy")(image, white=float(white))
+    np.testing.assert_allclose(
+        made[0].transpose(1, 2, 0), ours, atol=1e-5 * float(white)
+    )
+    assert main([*call, "--bare", "--force"]) == 0
+    session = onnxruntime.InferenceSession(str(target))
+    (bare,) = session.run(None, {"input": image.transpose(2, 0, 1)[None]})
+    assert not np.allclose(bare, made)

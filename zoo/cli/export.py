@@ -27,6 +27,15 @@ __all__ = ["command"]
     "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
 )
 @weights_option
+@click.option(
+    "--pixels",
+    "white",
+    type=click.Choice(("255", "1")),
+    default="255",
+    show_default=True,
+    help="The value of white, in and out; mean, range and colours are inside.",
+)
+@click.option("--bare", is_flag=True, help="The network alone, without --pixels.")
 @click.option("--size", type=SIZE, help="Of the pictures; any size if not given.")
 @click.option("--force", is_flag=True, help="Overwrite an existing file.")
 @lenient_option
@@ -35,6 +44,8 @@ def command(
     cfg: str,
     output: Path | None,
     weights: str | None,
+    white: str,
+    bare: bool,
     size: tuple[int, int] | None,
     force: bool,
     lenient: bool,
@@ -42,11 +53,12 @@ def command(
 ) -> None:
     """Write the network CFG as an ONNX file.
 
-    The file holds the network alone, N x C x H x W in and out; how a picture's
-    pixels become its input stands in the file's metadata (zoo.pixels). Its
-    output in ONNX Runtime is compared with zoo's before it is written. Where
-    ONNX Runtime is not installed it is written all the same, and stderr says
-    that nothing was compared.
+    The file takes a picture and gives one, N x C x H x W, R, G, B from 0 to
+    --pixels, not rounded; mean, range and order of colours are inside. With
+    --bare it holds the network alone, and how pixels become its input stands in
+    the file's metadata (zoo.pixels). Its output in ONNX Runtime is compared with
+    zoo's before it is written. Where ONNX Runtime is not installed it is written
+    all the same, and stderr says that nothing was compared.
 
     Needs the package onnx: pip install onnx onnxruntime brings both.
     """
@@ -62,7 +74,9 @@ def command(
     from zoo.onnx.check import export_onnx
 
     network = load(cfg, weights, backend="numpy", lenient=lenient).network
-    done = export_onnx(network, output, *(size or (None, None)))
+    height, width = size or (None, None)
+    scale = None if bare else float(white)
+    done = export_onnx(network, output, height, width, white=scale)
     if done.error is None:
         say(
             f"warning: {done.path} was not compared with zoo's output: ONNX "

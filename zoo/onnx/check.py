@@ -14,6 +14,7 @@ from zoo.errors import WeightsError, ZooError
 from zoo.files import atomic_write
 from zoo.network import Network
 from zoo.onnx.graph import INPUT_NAME, to_onnx
+from zoo.pixels import prepare, restore
 from zoo.plugins.numpy import NumpyKernels
 
 __all__ = ["Exported", "export_onnx"]
@@ -50,6 +51,8 @@ def export_onnx(
     path: str | Path,
     height: int | None = None,
     width: int | None = None,
+    *,
+    white: float | None = 255.0,
 ) -> Exported:
     """Write a network as an ONNX file, for pictures of one size or of any.
 
@@ -61,6 +64,9 @@ def export_onnx(
         Replaced if it exists.
     height, width : int, optional
         Of the pictures; None leaves them open.
+    white : float, optional
+        Pixels go in and come out, from 0 to this; None writes the bare network. See
+        :func:`zoo.onnx.graph.to_onnx`.
 
     Raises
     ------
@@ -74,9 +80,10 @@ def export_onnx(
         If ONNX Runtime is there and gives something else than zoo; nothing is
         written then.
     """
-    model = to_onnx(network, height, width, batch=None)
+    model = to_onnx(network, height, width, batch=None, white=white)
     data = model.SerializeToString()
-    error = _compare(data, network, (height or _SIDES[0], width or _SIDES[1]))
+    size = (height or _SIDES[0], width or _SIDES[1])
+    error = _compare(data, network, size, white)
     if error is not None and error > _TOLERANCE:
         raise ZooError(
             f"{network.source}: ONNX Runtime's output differs from zoo's by "
@@ -93,19 +100,27 @@ def export_onnx(
     )
 
 
-def _compare(data: bytes, network: Network, size: Sequence[int]) -> float | None:
+def _compare(
+    data: bytes, network: Network, size: Sequence[int], white: float | None
+) -> float | None:
     """Largest difference of the outputs for two random pictures."""
     try:
         import onnxruntime
     except (ImportError, OSError):
         return None
     rng = np.random.default_rng(0)
-    pixels = network.pixels
-    x = rng.random((2, *size, pixels.channels), np.float32) * np.float32(pixels.range)
-    x -= np.asarray(pixels.mean, np.float32)
-    x /= np.asarray(pixels.std, np.float32)
-    made = network.forward(x, kernels=NumpyKernels())
+    pixels, kernels = network.pixels, NumpyKernels()
+    scale = np.float32(white or pixels.range)
+    image = rng.random((2, *size, pixels.channels), np.float32) * scale
+    x, picture = prepare(image, pixels, float(scale))
+    made = network.forward(x, kernels=kernels)
     ours = [made] if len(network.outputs) == 1 else made
+    if white is not None:
+        x = image
+        if len(ours) == 1 and ours[0].shape[3] == pixels.channels:
+            ours = [restore(ours[0], pixels, picture, as_float=True)]
+        elif len(ours) == 1:
+            ours = [ours[0] * np.float32(white / pixels.range)]
     if not all(np.isfinite(y).all() for y in ours):
         raise WeightsError(
             f"{network.source}: its output is not finite, so that nothing can be "

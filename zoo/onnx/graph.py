@@ -1,7 +1,7 @@
 """A network as an ONNX model, for other engines.
 
-The model takes and gives N x C x H x W float32, as is the custom there. It
-holds the network alone: what zoo does to pixels before and after it
+The model takes and gives N x C x H x W float32, as is the custom there: pixels, or
+what the network itself takes; then what zoo does to pixels before and after it
 (:mod:`zoo.pixels`) is stated in the model's metadata. Needs the package
 ``onnx`` (the extra ``onnx``).
 """
@@ -69,6 +69,7 @@ def to_onnx(
     width: int | None = None,
     *,
     batch: int | None = 1,
+    white: float | None = None,
 ) -> onnx.ModelProto:
     """Write a network as an ONNX model.
 
@@ -80,6 +81,10 @@ def to_onnx(
         Of the pictures; None leaves that axis open.
     batch : int, optional
         Number of pictures at a time; None leaves it open.
+    white : float, optional
+        The model takes and gives pixels, R, G, B from 0 to this, and holds what zoo
+        does to them (:mod:`zoo.pixels`) but rounding. By default it is the bare
+        network, and that stands in the metadata.
 
     Returns
     -------
@@ -105,7 +110,7 @@ def to_onnx(
         ) from None
     program = program_of(network, height, width)
     writer = _Writer(network)
-    writer.write(program)
+    writer.write(program, white)
     if sum(tensor.nbytes for tensor in writer.tensors.values()) > _LARGEST_BYTES:
         raise UsageError(
             f"{network.source}: its weights exceed the 2 GB that one ONNX file holds"
@@ -151,7 +156,9 @@ def to_onnx(
         model,
         {
             "zoo.cfg": network.fingerprint,
-            "zoo.pixels": json.dumps(network.pixels._asdict()),
+            "zoo.pixels": json.dumps(
+                network.pixels._asdict() if white is None else {"white": white}
+            ),
         },
     )
     onnx.checker.check_model(model)
@@ -240,9 +247,11 @@ class _Writer:
         self.tensors: dict[str, Array] = {}
         self._constants: dict[float, str] = {}
 
-    def write(self, program: Program) -> None:
-        """Write all steps of an unfused program."""
+    def write(self, program: Program, white: float | None = None) -> None:
+        """Write all steps of an unfused program; see :func:`to_onnx`."""
         names = {0: INPUT_NAME}
+        if white is not None:
+            names[0] = self._from_pixels(INPUT_NAME, white)
         for step in program.steps:
             inputs = [names[value] for value in step.inputs]
             shapes = [program.shapes[value] for value in step.inputs]
@@ -263,7 +272,39 @@ class _Writer:
                 ) from None
         for index, name in output_names(self.network).items():
             # Value 0 is the input, and every layer makes the next one.
-            self.nodes.append(_Node("Identity", (names[index + 1],), name, {}))
+            made = names[index + 1]
+            if white is not None and len(self.network.outputs) == 1:
+                channels = program.shapes[index + 1].channels
+                made = self._to_pixels(made, channels, white)
+            self.nodes.append(_Node("Identity", (made,), name, {}))
+
+    def _from_pixels(self, x: str, white: float) -> str:
+        """What :func:`zoo.pixels.prepare` does to pixels."""
+        pixels = self.network.pixels
+        if pixels.color == "bgr":
+            x = self.slice(x, 1, -1, _FROM_END, -1)
+        x = self.scaled(x, pixels.range / white)
+        if any(pixels.mean):
+            x = self.node("Sub", x, self._per_channel(pixels.mean))
+        if any(value != 1 for value in pixels.std):
+            x = self.node("Div", x, self._per_channel(pixels.std))
+        return x
+
+    def _to_pixels(self, y: str, channels: int, white: float) -> str:
+        """What :func:`zoo.pixels.restore` does, without rounding."""
+        pixels = self.network.pixels
+        if pixels.denormalize and channels == pixels.channels:
+            if any(value != 1 for value in pixels.std):
+                y = self.node("Mul", y, self._per_channel(pixels.std))
+            if any(pixels.mean):
+                y = self.node("Add", y, self._per_channel(pixels.mean))
+        y = self.scaled(y, white / pixels.range)
+        if pixels.color == "bgr" and channels == 3:
+            y = self.slice(y, 1, -1, _FROM_END, -1)
+        return y
+
+    def _per_channel(self, values: Sequence[float]) -> str:
+        return self.tensor(np.reshape(values, (1, -1, 1, 1)))
 
     # -- pieces ------------------------------------------------------------
 
