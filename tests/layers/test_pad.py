@@ -67,3 +67,14 @@ def test_lowering():
 def test_backward_before_forward():
     with pytest.raises(RuntimeError, match="training"):
         Pad(size=1).backward(np.zeros((1, 3, 3, 1)), kernels=NumpyKernels(threads=1))
+
+
+def test_multiple() -> None:
+    """Added at the bottom and right, beyond the border that is asked for."""
+    layer = Pad(size=2, multiple=8, mode="reflect")
+    shape = Shape(9, 12, 2)
+    assert layer.output_shape(shape) == (16, 16, 2)
+    y = check_layer(layer, [shape], inputs=(x := random_inputs([shape])))
+    expected = np.pad(x[0], ((0, 0), (2, 5), (2, 2), (0, 0)), mode="reflect")
+    np.testing.assert_array_equal(y, expected)
+    assert Pad(multiple=4).output_shape(Shape(8, 12, 1)) == (8, 12, 1)

@@ -35,14 +35,12 @@ def lower(network: Network, height: int, width: int, kernels: Kernels) -> Progra
     ):
         program.shapes.append(output)
         value_of[index] = len(program.shapes) - 1
-        program.steps.append(
-            Step(
-                layer.lower(*inputs) or _opaque(layer, network.kinds[index], kernels),
-                tuple(value_of[source] for source in network.sources[index]),
-                value_of[index],
-                (index,),
-            )
-        )
+        operation, sources = layer.lower(*inputs), layer.reads(index)
+        if operation is None:
+            operation = _opaque(layer, network.kinds[index], kernels)
+            sources = network.sources[index]
+        values = tuple(value_of[source] for source in sources)
+        program.steps.append(Step(operation, values, value_of[index], (index,)))
     program.output = value_of[len(network) - 1]
     return program
 

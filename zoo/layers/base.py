@@ -122,6 +122,13 @@ class Layer:
         """
         return None
 
+    def reads(self, index: int) -> tuple[int, ...]:
+        """Those of :meth:`sources` whose values count, the first ones.
+
+        Of the others only the shape does. What :meth:`lower` returns is given these.
+        """
+        return self.sources(index)
+
     def output_shape(self, *inputs: Shape) -> Shape:
         """Shape of the output for inputs of the given shapes.
 

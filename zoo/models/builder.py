@@ -189,6 +189,7 @@ class NetworkBuilder:
         """Cells of scale x scale pixels to channels; nothing at scale 1."""
         if scale == 1:
             return x
+        x = self.to_multiple(x, scale)
         return self.add("reorg3d", x, stride=scale, order="crd")
 
     def upsample(self, x: int, stride: int, mode: str = "nearest") -> int:
@@ -215,13 +216,17 @@ class NetworkBuilder:
 
     def to_multiple(self, x: int, multiple: int, border: int = 0) -> int:
         """A reflected border, and more at bottom and right up to a multiple."""
-        if border:
-            return self.add("pad", x, size=border, mode="reflect")
-        return x
+        keys: dict[str, Any] = {"size": border} if border else {}
+        if multiple > 1:
+            keys["multiple"] = multiple
+        return self.add("pad", x, **keys, mode="reflect") if keys else x
 
     def like_picture(self, x: int, picture: int, multiple: int, scale: int) -> int:
-        """What :meth:`to_multiple` added cut off, at ``scale`` times the size."""
-        return x
+        """Without what became of :meth:`to_multiple`, ``scale`` times the picture."""
+        if multiple == 1:
+            return x
+        self._previous(x, (), False)
+        return self.add("trim", like=(self.reference(picture),), scale=scale)
 
     # -- two layers into one -----------------------------------------------
 

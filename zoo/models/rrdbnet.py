@@ -95,6 +95,7 @@ class RRDBNet(NetworkFamily):
             x = net.conv(f"conv_up{stage + 1}", net.upsample(x, 2), filters, **_LEAKY)
         x = net.conv("conv_hr", x, filters, **_LEAKY)
         x = net.conv("conv_last", x, options["channels"])
+        net.like_picture(x, picture, unshuffle, options["scale"])
         return net
 
     @staticmethod

@@ -191,6 +191,8 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
     match step.operation:
         case Conv():
             return True
+        case Pool(mode="deviation"):
+            return False
         case Pool() | Shuffle() | Repeat() | Pad():
             return True
         case Activate():
