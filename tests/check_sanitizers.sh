@@ -28,7 +28,7 @@ export PYTHONPATH="$work:$work/tests" PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECOD
 export OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1
 options="halt_on_error=1 exitcode=66 log_path=$reports/report"
 export TSAN_OPTIONS="$options ignore_noninstrumented_modules=1"
-export ASAN_OPTIONS="$options detect_leaks=0"
+export ASAN_OPTIONS="$options detect_leaks=0 allocator_may_return_null=1"
 export UBSAN_OPTIONS="$options print_stacktrace=1"
 
 check() {

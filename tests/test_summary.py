@@ -10,7 +10,8 @@ import pytest
 from zoo.errors import ShapeError, UsageError
 from zoo.network import Network
 from zoo.plugins import select
-from zoo.summary import receptive_field, summarize
+from zoo.receptive_field import receptive_field
+from zoo.summary import summarize
 
 CONV = "[convolutional]\nfilters={}\nsize={}\nstride={}\npad={}\nactivation=linear\n"
 

@@ -5,21 +5,19 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.layers.base import Window
 from zoo.network import INPUT, Network
+from zoo.receptive_field import receptive_fields
 from zoo.shapes import Shape
 from zoo.tables import count, mebibytes, printable, table
 
-__all__ = ["LayerSummary", "Summary", "receptive_field", "summarize"]
+__all__ = ["LayerSummary", "Summary", "summarize"]
 
 _FLOAT_BYTES = 4
-_UNBOUNDED = math.inf
 
 
 @dataclass(frozen=True)
@@ -167,6 +165,7 @@ def summarize(network: Network, height: int, width: int) -> Summary:
     if height < 1 or width < 1:
         raise UsageError(f"a picture of {width}x{height} pixels has no pixels")
     flow = network.flow(height, width)
+    fields = receptive_fields(network)
     memory = _live_memory(network, [shape for _, shape in flow], height, width)
     layers = tuple(
         LayerSummary(
@@ -178,7 +177,7 @@ def summarize(network: Network, height: int, width: int) -> Summary:
             if index in network.owners
             else sum(array.size for array in layer.parameters.values()),
             operations=layer.operations(*inputs),
-            receptive_field=receptive_field(network, index),
+            receptive_field=fields[index],
             memory=memory[index],
         )
         for index, (kind, layer, (inputs, shape)) in enumerate(
@@ -202,53 +201,6 @@ def summarize(network: Network, height: int, width: int) -> Summary:
         memory=max(memory),
         fingerprint=network.fingerprint,
     )
-
-
-def receptive_field(
-    network: Network, index: int | None = None
-) -> tuple[int | None, int | None]:
-    """Rows and columns of the picture that one output pixel depends on, at most.
-
-    Going back from one pixel of the layer, n neighbouring outputs of a layer with
-    window k, stride s and scale r need at most ceil((n - 1) s / r) + k neighbours
-    of its input, whatever the phase. A layer that several read must deliver what
-    the widest of them needs.
-
-    Parameters
-    ----------
-    network : Network
-    index : int, optional
-        Of the layer; the last one by default.
-
-    Returns
-    -------
-    tuple of int or None
-        Rows and columns; None where a pixel depends on the whole picture.
-    """
-    last = len(network) - 1 if index is None else index
-    rows, columns = (
-        _extent(network, last, [layer.window()[axis] for layer in network.layers])
-        for axis in (0, 1)
-    )
-    return rows, columns
-
-
-def _extent(network: Network, last: int, windows: Sequence[Window]) -> int | None:
-    """:func:`receptive_field` along one axis."""
-    needed: dict[int, float] = {last: 1}
-    for index in range(last, INPUT, -1):
-        if index not in needed:
-            continue
-        outputs, window = needed.pop(index), windows[index]
-        if math.isinf(outputs) or math.isinf(window.size):
-            inputs = _UNBOUNDED
-        else:
-            steps = (int(outputs) - 1) * window.stride
-            inputs = -(-steps // window.scale) + math.ceil(window.size)
-        for source in network.sources[index]:
-            needed[source] = max(needed.get(source, 0), inputs)
-    extent = needed.get(INPUT, 0)
-    return None if math.isinf(extent) else int(extent)
 
 
 def _live_memory(
