@@ -36,10 +36,10 @@ from zoo.models.conventions import (
     prime_factors,
     scale_key,
 )
-from zoo.models.keras_naming import name_edsr
-from zoo.models.mean_shift import mean_shift, of_gray, shortest
+from zoo.models.mean_shift import mean_buffers, mean_shift, of_gray, shortest
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
+from zoo.models.numbered_naming import name_edsr
 from zoo.models.state_dict import StateDict
 from zoo.parsers.tensorflow import GraphNode
 
@@ -132,7 +132,7 @@ class EDSR(NetworkFamily):
             return Constants()
         constants = mean_shift(state)
         if not constants.ledger:
-            return _buffer_constants(state)
+            return mean_buffers(state)
         return of_gray(constants, state.kernel("head.0")[1])
 
     @classmethod
@@ -145,17 +145,6 @@ class EDSR(NetworkFamily):
                 "of a single scale"
             )
         return None
-
-
-def _buffer_constants(state: StateDict) -> Constants:
-    """Mean and std as buffers, in the units of a range of 1."""
-    constants = Constants()
-    for name in ("mean", "std"):
-        if name in state:
-            values = np.asarray(state[name], np.float64).ravel()
-            constants.options[name] = tuple(shortest(value) for value in values)
-            constants.ledger[name] = ("stated", f"{name} of [net]")
-    return constants
 
 
 def _assume_official(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -271,6 +260,11 @@ def _assume_keras(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     }
 
 
+def _assume_mxnet(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Pictures from 0 to 1, less the mean, times two."""
+    return {**_assume_unit(options), "std": ((0.5,), "as published")}
+
+
 EDSR.namings = (
     Naming("EDSR-PyTorch", fixed=_TORCH, assume=_assume_official),
     Naming(
@@ -354,6 +348,12 @@ EDSR.namings = (
         axes="HWIO",
         fixed={"tail": "official", "order": "dcr"},
         assume=_assume_keras,
+        rename=name_edsr,
+    ),
+    Naming(
+        "MXNet",
+        fixed={"tail": "official", "order": "dcr"},
+        assume=_assume_mxnet,
         rename=name_edsr,
     ),
 )

@@ -10,7 +10,7 @@ from zoo.models.base import NotRecognized
 from zoo.models.network_family import Constants
 from zoo.models.state_dict import StateDict
 
-__all__ = ["mean_shift", "of_gray", "shortest"]
+__all__ = ["mean_buffers", "mean_shift", "of_gray", "shortest"]
 
 _PARTS = ("weight", "bias")
 
@@ -64,6 +64,28 @@ def mean_shift(
         options["std"] = (1.0,)
     where = "mean and std of [net]"
     return Constants(options, {name: ("stated", where) for name in names})
+
+
+def mean_buffers(state: StateDict) -> Constants:
+    """Mean and std as arrays of their own: ``mean``, ``std``, and less it ``neg_mean``.
+
+    Raises
+    ------
+    NotRecognized
+        If the two means are not each other's.
+    """
+    constants = Constants()
+    for name in ("mean", "std"):
+        if name in state:
+            values = np.asarray(state[name], np.float64).ravel()
+            constants.options[name] = tuple(shortest(value) for value in values)
+            constants.ledger[name] = ("stated", f"{name} of [net]")
+    if "neg_mean" in state:
+        negative = -np.asarray(state["neg_mean"], np.float64).ravel()
+        if not np.allclose(negative, constants.options.get("mean", ())):
+            raise NotRecognized("the mean that is added is not the one subtracted")
+        constants.ledger["neg_mean"] = ("stated", "mean of [net]")
+    return constants
 
 
 def of_gray(constants: Constants, channels: int) -> Constants:

@@ -36,9 +36,10 @@ from zoo.models.conventions import (
     mean_of,
     scale_key,
 )
-from zoo.models.keras_naming import name_wdsr
+from zoo.models.mean_shift import mean_buffers
 from zoo.models.naming import Naming
-from zoo.models.network_family import NetworkFamily
+from zoo.models.network_family import Constants, NetworkFamily
+from zoo.models.numbered_naming import name_wdsr
 from zoo.models.state_dict import StateDict
 
 __all__ = ["WDSR"]
@@ -159,6 +160,10 @@ class WDSR(NetworkFamily):
         ]
 
     @classmethod
+    def constants(cls, state: StateDict) -> Constants:
+        return mean_buffers(state)
+
+    @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("head.0")
         is_b = state.has("body.0.body.3")
@@ -208,6 +213,16 @@ def _assume_keras(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     }
 
 
+def _assume_mxnet(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Pictures from 0 to 1, less the mean, times two, with an edge of two pixels."""
+    return {
+        **_assume_unit(options),
+        "mean": ((), "as published: DIV2K's mean colour"),
+        "std": ((0.5,), "as published"),
+        "padding": ("edge", "as published"),
+    }
+
+
 WDSR.namings = (
     Naming("wdsr_ntire2018", fixed=_TORCH, assume=_assume_255),
     Naming(
@@ -238,6 +253,12 @@ WDSR.namings = (
         axes="HWIO",
         fixed={"order": "dcr"},
         assume=_assume_keras,
+        rename=name_wdsr,
+    ),
+    Naming(
+        "MXNet",
+        fixed={"order": "dcr"},
+        assume=_assume_mxnet,
         rename=name_wdsr,
     ),
 )

@@ -1,7 +1,8 @@
-"""Names of Keras's layers: numbers in the order of the model, from anywhere on.
+"""Names of layers that are nothing but numbers: Keras's and MXNet's.
 
 What a convolution is for, its place among the others and the shape of its kernel
-tell: ``conv2d_7`` is the eighth convolution that a process made, not that a model has.
+tell: Keras's ``conv2d_7`` is the eighth convolution that a process made, not that a
+model has. MXNet says ``convolution7_weight``, and keeps means beside them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,10 @@ _NORMALISED = {
 }
 
 
+_MXNET = {"weight": "weight", "bias": "bias"}
+_MXNET_MEANS = {"DIV2K_mean": "mean", "neg_DIV2K_mean": "neg_mean"}
+
+
 class _Layers:
     """The convolutions of a checkpoint, in its order.
 
@@ -36,13 +41,19 @@ class _Layers:
 
     def __init__(self, checkpoint: Checkpoint, names: Sequence[str]) -> None:
         self._parts: dict[str, list[str]] = {}
-        for name in names if checkpoint.format in ("keras", "tfjs") else ():
-            layer, _, part = name.rpartition("/")
+        self._is_mxnet = checkpoint.format == "mxnet"
+        self._between = "_" if self._is_mxnet else "/"
+        is_numbered = checkpoint.format in ("keras", "tfjs", "mxnet")
+        for name in names if is_numbered else ():
+            layer, _, part = name.rpartition(self._between)
             self._parts.setdefault(layer, []).append(part)
         self.shapes = {}
         for layer, parts in self._parts.items():
-            for part in ("v", "kernel"):
-                shape = checkpoint.shape(f"{layer}/{part}") if part in parts else ()
+            for part in ("v", "kernel", "weight"):
+                name = f"{layer}{self._between}{part}"
+                shape = checkpoint.shape(name) if part in parts else ()
+                if len(shape) == 4 and self._is_mxnet:
+                    shape = (*shape[2:], shape[1], shape[0])
                 if len(shape) == 4:
                     self.shapes[layer] = shape
                     break
@@ -50,13 +61,15 @@ class _Layers:
 
     def renamed(self, modules: Mapping[str, str]) -> dict[str, str]:
         """The family's names, from its modules by layer."""
-        found = {}
+        found = dict(_MXNET_MEANS) if self._is_mxnet else {}
         for layer, module in modules.items():
             parts = self._parts[layer]
             ends = _NORMALISED if "g" in parts else _PLAIN
+            if self._is_mxnet:
+                ends = _MXNET
             for part in parts:
                 if part in ends:
-                    found[f"{layer}/{part}"] = f"{module}.{ends[part]}"
+                    found[f"{layer}{self._between}{part}"] = f"{module}.{ends[part]}"
         return found
 
 
