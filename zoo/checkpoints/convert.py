@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from zoo.checkpoints.files import assign, load_weights, save_weights
+from zoo.checkpoints.graph_way import FAMILY, agrees, check_onnx, translated
 from zoo.checkpoints.modules import check_modules
-from zoo.errors import PluginError, UsageError, ZooError
+from zoo.errors import PluginError, ReaderError, UsageError, WeightsError, ZooError
 from zoo.files import atomic_write, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
 from zoo.models.candidates import Candidate, stock_of
@@ -25,6 +26,9 @@ from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 __all__ = ["Converted", "convert"]
 
 Target = Literal["safetensors", "weights"]
+
+_TOLERANCE: Final = 1e-3
+"""Of the range of the result: what a check allows."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,12 @@ def convert(
     licence: str = "unknown",
     lenient: bool = False,
     force: bool = False,
+    check: bool = False,
 ) -> Converted:
     """Convert a checkpoint.
 
-    Without ``cfg``, a family recognises the checkpoint, and a cfg and weights
-    are written. With it, weights that fit this cfg (Darknet's, or zoo's own) are
+    Without ``cfg``, a family recognises the checkpoint, or the graph that the file
+    holds is translated, and a cfg and weights are written. With it, weights that fit this cfg (Darknet's, or zoo's own) are
     written in the other format.
 
     Parameters
@@ -109,7 +114,7 @@ def convert(
         Path of what is written, without ending; by default the name of the
         source (or of the cfg), in the current folder.
     family : str, optional
-        Ask only this family.
+        Ask only this family; "graph" translates the file's graph whoever knows it.
     state : str, optional
         Take only the tensors whose names begin so, where the file holds several
         networks.
@@ -126,6 +131,8 @@ def convert(
         Read ``cfg`` as Darknet does.
     force : bool
         Overwrite files that exist.
+    check : bool
+        Compare the network with onnxruntime before anything is written.
 
     Returns
     -------
@@ -162,29 +169,24 @@ def convert(
     paths = (_with_ending(target, "cfg"), _with_ending(target, to))
     _refuse_existing(paths, source, force)
     checkpoint = reader.read(source)
-    found = identify(checkpoint, str(source), family, state)
-    kind = found.family
-    recognition = as_stated(found.recognition, checkpoint)
-    recognition = recognition.override(_parse_options(kind, recognition, options or {}))
-    network, text, ledger = _build(found, recognition, paths[0])
-    check_modules(checkpoint, found.candidate, network, ledger, str(source))
+    made = _make(source, checkpoint, family, state, options or {}, paths[0], check)
     digest = _sha256(source, *(checkpoint.metadata.get("files") or ()))
     # The cfg gets its name last: it is never without the weights made with it.
     with atomic_write(paths[0]) as cfg_file:
-        cfg_file.write(text.encode())
+        cfg_file.write(made.text.encode())
         save_weights(
-            network,
+            made.network,
             paths[1],
             source=source.name,
             licence=licence,
             extra={
                 "source.sha256": digest,
                 "source.format": reader.name,
-                "source.layout": recognition.layout,
-                "family": recognition.family,
-                "options": json.dumps(dict(recognition.options)),
+                "source.layout": made.recognition.layout,
+                "family": made.recognition.family,
+                "options": json.dumps(dict(made.recognition.options)),
                 "assumed": json.dumps(
-                    [item.option for item in recognition.assumptions]
+                    [item.option for item in made.recognition.assumptions]
                 ),
             },
         )
@@ -192,12 +194,101 @@ def convert(
         source,
         digest,
         reader.name,
-        recognition,
-        network.parameter_count,
-        _in_file(ledger, checkpoint, found.candidate),
-        found.notes,
+        made.recognition,
+        made.network.parameter_count,
+        made.ledger,
+        made.notes,
         paths,
     )
+
+
+class _Made(NamedTuple):
+    """A network with its weights, and how it came about."""
+
+    network: Network
+    text: str
+    recognition: Recognition
+    ledger: tuple[LedgerLine, ...]
+    notes: tuple[str, ...]
+
+
+def _make(
+    source: Path,
+    checkpoint: Checkpoint,
+    family: str | None,
+    state: str | None,
+    options: Mapping[str, Any],
+    cfg: Path,
+    check: bool,
+) -> _Made:
+    """Make the network: by a family, or from the graph that the file holds.
+
+    A family goes first, since it knows what no graph says; but where the file's graph
+    computes something else, the graph is right.
+    """
+    if family == FAMILY:
+        return _from_graph(source, checkpoint, options, cfg, check)
+    if checkpoint.graph is None or family is not None:
+        if check:
+            raise UsageError(
+                "--check compares a graph with onnxruntime; this is not an ONNX file "
+                "translated as a graph"
+            )
+        return _by_family(source, checkpoint, family, state, options, cfg)
+    try:
+        made = _by_family(source, checkpoint, family, state, options, cfg)
+    except (WeightsError, ReaderError, UsageError):
+        return _from_graph(source, checkpoint, options, cfg, check)
+    try:
+        graph = translated(checkpoint.graph(), checkpoint.format, {}, cfg)
+    except (WeightsError, UsageError):
+        return made
+    if agrees(made.network, graph) and not check:
+        return made
+    return _from_graph(source, checkpoint, options, cfg, check)
+
+
+def _from_graph(
+    source: Path,
+    checkpoint: Checkpoint,
+    options: Mapping[str, Any],
+    cfg: Path,
+    check: bool,
+) -> _Made:
+    if checkpoint.graph is None:
+        raise UsageError(
+            f"{str(source)!r} holds no graph, only named tensors; a family must know "
+            f"them"
+        )
+    made = translated(checkpoint.graph(), checkpoint.format, options, cfg)
+    notes = made.notes
+    if check:
+        difference = check_onnx(source, made)
+        if difference > _TOLERANCE:
+            raise WeightsError(
+                f"{str(source)!r}: the network differs from onnxruntime by "
+                f"{difference:.2g} of the range of its result; nothing was written"
+            )
+        notes += (f"onnxruntime agrees to {difference:.2g} of the range",)
+    return _Made(made.network, made.text, made.recognition, made.ledger, notes)
+
+
+def _by_family(
+    source: Path,
+    checkpoint: Checkpoint,
+    family: str | None,
+    state: str | None,
+    options: Mapping[str, Any],
+    cfg: Path,
+) -> _Made:
+    found = identify(checkpoint, str(source), family, state)
+    recognition = as_stated(found.recognition, checkpoint)
+    values = _parse_options(found.family, recognition, options)
+    recognition = recognition.override(values)
+    network, text, ledger = _build(found, recognition, cfg)
+    check_modules(checkpoint, found.candidate, network, ledger, str(source))
+    ledger = _in_file(ledger, checkpoint, found.candidate)
+    return _Made(network, text, recognition, ledger, found.notes)
 
 
 def _build(

@@ -60,6 +60,11 @@ __all__ = ["command"]
 )
 @click.option("--lenient", is_flag=True, help="Read --cfg as Darknet does.")
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Compare an ONNX file's network with onnxruntime before it is written.",
+)
 @click.option("-v", "--verbose", is_flag=True, help="Also list all hyper-parameters.")
 @json_option
 def command(
@@ -73,6 +78,7 @@ def command(
     licence: str,
     lenient: bool,
     force: bool,
+    check: bool,
     verbose: bool,
     as_json: bool,
 ) -> None:
@@ -99,6 +105,7 @@ def command(
         licence=licence,
         lenient=lenient,
         force=force,
+        check=check,
     )
     if as_json:
         print_json(result.as_dict())

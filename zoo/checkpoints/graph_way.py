@@ -1,0 +1,226 @@
+"""A file that holds a graph, as a network: translated, probed, and compared."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.checkpoints.assign import assign
+from zoo.errors import ShapeError, UsageError, WeightsError
+from zoo.graphs.graph import Graph
+from zoo.graphs.translate import Translation, translate
+from zoo.models.base import Assumption, LedgerLine, Recognition
+from zoo.network import Network
+from zoo.parsers.cfg import write_cfg
+
+__all__ = ["Translated", "agrees", "check_onnx", "translated"]
+
+FAMILY = "graph"
+"""What ``--family`` calls this way."""
+
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What a graph became.
+
+    Attributes
+    ----------
+    network : Network
+    text : str
+        Its cfg.
+    recognition : Recognition
+    ledger : tuple of LedgerLine
+    notes : tuple of str
+    translation : Translation
+    """
+
+    network: Network
+    text: str
+    recognition: Recognition
+    ledger: tuple[LedgerLine, ...]
+    notes: tuple[str, ...]
+    translation: Translation
+
+
+def translated(
+    graph: Graph, container: str, settings: Mapping[str, Any], cfg: Path
+) -> Translated:
+    """Translate a graph and give the network its weights.
+
+    Parameters
+    ----------
+    graph : Graph
+    container : str
+        Name of the reader.
+    settings : mapping of str to object
+        What the graph does not say: :data:`zoo.graphs.translate.OPTIONS`, and values
+        of inputs beside the picture.
+    cfg : Path
+        What the cfg will be called.
+
+    Raises
+    ------
+    WeightsError
+        If operators have no layer, or the network takes no size.
+    UsageError
+        If a setting is wrong or missing.
+    """
+    texts = {name: str(value) for name, value in settings.items()}
+    made = translate(graph, texts)
+    text = write_cfg(made.sections)
+    network = Network.parse(text, str(cfg))
+    assign(network, made.tensors, f"the graph in {graph.source}")
+    recognition = Recognition(
+        FAMILY,
+        f"{container}'s graph",
+        {**made.stated, **{item.option: item.value for item in made.assumed}},
+        tuple(Assumption(a.option, a.value, a.reason) for a in made.assumed),
+    )
+    ledger = tuple(LedgerLine(*line) for line in made.ledger)
+    notes = (*made.notes, *_probed(network, made))
+    return Translated(network, text, recognition, ledger, notes, made)
+
+
+# -- running --------------------------------------------------------------------
+
+
+def evaluate(network: Network, picture: NDArray[Any]) -> NDArray[np.float32]:
+    """Run a network on H x W x C in its own range, without normalisation by hand."""
+    pixels = network.pixels
+    mean, std = (np.asarray(v, np.float32) for v in (pixels.mean, pixels.std))
+    y = network.forward(((picture - mean) / std).astype(np.float32)[None])[0]
+    if pixels.denormalize:
+        y = y * std[: y.shape[2]] + mean[: y.shape[2]]
+    return np.asarray(y, np.float32)
+
+
+def _smooth(made: Translation, channels: int) -> NDArray[np.float32]:
+    """A picture from 0 to 1 without edges, of a size that the network takes."""
+    if made.fixed is not None:
+        height, width = made.fixed
+    else:
+        height, width = (-(-size // made.multiple) * made.multiple for size in (64, 48))
+    rows = np.linspace(0, np.pi, height)[:, None, None]
+    columns = np.linspace(0, np.pi, width)[:, None]
+    shifts = np.linspace(0, 0.6, channels)
+    waves = np.sin(rows + shifts) * np.cos(columns - shifts)
+    return (0.5 + 0.4 * waves).astype(np.float32)
+
+
+def _probed(network: Network, made: Translation) -> list[str]:
+    """What a smooth picture tells of range and residual, for people to judge."""
+    try:
+        picture = _smooth(made, network.pixels.channels)
+        results = {}
+        for white in (1.0, 255.0):
+            with np.errstate(all="ignore"):
+                y = evaluate(network, picture * np.float32(white))
+            results[white] = float(y.mean()) / white
+    except ShapeError:
+        return []
+    mean = float(picture.mean())
+    at_one, at_bytes = results[1.0], results[255.0]
+    results_said = f"{at_one:.3f} at range 1, {at_bytes:.3f} at range 255"
+    notes = [f"probe: a smooth picture of mean {mean:.3f} gives {results_said}"]
+    assumed = float(network.pixels.range)
+    here = results.get(assumed, at_one)
+    other, white = (at_bytes, 255) if assumed == 1 else (at_one, 1)
+    if abs(here) < 0.1 * mean and abs(other) < 0.1 * mean:
+        notes.append(
+            "its result looks like a residual: the program that it was made for adds "
+            "the enlarged picture (--set residual=nearest or bicubic does it)"
+        )
+    elif abs(other - mean) < 0.05 and abs(here - mean) > 0.2:
+        notes.append(f"so it may have been made for --set range={white}")
+    return notes
+
+
+def agrees(one: Network, other: Translated) -> bool:
+    """Whether a family's network computes what the file's own graph computes.
+
+    Both are given the same numbers; a family that takes them otherwise does not count.
+    """
+    if one.pixels.channels != other.network.pixels.channels:
+        return False
+    picture = _smooth(other.translation, one.pixels.channels)
+    picture = picture * np.float32(one.pixels.range)
+    try:
+        with np.errstate(all="ignore"):
+            ours = evaluate(one, picture)
+            theirs = evaluate(other.network, picture)
+    except (ShapeError, WeightsError):
+        return False
+    if ours.shape != theirs.shape:
+        return False
+    span = max(float(np.ptp(theirs)), 1e-6)
+    return float(np.abs(ours - theirs).max()) <= _TOLERANCE * span
+
+
+# -- onnxruntime ------------------------------------------------------------------
+
+
+def check_onnx(path: Path, made: Translated) -> float:
+    """Largest difference from onnxruntime, as a share of the range of the output.
+
+    Raises
+    ------
+    UsageError
+        If onnxruntime is not installed.
+    WeightsError
+        If it cannot run the file.
+    """
+    try:
+        import onnxruntime
+    except ImportError:
+        raise UsageError(
+            "--check compares with onnxruntime, which is not installed; "
+            "`pip install cfgzoo[onnx]`"
+        ) from None
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.graph_optimization_level = level
+    translation = made.translation
+    picture = _smooth(translation, made.network.pixels.channels)
+    picture = picture * np.float32(made.network.pixels.range)
+    margin = translation.margin
+    mine = evaluate(made.network, picture)
+    if margin:
+        mode = made.recognition.options["pad"]
+        borders = ((margin, margin), (margin, margin), (0, 0))
+        kind: Any = {"zero": "constant"}.get(str(mode), mode)
+        picture = np.pad(picture, borders, mode=kind)
+    layout = translation.layout
+    x = picture if layout.endswith("C") else picture.transpose(2, 0, 1)
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        types = {item.name: item.type for item in session.get_inputs()}
+        kind = {"tensor(float16)": "float16", "tensor(uint8)": "uint8"}.get(
+            types[translation.fed], "float32"
+        )
+        batch = (x if len(layout) == 3 else x[None]).astype(kind)
+        fed = {translation.fed: np.ascontiguousarray(batch), **translation.others}
+        (theirs,) = session.run([translation.output], fed)
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises
+        raise WeightsError(
+            f"onnxruntime cannot run {str(path)!r}: {str(error).splitlines()[0][:200]}"
+        ) from None
+    wanted = theirs[0] if theirs.ndim == 4 else theirs
+    if wanted.shape != mine.shape:
+        wanted = wanted.transpose(1, 2, 0)
+    if wanted.shape != mine.shape:
+        raise WeightsError(
+            f"{str(path)!r}: onnxruntime gives {'x'.join(map(str, wanted.shape))}, zoo "
+            f"{'x'.join(map(str, mine.shape))}; this is a mistake in zoo"
+        )
+    span = max(float(np.ptp(wanted.astype(np.float64))), 1e-6)
+    return float(np.abs(wanted.astype(np.float64) - mine).max()) / span

@@ -1,0 +1,328 @@
+"""Convolutions and matrix products with constant weights."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.graphs.arrange import channels, numbers
+from zoo.graphs.draft import Step
+from zoo.graphs.errors import Untranslatable
+from zoo.graphs.graph import Node
+from zoo.graphs.operators._constants import channel_vector
+from zoo.graphs.operators._pictures import regular
+from zoo.graphs.operators.arithmetic import OPERATORS as ARITHMETIC
+from zoo.graphs.trace import Operator, Tracer
+from zoo.graphs.values import Const, View
+from zoo.graphs.view import Atom, join
+from zoo.shapes import Shape
+
+__all__ = ["OPERATORS", "pointwise"]
+
+Array = NDArray[Any]
+
+
+def pointwise(
+    t: Tracer,
+    x: Step,
+    weights: Array,
+    biases: Array | None = None,
+    origins: frozenset[str] = frozenset(),
+) -> Step:
+    """A 1 x 1 convolution with weights C x K."""
+    return t.draft.add(
+        "conv",
+        [x],
+        Shape(x.shape.height, x.shape.width, weights.shape[1]),
+        origins,
+        weights=weights[None, None],
+        biases=biases,
+        strides=(1, 1),
+        dilation=(1, 1),
+        pads=(0, 0, 0, 0),
+        same=False,
+        groups=1,
+    )
+
+
+def _weights(t: Tracer, value: Any, what: str) -> Const:
+    if not isinstance(value, Const):
+        raise Untranslatable(f"{what} with weights made from the picture")
+    if value.array.dtype.kind != "f":
+        value = Const(value.array.astype(np.float32), value.origins)
+    return value
+
+
+def _biases(inputs: list[Any], what: str) -> tuple[Array | None, frozenset[str]]:
+    if len(inputs) < 3 or inputs[2] is None:
+        return None, frozenset()
+    if not isinstance(inputs[2], Const):
+        raise Untranslatable(f"{what} with biases made from the picture")
+    return inputs[2].array.reshape(-1), inputs[2].origins
+
+
+def _two(node: Node, name: str) -> tuple[int, int]:
+    values = node.attributes.get(name) or (1, 1)
+    first, second = (int(value) for value in values)
+    if min(first, second) < 1:
+        raise ValueError(f"{name} {first}, {second}")
+    return first, second
+
+
+def _conv(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    view: View = inputs[0]
+    weights = _weights(t, inputs[1], "Conv")
+    biases, more = _biases(inputs, "Conv")
+    kernel = weights.array
+    if kernel.ndim == 3:
+        return _conv_of_channels(t, node, view, weights, biases, more)
+    if kernel.ndim != 4:
+        raise Untranslatable(f"Conv over {kernel.ndim - 2} axes")
+    x = t.picture(view)
+    groups = int(node.attributes.get("group", 1))
+    filters, depth, *size = kernel.shape
+    if depth * groups != x.shape.channels or filters % groups:
+        raise ValueError(f"weights {kernel.shape} and {x.shape.channels} channels")
+    strides, dilation = _two(node, "strides"), _two(node, "dilations")
+    spans = [d * (k - 1) + 1 for d, k in zip(dilation, size, strict=True)]
+    pads = _pads(node, x.shape[:2], spans, strides)
+    lengths = [
+        (x.shape[i] + pads[2 * i] + pads[2 * i + 1] - spans[i]) // strides[i] + 1
+        for i in (0, 1)
+    ]
+    if min(lengths) < 1:
+        raise ValueError("nothing is left")
+    step = t.draft.add(
+        "conv",
+        [x],
+        Shape(lengths[0], lengths[1], filters),
+        weights.origins | more,
+        node.name,
+        weights=kernel.transpose(2, 3, 1, 0),
+        biases=biases,
+        strides=strides,
+        dilation=dilation,
+        pads=pads,
+        same=_auto_pad(node) == "SAME_UPPER",
+        groups=groups,
+    )
+    return t.shown(step)
+
+
+def _auto_pad(node: Node) -> str:
+    return str(node.attributes.get("auto_pad") or "NOTSET")
+
+
+def _pads(
+    node: Node, lengths: tuple[int, ...], spans: list[int], strides: tuple[int, int]
+) -> tuple[int, int, int, int]:
+    """Top, bottom, left, right."""
+    kind = _auto_pad(node)
+    if kind == "NOTSET":
+        given = node.attributes.get("pads") or (0, 0, 0, 0)
+        top, left, bottom, right = (int(pad) for pad in given)
+        return top, bottom, left, right
+    if kind == "VALID":
+        return 0, 0, 0, 0
+    sides: list[int] = []
+    for length, span, stride in zip(lengths, spans, strides, strict=True):
+        total = max((math.ceil(length / stride) - 1) * stride + span - length, 0)
+        small, large = total // 2, total - total // 2
+        sides += (small, large) if kind == "SAME_UPPER" else (large, small)
+    return tuple(sides)  # type: ignore[return-value]
+
+
+def _conv_of_channels(
+    t: Tracer,
+    node: Node,
+    view: View,
+    weights: Const,
+    biases: Array | None,
+    more: frozenset[str],
+) -> View:
+    """A convolution over N, C, L: over pixels if it has one tap, else over channels."""
+    filters, depth, size = weights.array.shape
+    groups = int(node.attributes.get("group", 1))
+    if view.rank != 3 or view.axes[0]:
+        raise Untranslatable("Conv over 1 axis")
+    last_has_pixels = any(atom.axis in "hw" for atom in view.axes[2])
+    if size == 1 and groups == 1 and last_has_pixels:
+        matrix = weights.array[:, :, 0].T
+        view, _ = regular(t.draft, view)
+        step = pointwise(t, view.step, matrix, biases, weights.origins | more)
+        return View(step, ((), join([Atom("c", filters)]), view.axes[2]))
+    if last_has_pixels or (filters, depth, groups) != (1, 1, 1) or view.axes[1]:
+        raise Untranslatable("Conv over 1 axis")
+    count = view.shape[2]
+    before, after = node.attributes.get("pads") or (0, 0)
+    if before + after != size - 1 or _auto_pad(node) != "NOTSET":
+        raise Untranslatable("Conv over 1 axis that changes its length")
+    matrix = np.zeros((count, count), np.float32)
+    for tap, value in enumerate(weights.array[0, 0]):
+        shift = tap - before
+        lines = np.arange(max(0, -shift), min(count, count - shift))
+        matrix[lines + shift, lines] = value
+    x = channels(t.draft, view.step, numbers(view.axes[2]))
+    bias = None if biases is None else np.repeat(biases, count)
+    step = pointwise(t, x, matrix, bias, weights.origins | more)
+    return View(step, ((), (), join([Atom("c", count)])))
+
+
+def _conv_transpose(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    view: View = inputs[0]
+    weights = _weights(t, inputs[1], "ConvTranspose")
+    biases, more = _biases(inputs, "ConvTranspose")
+    kernel = weights.array
+    if kernel.ndim != 4:
+        raise Untranslatable(f"ConvTranspose over {kernel.ndim - 2} axes")
+    x = t.picture(view)
+    groups = int(node.attributes.get("group", 1))
+    if kernel.shape[0] != x.shape.channels or kernel.shape[0] % groups:
+        raise ValueError(f"weights {kernel.shape} and {x.shape.channels} channels")
+    strides, dilation = _two(node, "strides"), _two(node, "dilations")
+    if max(dilation) > 1:
+        kernel = _dilated(kernel, dilation)
+    size = kernel.shape[2:]
+    extra = [int(v) for v in node.attributes.get("output_padding") or (0, 0)]
+    full = [(x.shape[i] - 1) * strides[i] + size[i] + extra[i] for i in (0, 1)]
+    kind = _auto_pad(node)
+    wanted = node.attributes.get("output_shape")
+    if wanted or kind.startswith("SAME"):
+        lengths = (
+            [int(v) for v in wanted[-2:]]
+            if wanted
+            else [x.shape[i] * strides[i] for i in (0, 1)]
+        )
+        pads: list[int] = []
+        for i in (0, 1):
+            total = full[i] - lengths[i]
+            small, large = total // 2, total - total // 2
+            if total < 0:
+                small, large = 0, total  # more at the end
+            pads += (large, small) if kind == "SAME_LOWER" else (small, large)
+        top, bottom, left, right = pads
+    else:
+        given = node.attributes.get("pads") or (0, 0, 0, 0)
+        top, left, bottom, right = (int(pad) for pad in given)
+        if kind == "VALID":
+            top = bottom = left = right = 0
+    filters = kernel.shape[1] * groups
+    shape = Shape(full[0] - top - bottom, full[1] - left - right, filters)
+    if min(shape) < 1:
+        raise ValueError("nothing is left")
+    step = t.draft.add(
+        "deconv",
+        [x],
+        shape,
+        weights.origins | more,
+        node.name,
+        weights=kernel.transpose(2, 3, 1, 0),
+        biases=biases,
+        strides=strides,
+        pads=(top, bottom, left, right),
+        extra=tuple(extra),
+        groups=groups,
+    )
+    return t.shown(step)
+
+
+def _dilated(kernel: Array, dilation: tuple[int, int]) -> Array:
+    sizes = [d * (k - 1) + 1 for d, k in zip(dilation, kernel.shape[2:], strict=True)]
+    wide = np.zeros((*kernel.shape[:2], *sizes), kernel.dtype)
+    wide[:, :, :: dilation[0], :: dilation[1]] = kernel
+    return wide
+
+
+# -- matrices -----------------------------------------------------------------------
+
+
+def _product(
+    t: Tracer, view: View, axis: int, matrix: Array, origins: frozenset[str]
+) -> View:
+    """Multiply the channels along an axis by a matrix, in x out."""
+    axis %= view.rank
+    if any(atom.axis in "hw" for atom in view.axes[axis]):
+        raise Untranslatable("a product with a matrix over rows or columns")
+    if view.shape[axis] != matrix.shape[0]:
+        raise ValueError(f"{view.shape[axis]} values and a matrix of {matrix.shape}")
+    view, places = regular(t.draft, view)
+    others = [
+        i for i, place in enumerate(places) if i != axis and not place and view.axes[i]
+    ]
+    axes = list(view.axes)
+    if others:  # the same matrix for every index of the others
+        if len(others) > 1 or others[0] > axis:
+            raise Untranslatable("a product with a matrix over a part of the channels")
+        count = view.shape[others[0]]
+        matrix = np.kron(np.eye(count, dtype=matrix.dtype), matrix)
+        inner = matrix.shape[1] // count
+        axes[others[0]] = join([Atom("c", count, inner)])
+        axes[axis] = join([Atom("c", inner)])
+    else:
+        axes[axis] = join([Atom("c", matrix.shape[1])])
+    step = pointwise(t, view.step, matrix, None, origins)
+    return View(step, tuple(axes))
+
+
+def _matmul(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    a, b = inputs[:2]
+    if isinstance(a, View) and isinstance(b, View):
+        raise Untranslatable("MatMul of two values")
+    constant = a if isinstance(a, Const) else b
+    view: View = b if isinstance(a, Const) else a
+    matrix = constant.array
+    while matrix.ndim > 2 and matrix.shape[0] == 1:
+        matrix = matrix[0]
+    if matrix.ndim != 2 or view.rank < 2:
+        raise Untranslatable("MatMul with weights of more than two axes")
+    if constant is a:
+        return _product(t, view, -2, matrix.T, constant.origins)
+    return _product(t, view, -1, matrix, constant.origins)
+
+
+def _gemm(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    view = inputs[0]
+    if not isinstance(view, View):
+        raise Untranslatable("Gemm with weights made from the picture")
+    weights = _weights(t, inputs[1], "Gemm")
+    if node.attributes.get("transA"):
+        view = View(view.step, view.axes[::-1])
+    matrix = weights.array.T if node.attributes.get("transB") else weights.array
+    matrix = matrix * np.float32(node.attributes.get("alpha", 1.0))
+    result = _product(t, view, -1, matrix, weights.origins)
+    if len(inputs) > 2:
+        added = inputs[2]
+        beta = float(node.attributes.get("beta", 1.0))
+        if isinstance(added, Const):
+            added = Const(added.array * beta, added.origins)
+        elif beta != 1:
+            added = View(t.draft.affine(added.step, beta, 0), added.axes)
+        result = ARITHMETIC["Add"](t, Node("Add", (), ()), [result, added])  # type: ignore[assignment]
+    return result
+
+
+def _batch_normalization(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    view: View = inputs[0]
+    if node.attributes.get("training_mode"):
+        raise Untranslatable("BatchNormalization that learns while it runs")
+    parts = [_weights(t, x, "BatchNormalization") for x in inputs[1:5]]
+    gamma, beta, mean, variance = (np.asarray(x.array, np.float64) for x in parts)
+    factor = gamma / np.sqrt(variance + float(node.attributes.get("epsilon", 1e-5)))
+    shape = (1, -1) + (1,) * (view.rank - 2)
+    scale, offset = factor.reshape(shape), (beta - factor * mean).reshape(shape)
+    view, scales = channel_vector(t.draft, view, scale)
+    _, offsets = channel_vector(t.draft, view, offset)
+    origins = frozenset().union(*(x.origins for x in parts))
+    return View(t.draft.affine(view.step, scales, offsets, origins), view.axes)
+
+
+OPERATORS: dict[str, Operator] = {
+    "BatchNormalization": _batch_normalization,
+    "Conv": _conv,
+    "ConvTranspose": _conv_transpose,
+    "Gemm": _gemm,
+    "MatMul": _matmul,
+}
