@@ -575,7 +575,7 @@ def test_other_graphs_are_refused(
 ) -> None:
     Path("x.pb").write_bytes(opencv_edsr(**changes)[0])
     with pytest.raises(WeightsError, match=reason):
-        convert("x.pb")
+        convert("x.pb", family="edsr")
 
 
 # -- the published EDSR_x2.pb ----------------------------------------------

@@ -234,11 +234,13 @@ def _make(
                 "--check compares a graph with onnxruntime; this is not an ONNX file "
                 "translated as a graph"
             )
-        return _by_family(source, checkpoint, family, state, options, cfg)
+        found = identify(checkpoint, str(source), family, state)
+        return _by_family(source, checkpoint, found, options, cfg)
     try:
-        made = _by_family(source, checkpoint, family, state, options, cfg)
+        found = identify(checkpoint, str(source), family, state)
     except (WeightsError, ReaderError, UsageError):
         return _from_graph(source, checkpoint, options, cfg, check)
+    made = _by_family(source, checkpoint, found, options, cfg)
     try:
         graph = translated(checkpoint.graph(), checkpoint.format, {}, cfg)
     except (WeightsError, UsageError):
@@ -276,12 +278,10 @@ def _from_graph(
 def _by_family(
     source: Path,
     checkpoint: Checkpoint,
-    family: str | None,
-    state: str | None,
+    found: Identified,
     options: Mapping[str, Any],
     cfg: Path,
 ) -> _Made:
-    found = identify(checkpoint, str(source), family, state)
     recognition = as_stated(found.recognition, checkpoint)
     values = _parse_options(found.family, recognition, options)
     recognition = recognition.override(values)
