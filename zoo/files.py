@@ -13,10 +13,13 @@ from typing import IO
 
 from zoo.errors import ReaderError, UsageError, ZooError
 
-__all__ = ["atomic_write", "read_head", "refuse_existing"]
+__all__ = ["atomic_write", "check_whole", "read_head", "refuse_existing"]
 
 
 _CLOEXEC = getattr(os, "O_CLOEXEC", 0)
+
+
+_LARGE = 64 << 20
 
 
 def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes:
@@ -51,6 +54,38 @@ def read_head(path: Path, count: int, error: type[ZooError], what: str) -> bytes
     if not head:
         raise ReaderError(f"{str(path)!r} is empty; fetch or convert it again")
     return head
+
+
+def check_whole(path: Path, error: type[ZooError], what: str) -> None:
+    """Refuse to read a file whole that has no end, holes, or no room in memory.
+
+    Raises
+    ------
+    ZooError
+        Of the type ``error``.
+    """
+    from zoo.machine.memory import amount, available_memory
+
+    try:
+        facts = os.stat(path)
+    except (OSError, ValueError):
+        return  # opening it says what is wrong
+    if stat.S_ISDIR(facts.st_mode):
+        return
+    if not stat.S_ISREG(facts.st_mode):
+        raise error(f"{str(path)!r} is a device or a pipe; give {what} as a file")
+    held = getattr(facts, "st_blocks", None)
+    if held is not None and facts.st_size > _LARGE and 512 * held < facts.st_size // 8:
+        raise error(
+            f"{str(path)!r} says {amount(facts.st_size)} and holds {amount(512 * held)} "
+            f"on the disk; it was not fetched to its end"
+        )
+    free = available_memory()
+    if facts.st_size > max(free, _LARGE):
+        raise error(
+            f"{str(path)!r} has {amount(facts.st_size)}, and {amount(free)} of memory "
+            f"are free; it does not fit"
+        )
 
 
 def refuse_existing(path: Path) -> None:

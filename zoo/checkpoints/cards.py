@@ -13,12 +13,11 @@ from typing import Any
 
 import yaml
 
+from zoo.checkpoints.plain_yaml import read_yaml
 from zoo.errors import ReaderError, WeightsError
 from zoo.files import atomic_write
 
 __all__ = ["Card", "card_of", "digest", "read_card", "write_card"]
-
-_LARGEST = 1 << 20  # bytes of a card
 
 
 @dataclass(frozen=True)
@@ -101,23 +100,63 @@ def read_card(path: str | Path, weights: str | Path | None = None) -> Card:
         If the card belongs to other weights.
     """
     path = Path(path)
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ReaderError(f"{path} is too large for a card")
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise ReaderError(f"{path} is no readable card ({reason})") from None
+    values = read_yaml(path)
     names = {item.name for item in fields(Card)}
     if not isinstance(values, dict) or not names - {"repeat"} <= values.keys() <= names:
         known = ", ".join(sorted(names))
         raise ReaderError(f"{path} is no card; a card has the keys {known}")
+    for name, kind in _KINDS.items():
+        if name in values and not _is(values[name], kind):
+            raise ReaderError(
+                f"{path} is no card: {name} is {str(values[name])[:40]!r}, not {kind}"
+            )
+    _check_nested(path, values)
     card = Card(**values)
     if weights is not None and digest(weights) != card.sha256:
         raise WeightsError(
             f"{path} describes other weights than {weights}; their SHA-256 differ"
         )
     return card
+
+
+# What each field is, in words and as a type.
+_KINDS = {
+    "network": "a text",
+    "scale": "a number",
+    "parameters": "a number",
+    "dtype": "a text",
+    "license": "a text",
+    "sha256": "a text",
+    "training": "a mapping",
+    "protocol": "a text",
+    "scores": "a mapping",
+    "repeat": "a list",
+}
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "a text": str,
+    "a number": int,
+    "a mapping": dict,
+    "a list": list,
+}
+
+
+def _is(value: Any, kind: str) -> bool:
+    return isinstance(value, _TYPES[kind]) and not isinstance(value, bool)
+
+
+def _check_nested(path: Path, values: dict[str, Any]) -> None:
+    """Refuse a card whose training or scores lack what is shown of them."""
+    lacking = {"updates", "data"} - values["training"].keys()
+    if lacking:
+        raise ReaderError(f"{path} is no card: training has no {lacking.pop()!r}")
+    for name, score in values["scores"].items():
+        if not isinstance(score, dict) or not all(
+            isinstance(score.get(key), (int, float)) for key in ("psnr", "bicubic")
+        ):
+            raise ReaderError(
+                f"{path} is no card: the scores of {str(name)[:40]!r} have no psnr and "
+                f"bicubic, in dB"
+            )
 
 
 def write_card(card: Card, path: str | Path) -> None:

@@ -31,7 +31,7 @@ from zoo._version import __version__
 from zoo.checkpoints.assign import Ledger, Placed, assign, require_finite
 from zoo.checkpoints.darknet import read_darknet, write_darknet
 from zoo.errors import ReaderError, UsageError, WeightsError
-from zoo.files import read_head
+from zoo.files import check_whole, read_head
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.parsers.detect import reader_of
@@ -86,6 +86,7 @@ def load_weights(
 
 def _format_of(path: Path) -> Literal["safetensors", "weights"]:
     """Which of the two formats a file has, by its content before its name."""
+    check_whole(path, WeightsError, "weights")
     head = read_head(path, _HEAD_BYTES, WeightsError, "a weights file")
     if SafetensorsReader.recognizes(path, head):
         return "safetensors"

@@ -20,7 +20,7 @@ from zoo.parsers._torch_objects import NumpyArray, TensorRef
 __all__ = ["Contents", "take_stock"]
 
 _MAX_DEPTH: Final = 40
-_MAX_VALUES: Final = 400_000
+_MAX_VALUES: Final = 200_000
 _MAX_LETTERS: Final = 64 << 20
 _MAX_REPORT: Final = 2000
 _MAX_LIST: Final = 4096

@@ -25,6 +25,12 @@ _FAILURES = (
 )
 
 
+def _short(error: Exception) -> str:
+    """What is wrong, without the bytes of the archive that it may quote."""
+    text = str(error)
+    return text if len(text) < 120 else f"{text[:117]}..."
+
+
 class BoundedZip:
     """Reads entries of a zip archive; what it hands out is bounded in all.
 
@@ -48,7 +54,7 @@ class BoundedZip:
             self._budget = (16 << 20) + 16 * path.stat().st_size
             self._zip = zipfile.ZipFile(path)
         except _FAILURES as error:
-            raise ReaderError(f"{path}: the zip archive is damaged ({error})") from None
+            raise ReaderError(f"{path}: the zip archive is damaged ({_short(error)})") from None
         self._sizes = {info.filename: info.file_size for info in self._zip.infolist()}
 
     def close(self) -> None:
@@ -92,7 +98,7 @@ class BoundedZip:
                 data = stream.read(size + 1)
         except _FAILURES as error:
             raise ReaderError(
-                f"{self._path}: entry {quoted(name)} is damaged ({error})"
+                f"{self._path}: entry {quoted(name)} is damaged ({_short(error)})"
             ) from None
         if len(data) != size:
             raise ReaderError(

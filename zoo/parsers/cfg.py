@@ -50,6 +50,9 @@ __all__ = [
 MAX_BYTES = 16 * 2**20
 """Larger files are refused; the longest Darknet cfg known has 41 kB."""
 
+_MOST_EXPANDED = 4 * 2**20
+"""Characters that all ``$name`` of a file may stand for together."""
+
 _SECTION = re.compile(r"[A-Za-z_][\w./-]*", re.ASCII)
 _KEY = re.compile(r"[A-Za-z_][\w.-]*", re.ASCII)
 _TRAILING_COMMENT = re.compile(r"(^|\s)#.*")
@@ -237,12 +240,22 @@ def _substitute(sections: list[Section], lenient: bool) -> list[Section]:
         for entry in head.entries:
             values.setdefault(entry.key, entry.value)
     used: set[str] = set()
+    budget = _MOST_EXPANDED
 
     def resolve(section: Section, entry: Entry) -> Entry:
         def value_of(match: re.Match[str]) -> str:
+            nonlocal budget
             name = match[1]
             if name in values and section is not head:
                 used.add(name)
+                budget -= len(values[name])
+                if budget < 0:
+                    raise CfgError(
+                        f"{short(match[0])} and the like make the text longer than "
+                        f"{_MOST_EXPANDED // 2**20} MiB; that is no network",
+                        section.source,
+                        entry.line,
+                    )
                 return values[name]
             if lenient:
                 warn(f"{section.source}:{entry.line}: {match[0]} is not defined")

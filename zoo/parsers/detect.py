@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from zoo.errors import PluginError, ReaderError
-from zoo.files import read_head
+from zoo.files import check_whole, read_head
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.neighbours import describe_neighbour
 from zoo.registry import registry
@@ -41,6 +41,7 @@ def reader_of(path: str | Path) -> type[Reader]:
         something else, and often taken for a checkpoint, is named.
     """
     path = Path(path)
+    check_whole(path, ReaderError, "a checkpoint")
     head = read_head(path, _HEAD_BYTES, ReaderError, "a checkpoint")
     readers = _readers()
     found = [reader for reader in readers if _recognizes(reader, path, head)]

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import struct
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +26,7 @@ from zoo.errors import ReaderError
 from zoo.files import atomic_write
 from zoo.parsers.base import Checkpoint, Reader
 
-__all__ = ["SafetensorsReader", "read_metadata", "write_safetensors"]
+__all__ = ["SafetensorsReader", "checksum", "read_metadata", "write_safetensors"]
 
 # What the library itself allows for the header.
 _MAX_HEADER = 100_000_000
@@ -71,6 +72,7 @@ class SafetensorsReader(Reader):
             type that NumPy does not know.
         """
         tensors: dict[str, NDArray[Any]] = {}
+        halves: list[str] = []
         with _opened(path) as file:
             metadata = dict(file.metadata() or {})
             # Older versions of the library only know the sorted order.
@@ -78,16 +80,20 @@ class SafetensorsReader(Reader):
             for name in names:
                 kind = file.get_slice(name).get_dtype()
                 if kind == "BF16":
-                    tensors[name] = _read_bfloat16(path, name)
+                    halves.append(name)
+                    tensors[name] = np.zeros(0, np.float32)  # keeps its place
                 elif kind not in _NAMES.values():
+                    what = " (8-bit floats)" if kind.startswith("F8") else ""
                     raise ReaderError(
-                        f"{str(path)!r}: tensor {name!r} has the type {kind}, which "
-                        f"zoo does not read; store it as F32 or F16"
+                        f"{str(path)!r}: tensor {name!r} has the type {kind}{what}, "
+                        f"which zoo does not read; store it as F32 or F16"
                     )
                 else:
                     tensor = file.get_tensor(name)
                     is_half = tensor.dtype == np.float16
                     tensors[name] = tensor.astype(np.float32) if is_half else tensor
+        if halves:
+            tensors.update(_read_bfloat16(path, halves))
         return Checkpoint(cls.name, tensors, metadata)
 
 
@@ -153,6 +159,21 @@ def write_safetensors(
             file.write(little.data)
 
 
+def checksum(tensors: Mapping[str, NDArray[Any]], text: str = "") -> str:
+    """CRC-32 of names, types and values of tensors as stored, and of a text.
+
+    Safetensors files carry no checksum of their own, and one flipped bit in an
+    exponent is enough to spoil a network.
+    """
+    found = zlib.crc32(text.encode("utf-8", "surrogatepass"))
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        found = zlib.crc32(f"{name}:{tensor.dtype.name}".encode(), found)
+        little = np.ascontiguousarray(tensor, tensor.dtype.newbyteorder("<"))
+        found = zlib.crc32(little.reshape(-1).view(np.uint8).data, found)
+    return f"{found:08x}"
+
+
 @contextmanager
 def _opened(path: str | Path) -> Iterator[Any]:
     """Open with the library; turn what it raises into ReaderError."""
@@ -177,16 +198,19 @@ def _opened(path: str | Path) -> Iterator[Any]:
         raise ReaderError(f"{str(path)!r} has an impossible tensor: {error}") from None
 
 
-def _read_bfloat16(path: str | Path, name: str) -> NDArray[np.float32]:
-    """Read one bfloat16 tensor, a type NumPy lacks: the upper half of a float32.
+def _read_bfloat16(
+    path: str | Path, names: list[str]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Read bfloat16 tensors, a type NumPy lacks: the upper half of a float32.
 
     The library has checked the header by now.
     """
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
-        entry = json.loads(file.read(length))[name]
-        start, end = entry["data_offsets"]
-        file.seek(8 + length + start)
-        upper = np.frombuffer(file.read(end - start), "<u2")
-    values = (upper.astype(np.uint32) << 16).view(np.float32)
-    return values.reshape(entry["shape"])
+        header = json.loads(file.read(length))
+        for name in names:
+            start, end = header[name]["data_offsets"]
+            file.seek(8 + length + start)
+            upper = np.frombuffer(file.read(end - start), "<u2")
+            values = (upper.astype(np.uint32) << 16).view(np.float32)
+            yield name, values.reshape(header[name]["shape"])

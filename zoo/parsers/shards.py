@@ -61,7 +61,11 @@ class ShardsReader(Reader):
                     f"{path}: there is no file {file!r} beside the index, which holds "
                     f"a part of the tensors; fetch it too"
                 )
-            parts[file] = reader_of(path.parent / file).read(path.parent / file)
+            part = path.parent / file
+            reader = reader_of(part)
+            if reader is cls:
+                raise ReaderError(f"{path}: {file!r} is an index itself")
+            parts[file] = reader.read(part)
         for name, file in where.items():
             if name not in parts[file].tensors:
                 raise ReaderError(f"{path}: {file!r} has no tensor {name[:80]!r}")
@@ -89,13 +93,19 @@ def _index(path: Path) -> Mapping[str, str]:
     if not isinstance(where, dict) or not where:
         raise ReaderError(f"{path} has no weight_map, which an index of shards has")
     for file in where.values():
-        if not isinstance(file, str) or Path(file).name != file or file in ("", ".."):
+        if not isinstance(file, str) or not _is_plain(file):
             raise ReaderError(
                 f"{path}: {str(file)[:80]!r} is no name of a file beside the index"
             )
     if len(set(where.values())) > _MAX_FILES:
         raise ReaderError(f"{path} names more than {_MAX_FILES} files")
     return where
+
+
+def _is_plain(name: str) -> bool:
+    """Whether a text is the name of a file in the same folder."""
+    strange = any(mark in name for mark in "/\\\0:")
+    return not strange and name not in ("", ".", "..") and len(name) < 256
 
 
 def checkpoint_in(folder: Path) -> Path:

@@ -30,7 +30,11 @@ from typing import Any
 from zoo.errors import ReaderError, UsageError, WeightsError
 from zoo.files import atomic_write
 from zoo.layers.base import Array
-from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
+from zoo.parsers.safetensors import (
+    SafetensorsReader,
+    checksum,
+    write_safetensors,
+)
 from zoo.train.learner import LearnerState
 from zoo.train.lock import FolderLock
 from zoo.train.settings import RunSettings
@@ -172,7 +176,7 @@ class RunFolder:
         try:
             found = json.loads(self.data.read_text(encoding="utf-8"))
             return RunSettings.from_dict(found)
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             raise UsageError(
                 f"{self.data} is missing or damaged; name the pictures with --data"
             ) from None
@@ -203,7 +207,11 @@ class RunFolder:
         }
         if not keep_before:
             self._keep_last_as_before()
-        write_safetensors(self.last, tensors, {"zoo.run": json.dumps(plain)})
+        text = json.dumps(plain)
+        sum_of_all = checksum(tensors, text)
+        write_safetensors(
+            self.last, tensors, {"zoo.run": text, "zoo.checksum": sum_of_all}
+        )
 
     def _keep_last_as_before(self) -> None:
         """Give ``last`` a second name, so that there is a ``last`` at any moment."""
@@ -240,6 +248,9 @@ class RunFolder:
         text = checkpoint.metadata.get("zoo.run")
         if text is None:
             raise WeightsError(f"{self.last} is no checkpoint of a training run")
+        written = checkpoint.metadata.get("zoo.checksum")  # older files have none
+        if written is not None and written != checksum(checkpoint.tensors, text):
+            raise self._damaged("its values do not match their checksum")
         parts: dict[str, dict[str, Array]] = {}
         for name, array in checkpoint.tensors.items():
             part, _, rest = name.partition(":")
@@ -262,11 +273,14 @@ class RunFolder:
                 recipe=plain["recipe"],
                 progress=plain["progress"],
             )
-        except (ValueError, KeyError, TypeError):
-            raise ReaderError(
-                f"{self.last} is damaged; rename {self.before.name} to "
-                f"{self.last.name} to go on from the checkpoint before it"
-            ) from None
+        except (ValueError, KeyError, TypeError, RecursionError):
+            raise self._damaged("what it says of the run cannot be read") from None
+
+    def _damaged(self, reason: str) -> ReaderError:
+        return ReaderError(
+            f"{self.last} is damaged ({reason}); rename {self.before.name} to "
+            f"{self.last.name} to go on from the checkpoint before it"
+        )
 
     def append(self, entry: dict[str, Any]) -> None:
         """Add a line to the log; numbers that are not finite become null."""
@@ -274,16 +288,18 @@ class RunFolder:
             file.write(json.dumps(plain_entry(entry)) + "\n")
 
     def entries(self) -> list[dict[str, Any]]:
-        """The log; a last line cut short by a kill is left out."""
+        """The log; lines that were damaged, or cut short by a kill, are left out."""
         if not self.log.exists():
             return []
         entries = []
-        for line in self.log.read_text(encoding="utf-8").splitlines():
+        text = self.log.read_text(encoding="utf-8", errors="replace")
+        for line in text.splitlines():
             try:
                 entry = json.loads(line)
-                entries += [entry] if "update" in entry else []
-            except (json.JSONDecodeError, TypeError):
+            except (ValueError, RecursionError):
                 continue
+            if isinstance(entry, dict) and type(entry.get("update")) is int:
+                entries.append(entry)
         return entries
 
     def forget_after(self, update: int) -> None:
