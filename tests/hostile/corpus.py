@@ -679,20 +679,23 @@ def _graphs() -> Iterator[tuple[str, str, bytes]]:
         for i in range(3000)
     )
     yield "graph many Dequantize", ".pb", values + ends + many
-    yield "graph of itself", ".pb", constant("a", np.zeros(3, np.float32)) + node(
-        "b", "Relu", "b"
+    yield (
+        "graph of itself",
+        ".pb",
+        constant("a", np.zeros(3, np.float32)) + node("b", "Relu", "b"),
     )
     yield "graph of nothing", ".pb", node("a", "Relu", "b")
     yield "graph without weights", ".pb", node("a", "Placeholder")
     yield "graph twice", ".pb", 2 * constant("a", np.zeros(3, np.float32))
-    yield "graph many nodes", ".pb", constant("n0", np.zeros(3, np.float32)) + b"".join(
-        node(f"n{i + 1}", "Relu", f"n{i}") for i in range(20000)
+    yield (
+        "graph many nodes",
+        ".pb",
+        constant("n0", np.zeros(3, np.float32))
+        + b"".join(node(f"n{i + 1}", "Relu", f"n{i}") for i in range(20000)),
     )
 
 
-_LEGACY = (
-    b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}."
-)
+_LEGACY = b"\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}."
 """What files of PyTorch's old format begin with."""
 
 

@@ -53,7 +53,7 @@ def read_yaml(path: Path) -> Any:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise ReaderError(f"{path} is too large for a card")
-        return yaml.load(data.decode("utf-8"), _Loader)  # noqa: S506 - a SafeLoader
+        return yaml.load(data.decode("utf-8"), _Loader)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ReaderError(f"{path} is no readable YAML ({reason})") from None

@@ -54,7 +54,9 @@ class BoundedZip:
             self._budget = (16 << 20) + 16 * path.stat().st_size
             self._zip = zipfile.ZipFile(path)
         except _FAILURES as error:
-            raise ReaderError(f"{path}: the zip archive is damaged ({_short(error)})") from None
+            raise ReaderError(
+                f"{path}: the zip archive is damaged ({_short(error)})"
+            ) from None
         self._sizes = {info.filename: info.file_size for info in self._zip.infolist()}
 
     def close(self) -> None:

@@ -92,7 +92,7 @@ class SafetensorsReader(Reader):
                     tensor = file.get_tensor(name)
                     is_half = tensor.dtype == np.float16
                     tensors[name] = tensor.astype(np.float32) if is_half else tensor
-        if halves:
+            # Shapes that the library lets pass are refused like all others.
             tensors.update(_read_bfloat16(path, halves))
         return Checkpoint(cls.name, tensors, metadata)
 
@@ -205,6 +205,8 @@ def _read_bfloat16(
 
     The library has checked the header by now.
     """
+    if not names:
+        return
     with open(path, "rb") as file:
         (length,) = struct.unpack("<Q", file.read(8))
         header = json.loads(file.read(length))
