@@ -190,12 +190,28 @@ def test_every_shortcut(between: str, how: str) -> None:
         "stride=3\nmode=bilinear\nscale=0.5",
         "stride=2\nmode=bicubic",
         "stride=3\nmode=bicubic\na=-0.5\nscale=2",
+        "stride=2\nmode=bilinear\nalign_corners=1",
+        "stride=3\nmode=bicubic\nalign_corners=1",
     ],
 )
 def test_every_enlargement(keys: str) -> None:
     network = make(CONV.format(2, 3, "relu"), f"[upsample]\n{keys}\n")
     model = to_onnx(network, batch=None)
     for shape in ((1, 6, 4, 3), (2, 2, 8, 3)):
+        check(network, model, shape)
+
+
+@pytest.mark.parametrize(
+    "keys", ["", "mode=bilinear", "mode=bicubic", "mode=bilinear\nalign_corners=1"]
+)
+def test_as_large_as_another_layer(keys: str) -> None:
+    network = make(
+        CONV.format(2, 3, "relu"),
+        "[maxpool]\nsize=3\nstride=2\n",
+        f"[upsample]\nlike=-2\n{keys}\n",
+    )
+    model = to_onnx(network, batch=None)
+    for shape in ((1, 7, 4, 3), (2, 2, 9, 3)):
         check(network, model, shape)
 
 

@@ -84,7 +84,7 @@ def default_text(key: Key) -> str:
     """The default as it would be written in a cfg file; "required" for none."""
     if key.required:
         return "required"
-    return _value_text(key.default)
+    return "" if key.default is None else _value_text(key.default)
 
 
 def range_text(key: Key) -> str:

@@ -186,7 +186,7 @@ bottom=2
 """
 
 
-@pytest.mark.parametrize("size", [(150, 1000), (9, 8)])
+@pytest.mark.parametrize("size", [(80, 500), (9, 8)])
 def test_borders_in_bands_and_strips(size):
     net = network(BORDERS)
     check_in_little_memory(net, *size)
@@ -200,7 +200,7 @@ def check_in_little_memory(net, height, width):
     expected = whole(x)
     assert relative_error(expected, net.forward(x, kernels=NUMPY)) < 1e-5
     seen = set()
-    for part in (0.8, 0.6, 0.4, 0.3, 0.2, 0.15) if width >= 1000 else ():
+    for part in (0.8, 0.6, 0.4, 0.3, 0.2, 0.15) if width >= 300 else ():
         limit = int(part * whole.memory)
         try:
             plan = NATIVE.compile(program, limit)
@@ -210,8 +210,117 @@ def check_in_little_memory(net, height, width):
         np.testing.assert_array_equal(plan(x), expected)
         single = type(NATIVE)(1).compile(program, limit)
         np.testing.assert_array_equal(single(x), expected)
-    if width >= 1000:
+    if width >= 300:
         assert any(strips > 1 for _, strips in seen), seen
+
+
+ATTENTION = """[net]
+channels=3
+[convolutional]
+filters=20
+size=3
+pad=1
+activation=silu
+[convolutional]
+filters=20
+size=3
+pad=1
+activation=logistic
+[sam]
+from=-2
+activation=relu
+[layernorm]
+[convolutional]
+filters=1
+size=3
+pad=1
+activation=logistic
+[sam]
+from=-2
+[route]
+layers=-2
+count=1
+[scale_channels]
+from=-2
+scale_wh=1
+activation=leaky
+slope=0.3
+[reorg3d]
+stride={}
+order={}
+[convolutional]
+filters=12
+size=3
+pad=1
+activation=gelu_erf
+[upsample]
+like={}
+mode={}
+{}
+[convolutional]
+filters=6
+size=3
+pad=1
+activation=linear
+[upsample]
+stride=3
+mode=bicubic
+scale=0.5
+"""
+
+
+@pytest.mark.parametrize(
+    ("stride", "order", "like", "mode", "more"),
+    [
+        (2, "dcr", 0, "bilinear", ""),
+        (2, "crd", 0, "bicubic", ""),
+        (2, "dcr", 0, "bilinear", "align_corners=1"),
+        (1, "dcr", -3, "bilinear", ""),
+        (4, "crd", 0, "nearest", ""),
+    ],
+)
+@pytest.mark.parametrize("size", [(64, 320), (8, 12)])
+def test_attention_in_bands_and_strips(stride, order, like, mode, more, size):
+    net = network(ATTENTION.format(stride, order, like, mode, more))
+    names = [step.operation for step in Plan(net, *size, NATIVE).steps()]
+    assert {"multiply", "normalize", "unshuffle", "resize"} <= set(names)
+    assert not {"upsample", "sam", "reorg3d"} & set(names), "nothing runs by itself"
+    check_in_little_memory(net, *size)
+
+
+GLOBAL = """[net]
+channels=3
+[convolutional]
+filters=20
+size=3
+pad=1
+activation=mish
+[avgpool]
+deviation={}
+[convolutional]
+filters=20
+activation=logistic
+[scale_channels]
+from=0
+activation=relu
+[groupnorm]
+groups=5
+[convolutional]
+filters=3
+size=3
+pad=1
+activation=linear
+"""
+
+
+@pytest.mark.parametrize("deviation", [0, 1])
+@pytest.mark.parametrize("size", [(70, 90), (3, 2)])
+def test_what_needs_the_whole_picture(deviation, size):
+    net = network(GLOBAL.format(deviation))
+    x = picture(net, *size)
+    plan = Plan(net, *size, NATIVE)
+    assert "scale" in [step.operation for step in plan.steps()]
+    assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 1e-5
 
 
 POOLED = """[net]

@@ -11,7 +11,9 @@ from zoo.errors import ShapeError
 from zoo.evaluate.resize import imresize
 from zoo.layers.base import Window
 from zoo.layers.upsample import Upsample
-from zoo.program.operations import Repeat
+from zoo.plugins.numpy import NumpyKernels
+from zoo.program.operations import Repeat, Resize
+from zoo.program.resampling import Resampling
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 
@@ -44,8 +46,6 @@ def test_equals_torch(mode, stride, size, scale):
 @pytest.mark.parametrize("stride", [2, 3])
 def test_gradient_equals_torch(mode, stride):
     torch = pytest.importorskip("torch")
-    from zoo.plugins.numpy import NumpyKernels
-
     kernels = NumpyKernels(threads=1)
     (x,) = random_inputs([Shape(5, 4, 2)], dtype=np.float64)
     layer = Upsample(stride=stride, mode=mode)
@@ -60,6 +60,57 @@ def test_gradient_equals_torch(mode, stride):
     ).backward(torch.from_numpy(delta.transpose(0, 3, 1, 2).copy()))
     want = leaf.grad.numpy().transpose(0, 2, 3, 1)
     np.testing.assert_allclose(got, want, rtol=1e-10, atol=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    mode=st.sampled_from(["nearest", "bilinear", "bicubic"]),
+    align_corners=st.booleans(),
+    size=SIZES,
+    other=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+)
+def test_like_another_layer_equals_torch(mode, align_corners, size, other):
+    torch = pytest.importorskip("torch")
+    f = torch.nn.functional
+    shapes = [Shape(*size), Shape(*other, 2)]
+    x, like = random_inputs(shapes)
+    options = {} if mode == "nearest" else {"align_corners": align_corners}
+    layer = Upsample(like=-3, mode=mode, **options)
+    assert layer.sources(5) == (4, 2)
+    got = check_layer(layer, shapes, inputs=[x, like], samples=12)
+    leaf = torch.from_numpy(x.transpose(0, 3, 1, 2).copy()).requires_grad_()
+    want = f.interpolate(leaf, size=other, mode=mode, **options)
+    np.testing.assert_allclose(
+        got, want.detach().numpy().transpose(0, 2, 3, 1), rtol=1e-4, atol=5e-6
+    )
+    kernels = NumpyKernels(threads=1)
+    layer.forward(x, like, kernels=kernels, training=True)
+    delta = random_inputs([Shape(*other, size[2])], seed=3)[0]
+    want.backward(torch.from_numpy(delta.transpose(0, 3, 1, 2).copy()))
+    by_x, by_like = layer.backward(delta, kernels=kernels)
+    theirs = leaf.grad.numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(by_x, theirs, rtol=1e-3, atol=1e-5)
+    assert not by_like.any()
+
+
+@pytest.mark.parametrize("mode", ["bilinear", "bicubic"])
+@pytest.mark.parametrize("stride", [1, 2, 3])
+def test_aligned_corners(mode, stride):
+    torch = pytest.importorskip("torch")
+    (x,) = random_inputs([Shape(5, 4, 3)])
+    layer = Upsample(stride=stride, mode=mode, align_corners=True)
+    got = check_layer(layer, [Shape(5, 4, 3)], inputs=[x])
+    want = torch.nn.functional.interpolate(
+        torch.from_numpy(x.transpose(0, 3, 1, 2).copy()),
+        scale_factor=stride,
+        mode=mode,
+        align_corners=True,
+    )
+    want = want.numpy().transpose(0, 2, 3, 1)
+    np.testing.assert_allclose(got, want, rtol=1e-4, atol=2e-6)
+    np.testing.assert_allclose(
+        got[:, [0, -1]][:, :, [0, -1]], x[:, [0, -1]][:, :, [0, -1]], rtol=1e-6
+    )
 
 
 def test_other_bicubic_kernel_is_matlabs():
@@ -91,12 +142,21 @@ def test_keys_that_cannot_be_meant():
         Upsample(stride=0)
     with pytest.raises(ValueError, match="only mode=nearest can shrink"):
         Upsample(stride=-2, mode="bicubic")
+    with pytest.raises(ValueError, match="only mode=nearest can shrink so"):
+        Upsample(stride=-2, like=-3)
+    with pytest.raises(ValueError, match="align_corners=1, which mode=nearest"):
+        Upsample(align_corners=True)
+    with pytest.raises(ValueError, match="stride=3 beside like"):
+        Upsample(stride=3, like=0)
+    with pytest.raises(ShapeError, match="takes 2 inputs, not 1"):
+        Upsample(like=0).output_shape(Shape(1, 1, 1))
 
 
 def test_lowering_and_window():
     shape = Shape(4, 4, 3)
     assert Upsample(stride=3, scale=2.0).lower(shape) == Repeat(3, 2.0)
-    assert Upsample(mode="bicubic").lower(shape) is None
+    bicubic = Resize(Resampling("bicubic"), (4, 4), (8, 8))
+    assert Upsample(mode="bicubic").lower(shape) == bicubic
     assert Upsample(stride=-2).lower(shape) is None
     assert Upsample(mode="bicubic").window()[0] == Window(size=4, scale=2)
     assert Upsample(stride=-3).window()[0] == Window(size=3, stride=3)

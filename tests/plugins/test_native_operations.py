@@ -178,6 +178,46 @@ def test_dense(isa: str, rows: int, inputs: int, outputs: int, biased: bool) -> 
         np.testing.assert_allclose(result, truth, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("isa", available())
+@given(
+    st.tuples(*[st.integers(1, 40)] * 3),
+    st.integers(0, 7),
+    st.sampled_from(["linear", "logistic", "relu", "gelu_erf"]),
+    st.integers(1, 3),
+)
+@settings(max_examples=40, deadline=None)
+def test_multiply(isa: str, shape: tuple, ones: int, name: str, threads: int) -> None:
+    other = tuple(1 if ones & 1 << n else shape[n] for n in range(3))
+    rng = np.random.default_rng(ones)
+    a, b = values(rng, 2, *shape), values(rng, 2, *other)
+    native = NativeKernels(threads, isa)
+    for one, two in ((a, b), (b, a), (a, b[:1])):
+        truth = REFERENCE.multiply(one, two, name)
+        result = native.multiply(one, two, name)
+        np.testing.assert_allclose(result, truth, rtol=1e-5, atol=2e-6)
+
+
+def test_multiply_refuses_unequal_shapes() -> None:
+    a, b = np.zeros((1, 2, 2, 3), np.float32), np.zeros((1, 2, 2, 2), np.float32)
+    with pytest.raises(ValueError, match="broadcast"):
+        NativeKernels(1).multiply(a, b)
+
+
+@pytest.mark.parametrize("isa", available())
+@given(st.integers(1, 300), st.integers(1, 70), st.integers(1, 3))
+@settings(max_examples=40, deadline=None)
+def test_normalize_pixels(isa: str, pixels: int, channels: int, threads: int) -> None:
+    rng = np.random.default_rng(pixels)
+    x = 3 * values(rng, 1, 1, pixels, channels) + 5
+    scales, biases = values(rng, channels), values(rng, channels)
+    truth = REFERENCE.normalize_pixels(x.astype(np.float64), scales, biases, 1e-3)
+    for count in (1, threads):
+        result = NativeKernels(count, isa).normalize_pixels(x, scales, biases, 1e-3)
+        np.testing.assert_allclose(result, truth, rtol=1e-3, atol=2e-4)
+    with pytest.raises(ShapeError, match="scales"):
+        NativeKernels(1).normalize_pixels(x, np.ones(99, np.float32), biases, 1e-3)
+
+
 def test_empty_arrays_are_no_trouble() -> None:
     native = NativeKernels(2)
     empty = np.zeros((0, 4, 4, 8), np.float32)

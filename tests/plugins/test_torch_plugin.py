@@ -80,9 +80,10 @@ ATTENTION = (
         "[avgpool]\ndeviation=1\n\n[scale_channels]\nfrom=-2\n\n"
         "[route]\nlayers=-1\nfirst=1\ncount=1\n\n[scale_channels]\nfrom=-2\n"
         "scale_wh=1\nactivation=tanh\n\n[layernorm]\neps=0.1\n\n"
-        "[groupnorm]\ngroups=2\n\n[upsample]\nstride=2\n\n"
+        "[groupnorm]\ngroups=2\n\n[upsample]\nmode=bilinear\nalign_corners=1\n\n"
         "[reorg3d]\nstride=2\norder=crd\n\n[reorg3d]\nstride=2\nreverse=1\n\n"
-        "[reorg3d]\nstride=2\n\n[cost]\n"
+        "[reorg3d]\nstride=2\n\n[maxpool]\nstride=2\n\n"
+        "[upsample]\nlike=0\nmode=bicubic\na=-0.5\n\n[cost]\n"
     )
 )
 CLASSES = (

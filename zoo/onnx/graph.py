@@ -22,7 +22,7 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.extras import how_to_install
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
-from zoo.onnx.layers import depends_on, layer_writer
+from zoo.onnx.layers import depends_on, layer_writer, prefers_layer
 from zoo.onnx.operations import OPERATIONS, deviation
 from zoo.plugins.base import Array, Padding, PadMode, ShuffleOrder
 from zoo.program.operations import (
@@ -32,12 +32,12 @@ from zoo.program.operations import (
     Conv,
     Epilogue,
     Identity,
-    Opaque,
     Operation,
     Pad,
     Pool,
     Program,
     Repeat,
+    Resize,
     Shuffle,
 )
 from zoo.shapes import Shape
@@ -216,6 +216,8 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
 
 def _plain(value: Any) -> Any:
     """An operation as values that compare; arrays by their shape alone."""
+    if isinstance(value, Resize):  # written as its layer says, for every size
+        return value.method, value.factor
     if isinstance(value, np.ndarray):
         return value.shape
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -259,7 +261,7 @@ class _Writer:
             layer = self.network.layers[step.layers[0]]
             try:
                 own = layer_writer(layer)
-                if isinstance(step.operation, Opaque) and own is not None:
+                if own is not None and prefers_layer(step.operation):
                     made = own(self, layer, inputs, shapes)
                 else:
                     _require_room(step.operation, shapes[0])

@@ -17,9 +17,10 @@ from zoo.layers.softmax import Softmax
 from zoo.layers.upsample import Upsample
 from zoo.onnx.activations import Writer
 from zoo.plugins.base import Array
+from zoo.program.operations import Opaque, Operation, Resize
 from zoo.shapes import Shape
 
-__all__ = ["LAYERS", "depends_on", "layer_writer"]
+__all__ = ["LAYERS", "depends_on", "layer_writer", "prefers_layer"]
 
 
 class GraphWriter(Writer, Protocol):
@@ -42,6 +43,14 @@ LayerWriter = Callable[[GraphWriter, Any, Sequence[str], Sequence[Shape]], str]
 def layer_writer(layer: Layer) -> LayerWriter | None:
     """What writes a layer, or None; a subclass may compute something else."""
     return LAYERS.get(type(layer))
+
+
+def prefers_layer(operation: Operation) -> bool:
+    """Whether the layer says more than the operation that it becomes.
+
+    A resizing operation knows the sizes of one picture, its layer the rule.
+    """
+    return isinstance(operation, (Opaque, Resize))
 
 
 def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:
@@ -140,16 +149,27 @@ def _upsample(
         cell = [-layer.stride] * 2
         mean = w.node("AveragePool", inputs[0], kernel_shape=cell, strides=cell)
         return w.scaled(mean, layer.stride**2 * layer.scale)
-    mode: dict[str, Any] = {"mode": "linear"}
-    if layer.mode == "bicubic":
-        mode = {"mode": "cubic", "cubic_coeff_a": layer.a}
+    modes: dict[str, dict[str, Any]] = {
+        "nearest": {"mode": "nearest", "nearest_mode": "floor"},
+        "bilinear": {"mode": "linear"},
+        "bicubic": {"mode": "cubic", "cubic_coeff_a": layer.a},
+    }
+    places = "align_corners" if layer.align_corners else "half_pixel"
+    if layer.mode == "nearest":
+        places = "asymmetric"
+    if layer.like is None:
+        sizes = [w.tensor([1, 1, layer.stride, layer.stride])]
+    else:
+        own, other = (w.node("Shape", x) for x in inputs)
+        size = w.slice(own, 0, 0, 2), w.slice(other, 0, 2, 4)
+        sizes = ["", w.node("Concat", *size, axis=0)]
     y = w.node(
         "Resize",
         inputs[0],
         "",
-        w.tensor([1, 1, layer.stride, layer.stride]),
-        coordinate_transformation_mode="half_pixel",
-        **mode,
+        *sizes,
+        coordinate_transformation_mode=places,
+        **modes[layer.mode],
     )
     return w.scaled(y, layer.scale)
 

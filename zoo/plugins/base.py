@@ -305,8 +305,8 @@ class Kernels(ABC):
         """
         out[..., to_first : to_first + width] = x[..., first : first + width]
 
-    def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
-        """Sums of weighted neighbors along one axis, if this back end has its own way.
+    def resample(self, x: Array, axis: int, taps: Taps) -> Array:
+        """Sums of weighted neighbors along one axis.
 
         Parameters
         ----------
@@ -315,13 +315,20 @@ class Kernels(ABC):
             Which is replaced by as many places as ``taps`` has entries.
         taps : sequence of sequence of (int, float)
             For every result the places it is made of, and their weights.
-
-        Returns
-        -------
-        ndarray or None
-            None if nothing was done, and the caller is to do it.
         """
-        return None
+        moved = np.moveaxis(x, axis, 0)
+        most = max((len(some) for some in taps), default=0)
+        y = np.zeros((len(taps), *moved.shape[1:]), x.dtype)
+        for number in range(most):
+            has = [place for place, some in enumerate(taps) if number < len(some)]
+            places = [taps[place][number][0] for place in has]
+            weights = np.array([taps[place][number][1] for place in has], x.dtype)
+            part = moved[places] * weights.reshape(-1, *[1] * (moved.ndim - 1))
+            if len(has) == len(taps):
+                y += part
+            else:
+                y[has] += part
+        return np.ascontiguousarray(np.moveaxis(y, 0, axis))
 
     # -- batch normalization -----------------------------------------------
 

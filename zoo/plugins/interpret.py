@@ -20,6 +20,7 @@ from zoo.program.operations import (
     Pad,
     Pool,
     Repeat,
+    Resize,
     Scale,
     Shuffle,
     Unshuffle,
@@ -56,6 +57,11 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
             return kernels.space_to_depth(x, operation.scale, operation.order)
         case Repeat():
             y = x.repeat(operation.scale, axis=1).repeat(operation.scale, axis=2)
+            return y if operation.factor == 1 else y * x.dtype.type(operation.factor)
+        case Resize():
+            rows = operation.method.taps(operation.length[0], operation.size[0])
+            columns = operation.column_taps(operation.size[1])
+            y = kernels.resample(kernels.resample(x, 1, rows), 2, columns)
             return y if operation.factor == 1 else y * x.dtype.type(operation.factor)
         case Pad():
             return _pad(x, operation)

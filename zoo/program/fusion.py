@@ -57,7 +57,8 @@ def _without_identities(program: Program) -> Program:
     same: dict[int, int] = {}
     steps = []
     for step in program.steps:
-        inputs = tuple(same.get(value, value) for value in step.inputs)
+        read = step.inputs[: step.operation.reads]
+        inputs = tuple(same.get(value, value) for value in read)
         if isinstance(step.operation, Identity):
             same[step.output] = inputs[0]
         else:

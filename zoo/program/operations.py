@@ -15,14 +15,16 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
+from zoo.program.axes import ALL, SAME, Axis, resized_axis
 from zoo.program.geometry import (
     ConvGeometry,
     Padding,
     PadMode,
     PoolGeometry,
     ShuffleOrder,
-    source_cells,
+    Taps,
 )
+from zoo.program.resampling import Resampling
 from zoo.shapes import Array, Shape
 
 __all__ = [
@@ -46,6 +48,7 @@ __all__ = [
     "Pool",
     "Program",
     "Repeat",
+    "Resize",
     "Scale",
     "Shuffle",
     "Step",
@@ -54,51 +57,14 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
-class Axis:
-    """Which input positions one output position needs, along rows or columns.
-
-    Output position o needs, for each tap t below ``size``, the input position
-    (o // scale) * stride - before + t * dilation, brought back into the image
-    as ``mode`` says (``zero``: needs nothing if outside). With stride 0, which only an
-    input of length 1 has, all outputs need the same.
-    """
-
-    size: int = 1
-    stride: int = 1
-    before: int = 0
-    dilation: int = 1
-    scale: int = 1
-    mode: PadMode = "zero"
-
-    def needs(self, start: int, stop: int, length: int) -> tuple[int, int]:
-        """Smallest input range that holds all that outputs [start, stop) need.
-
-        ``length`` is the input's. The range may be empty: (0, 0).
-        """
-        if stop <= start:
-            return 0, 0
-        span = (self.size - 1) * self.dilation
-        low = (start // self.scale) * self.stride - self.before
-        high = ((stop - 1) // self.scale) * self.stride - self.before + span + 1
-        if self.mode == "zero" or (low >= 0 and high <= length):
-            low, high = max(low, 0), min(high, length)
-            return (low, high) if low < high else (0, 0)
-        inside = source_cells(low, high, length, self.mode)
-        return int(inside.min()), int(inside.max()) + 1
-
-
-SAME = Axis()
-ALL = Axis(stride=0)
-"""Of an input of one row and column: every output needs it."""
-
-
 class Operation:
     """One operation of a program."""
 
     kind: ClassVar[str]
     streams: ClassVar[bool] = True
     """Whether output rows can be made from some of the input's rows."""
+    reads: ClassVar[int | None] = None
+    """How many of a step's inputs it reads, where others only say a size."""
 
     def axes(self, index: int) -> tuple[Axis, Axis]:
         """Which rows and columns of input number ``index`` an output needs."""
@@ -224,6 +190,40 @@ class Repeat(Operation):
 
     def axes(self, index: int) -> tuple[Axis, Axis]:
         return Axis(scale=self.scale), Axis(scale=self.scale)
+
+
+@dataclass(frozen=True)
+class Resize(Operation):
+    """To another size by a fixed filter; values are multiplied by ``factor``.
+
+    ``length`` and ``size`` are height and width of the whole input and of the whole
+    output, ``origin`` the first column of the input and of the output that a strip has.
+    """
+
+    kind = "resize"
+    reads = 1
+    method: Resampling
+    length: tuple[int, int]
+    size: tuple[int, int]
+    factor: float = 1.0
+    origin: tuple[int, int] = (0, 0)
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        rows, columns = (
+            resized_axis(self.method, self.length[axis], self.size[axis])
+            for axis in (0, 1)
+        )
+        return rows, columns
+
+    def column_taps(self, count: int) -> Taps:
+        """Taps of ``count`` output columns, places counted from the strip's first."""
+        first, start = self.origin
+        taps = self.method.taps(self.length[1], self.size[1])[start : start + count]
+        return [[(place - first, weight) for place, weight in some] for some in taps]
+
+    def operations(self, output: Shape) -> int:
+        taps = {"nearest": 1, "bilinear": 2, "bicubic": 4}[self.method.mode]
+        return 4 * taps * output.size
 
 
 @dataclass(frozen=True)

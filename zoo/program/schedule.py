@@ -178,6 +178,8 @@ class _Repeats:
                 return None
             for read in reads:
                 assert read.rows is not None
+                if not read.rows.regular:
+                    return None
                 begun = first[planner.steps[position].output] // read.rows.scale
                 if rows % read.rows.scale:
                     return None
@@ -310,14 +312,7 @@ class _Planner:
         axis = read.rows
         if axis is None or available == height or stop <= 0:
             return stop
-        if axis.stride == 0:
-            return 0
-        span = (axis.size - 1) * axis.dilation
-        windows = (available - 1 - span + axis.before) // axis.stride + 1
-        stop = min(stop, max(0, windows) * axis.scale)
-        while stop > 0 and axis.needs(0, stop, height)[1] > available:
-            stop -= 1  # only where borders mirror
-        return stop
+        return axis.supported(available, stop, height)
 
     def needed(self, end: int) -> dict[int, int]:
         """For every value, how many of its first rows the first ``end`` need."""

@@ -12,7 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from zoo.program.geometry import Padding
-from zoo.program.operations import Axis, Conv, Operation, Pad, Pool, Program, Step
+from zoo.program.operations import (
+    Axis,
+    Conv,
+    Operation,
+    Pad,
+    Pool,
+    Program,
+    Resize,
+    Step,
+)
 
 __all__ = ["Strip", "cut"]
 
@@ -47,7 +56,13 @@ class Strip:
             for step in self.program.steps
             if isinstance(step.operation, (Conv, Pad, Pool))
         )
-        return tuple(self.program.shapes), self.skips, self.widths, paddings
+        origins = tuple(
+            step.operation.origin
+            for step in self.program.steps
+            if isinstance(step.operation, Resize)
+        )
+        places = tuple(self.program.shapes), self.skips, self.widths
+        return *places, paddings, origins
 
 
 def cut(
@@ -128,6 +143,8 @@ def _adapted(
     step: Step,
 ) -> Operation | None:
     """The operation with padding only where the picture ends."""
+    if isinstance(operation, Resize):
+        return replace(operation, origin=(parts[0][0], output[0]))
     if not isinstance(operation, (Conv, Pad, Pool)):
         return operation
     axis = operation.axes(0)[1]

@@ -16,7 +16,14 @@ from torch.nn import functional
 
 from zoo.activations import activation
 from zoo.errors import PluginError
-from zoo.plugins.base import ConvGeometry, Padding, PadMode, PoolGeometry, ShuffleOrder
+from zoo.plugins.base import (
+    ConvGeometry,
+    Padding,
+    PadMode,
+    PoolGeometry,
+    ShuffleOrder,
+    Taps,
+)
 from zoo.program.operations import (
     Activate,
     Add,
@@ -29,6 +36,7 @@ from zoo.program.operations import (
     Pad,
     Pool,
     Repeat,
+    Resize,
     Scale,
     Shuffle,
     Unshuffle,
@@ -102,6 +110,8 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
             # "nearest" rounds the place down before it is exact: wrong by 41.
             larger = functional.interpolate(x, scale_factor=scale, mode="nearest-exact")
             return _times(larger, operation.factor)
+        case Resize():
+            return resize(x, operation)
         case Shuffle():
             return shuffle(x, operation.scale, operation.order)
     return None
@@ -202,6 +212,39 @@ def pool(x: Tensor, mode: str, geometry: PoolGeometry) -> Tensor:
         return mean
     inside = functional.pad(x.new_ones(1, 1, *x.shape[2:]), sides)
     return mean / functional.avg_pool2d(inside, size, stride)
+
+
+def resize(x: Tensor, operation: Resize) -> Tensor:
+    """Another size by a fixed filter."""
+    method, size = operation.method, operation.size
+    if method.mode == "bilinear" or (method.mode == "bicubic" and method.a == -0.75):
+        y = functional.interpolate(
+            x, size=size, mode=method.mode, align_corners=method.align_corners
+        )
+    else:
+        y = x
+        for axis in (0, 1):
+            taps = method.taps(operation.length[axis], size[axis])
+            y = _weighted(y, 2 + axis, taps)
+    return _times(y, operation.factor)
+
+
+def _weighted(x: Tensor, axis: int, taps: Taps) -> Tensor:
+    """Sums of weighted neighbors along an axis."""
+    total: Tensor | None = None
+    shape = [1] * x.ndim
+    shape[axis] = -1
+    for number in range(max(map(len, taps))):
+        # Where there are fewer taps than elsewhere, the first once more, times 0.
+        some = [
+            each[number] if number < len(each) else (each[0][0], 0) for each in taps
+        ]
+        places = torch.tensor([place for place, _ in some], device=x.device)
+        weights = x.new_tensor([weight for _, weight in some]).reshape(shape)
+        part = x.index_select(axis, places) * weights
+        total = part if total is None else total + part
+    assert total is not None
+    return total
 
 
 def deviation(x: Tensor) -> Tensor:

@@ -31,7 +31,7 @@ from zoo.layers.shortcut import RELU_FLOOR, SUM_FLOOR, Shortcut, overlap
 from zoo.layers.shuffler import Shuffler
 from zoo.layers.softmax import Softmax
 from zoo.layers.trim import Trim
-from zoo.layers.upsample import EDGE, Upsample
+from zoo.layers.upsample import Upsample
 from zoo.shapes import Shape
 from zoo.torch.foreign import Function, Tensors, by_itself
 from zoo.torch.functions import (
@@ -45,8 +45,6 @@ from zoo.torch.functions import (
 )
 
 __all__ = ["MAKERS", "Function", "Tensors", "function_of"]
-
-_BICUBIC_A = -0.75  # the only one of PyTorch's own
 
 
 def function_of(layer: Layer) -> Function:
@@ -202,38 +200,16 @@ def _softmax(layer: Any) -> Function:
     return run
 
 
-def _upsample(layer: Any) -> Function:
-    if layer.stride > 0 and layer.mode == "nearest":
+def _upsample(layer: Upsample) -> Function:
+    if layer.stride > 0:
         return _lowered(layer)
 
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
-        if layer.stride < 0:
-            cell = -layer.stride
-            y = torch.nn.functional.avg_pool2d(x, cell) * cell**2
-        elif layer.mode == "bicubic" and layer.a != _BICUBIC_A:
-            y = _enlarged(_enlarged(x, 2, layer), 3, layer)
-        else:
-            y = torch.nn.functional.interpolate(
-                x, scale_factor=layer.stride, mode=layer.mode, align_corners=False
-            )
+        cell = -layer.stride
+        y = torch.nn.functional.avg_pool2d(x, cell) * cell**2
         return y if layer.scale == 1 else y * layer.scale
 
     return run
-
-
-def _enlarged(x: Tensor, axis: int, layer: Upsample) -> Tensor:
-    """One axis s times as long: every phase of the output is a sum of shifted x."""
-    length = x.shape[axis]
-    cells = torch.arange(-EDGE, length + EDGE, device=x.device).clamp(0, length - 1)
-    padded = x.index_select(axis, cells)
-    phases = []
-    for phase in range(layer.stride):
-        terms = [
-            weight * padded.narrow(axis, EDGE + offset, length)
-            for offset, weight in layer.taps(phase)
-        ]
-        phases.append(sum(terms[1:], terms[0]))
-    return torch.stack(phases, axis + 1).flatten(axis, axis + 1)
 
 
 def _shortcut(layer: Shortcut) -> Function:

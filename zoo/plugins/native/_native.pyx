@@ -58,6 +58,12 @@ cdef extern from "kernels.h" nogil:
     void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
                       const float *slopes, int64_t pixels, int64_t channels,
                       const float *x, float *y)
+    void zoo_multiply(const zoo_isa *isa, int threads, int kind, float slope,
+                      const int64_t *shape, const int64_t *other, const float *a,
+                      const float *b, float *y)
+    void zoo_normalize_pixels(const zoo_isa *isa, int threads, int64_t pixels,
+                              int64_t channels, const float *x, const float *scales,
+                              const float *biases, float epsilon, float *y)
     void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                    float beta, const float *a, const float *b, float *y, int64_t n)
 
@@ -356,6 +362,38 @@ def blend(int level, int threads, int kind, float slope, float alpha, float beta
     with nogil:
         zoo_blend(isa, threads, kind, slope, alpha, beta, &a[0], &b[0], &out[0],
                   a.shape[0])
+
+
+def multiply(int level, int threads, int kind, float slope,
+             const float[:, :, ::1] a, const float[:, :, ::1] b, float[:, :, ::1] out):
+    """out = activation(a b); of an axis of length 1 in b, its values hold for all."""
+    cdef const zoo_isa *isa = table(level)
+    cdef int64_t shape[3]
+    cdef int64_t other[3]
+    cdef int64_t n
+    check_kind(kind, threads)
+    for n in range(3):
+        shape[n], other[n] = a.shape[n], b.shape[n]
+        demand(0 < shape[n] == out.shape[n] and
+               (other[n] == 1 or other[n] == shape[n]), "the arrays do not fit")
+    with nogil:
+        zoo_multiply(isa, threads, kind, slope, shape, other, &a[0, 0, 0], &b[0, 0, 0],
+                     &out[0, 0, 0])
+
+
+def normalize_pixels(int level, int threads, const float[:, ::1] x,
+                     const float[::1] scales, const float[::1] biases, float epsilon,
+                     float[:, ::1] out):
+    """Rows to mean 0 and variance 1, times scales plus biases."""
+    cdef const zoo_isa *isa = table(level)
+    cdef int64_t n = x.shape[0], c = x.shape[1]
+    check_kind(0, threads)
+    demand(n > 0 and c > 0, "an array is empty")
+    demand(out.shape[0] == n and out.shape[1] == c and scales.shape[0] == c and
+           biases.shape[0] == c, "the arrays do not fit each other")
+    with nogil:
+        zoo_normalize_pixels(isa, threads, n, c, &x[0, 0], &scales[0], &biases[0],
+                             epsilon, &out[0, 0])
 
 
 def activations():

@@ -286,9 +286,9 @@ static void axpy(float factor, const float *a, const float *b, float *y, int64_t
     int64_t i = 0;
     vf f = v_set(factor);
     for (; i + VL <= n; i += VL)
-        v_store(y + i, v_load(a + i) + f * v_load(b + i));
+        v_store(y + i, v_fma(f, v_load(b + i), v_load(a + i)));
     if (i < n)
-        v_store_part(y + i, v_load_part(a + i, n - i) + f * v_load_part(b + i, n - i),
+        v_store_part(y + i, v_fma(f, v_load_part(b + i, n - i), v_load_part(a + i, n - i)),
                      n - i);
 }
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import ShapeError
-from zoo.plugins.base import Array, PoolGeometry
+from zoo.plugins.base import Array, PoolGeometry, Taps
 
-__all__ = ["as_rows", "check_length", "computable", "plain", "pool_output"]
+__all__ = ["as_rows", "check_length", "computable", "flat_taps", "plain", "pool_output"]
 
 
 def plain(array: Array | None) -> Any:
@@ -34,6 +35,17 @@ def check_length(what: str, array: Array | None, length: int) -> None:
     """Raise ShapeError unless an array is a vector of this length, or None."""
     if array is not None and array.shape != (length,):
         raise ShapeError(f"{what} have shape {array.shape}, not ({length},)")
+
+
+def flat_taps(taps: Taps) -> tuple[NDArray[np.int64], NDArray[np.int64], Array]:
+    """Where each result's taps begin and all end, their places, and their weights."""
+    counts = [len(some) for some in taps]
+    pairs = [pair for some in taps for pair in some]
+    return (
+        np.cumsum([0, *counts], dtype=np.int64),
+        np.array([place for place, _ in pairs], np.int64),
+        np.array([weight for _, weight in pairs], np.float32),
+    )
 
 
 def pool_output(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.plugins.native import codes
 from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
-from zoo.plugins.native.arrays import plain
+from zoo.plugins.native.arrays import flat_taps, plain
 from zoo.plugins.native.packing import PackedConvolution
 from zoo.program.operations import (
     Activate,
@@ -20,13 +20,19 @@ from zoo.program.operations import (
     Concat,
     Conv,
     Load,
+    Multiply,
+    Normalize,
     Pad,
     PixelMap,
     Pool,
     Repeat,
+    Resize,
+    Scale,
     Shuffle,
     Store,
+    Unshuffle,
 )
+from zoo.program.resampling import times
 from zoo.program.schedule import Schedule, most_rows
 from zoo.program.strips import Strip
 
@@ -114,6 +120,24 @@ def _describe_step(
             kind = _code(operation.activation)
             factors = operation.alpha, operation.beta
             engine.set_add(position, inputs, skips, output, *factors, *kind)
+        case Multiply() | Scale():
+            kind = _code(operation.activation)
+            is_map = isinstance(operation, Scale)
+            describe_product = engine.set_scale if is_map else engine.set_multiply
+            describe_product(position, inputs, skips, output, *kind)
+        case Normalize():
+            factors = plain(operation.scales), plain(operation.biases)
+            engine.set_normalize(*one, *factors, operation.epsilon)
+        case Unshuffle():
+            engine.set_unshuffle(*one, operation.scale, operation.order == "dcr")
+        case Resize():
+            rows = operation.method.taps(operation.length[0], operation.size[0])
+            columns = times(
+                operation.column_taps(strip.program.shapes[output].width),
+                operation.factor,
+            )
+            width = strip.widths[position][0]
+            engine.set_resize(*one, width, flat_taps(rows), flat_taps(columns))
         case Concat():
             engine.set_concat(position, inputs, skips, output, operation.slices)
         case Load():

@@ -71,6 +71,8 @@ int64_t zoo_engine_scratch(const zoo_engine *engine) {
             bytes = zoo_sum((int64_t)step->conv.scratch, table_bytes(step));
         else if (step->kind == ZOO_STEP_POOL)
             bytes = step->pool.scratch;
+        else if (step->kind == ZOO_STEP_RESIZE)
+            bytes = zoo_mul(step->scale, engine->values[step->output].channels * 4);
         if (bytes < 0)
             return -1;
         most = bytes > most ? bytes : most;
@@ -239,6 +241,72 @@ static void concat_row(const job *j, int64_t y) {
     }
 }
 
+/* One of two inputs may have a single channel, for all of the other's. */
+static void multiply_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_isa *isa = j->engine->isa;
+    const zoo_value *out = &j->engine->values[s->output];
+    int first = j->engine->values[s->inputs[0]].channels < out->channels;
+    const float *a = input_row(j->engine, s, first, y);
+    const float *b = input_row(j->engine, s, !first, y);
+    float *to = row_of(out, y);
+    int64_t c = out->channels;
+    if (j->engine->values[s->inputs[!first]].channels == c)
+        isa->multiply(a, b, to, out->width * c);
+    else
+        isa->multiply_each(a, b, to, out->width, c);
+    if (s->activation != ZOO_LINEAR)
+        isa->activate(s->activation, s->slope, NULL, to, to, out->width * c);
+}
+
+static void scale_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    const float *factors = input_row(j->engine, s, 0, 0);
+    const float *from = input_row(j->engine, s, 1, y);
+    float *to = row_of(out, y);
+    int64_t c = out->channels;
+    for (int64_t x = 0; x < out->width * c; x += c)
+        j->engine->isa->multiply(from + x, factors, to + x, c);
+    if (s->activation != ZOO_LINEAR)
+        j->engine->isa->activate(s->activation, s->slope, NULL, to, to, out->width * c);
+}
+
+static void normalize_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    j->engine->isa->normalize_pixels(input_row(j->engine, s, 0, y), s->scales, s->biases,
+                                     s->epsilon, row_of(out, y), out->width,
+                                     out->channels);
+}
+
+static void unshuffle_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *in = &j->engine->values[s->inputs[0]];
+    const zoo_value *out = &j->engine->values[s->output];
+    for (int64_t i = 0; i < s->scale; i++)
+        zoo_unshuffle_row(input_row(j->engine, s, 0, y * s->scale + i), row_of(out, y),
+                          out->width, s->scale, in->channels, s->dcr, i);
+}
+
+static void resize_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    int64_t c = out->channels, n = s->scale * c, at = s->rows.starts[y];
+    int64_t count = s->rows.starts[y + 1] - at;
+    const float *line = input_row(j->engine, s, 0, s->rows.places[at]);
+    float *mixed = j->scratch, *to = row_of(out, y);
+    if (count > 1 || s->rows.weights[at] != 1) {
+        memset(mixed, 0, (size_t)n * sizeof *mixed);
+        for (int64_t i = at; i < at + count; i++)
+            j->engine->isa->axpy(s->rows.weights[i], mixed,
+                                 input_row(j->engine, s, 0, s->rows.places[i]), mixed, n);
+        line = mixed;
+    }
+    j->engine->isa->resample_pixels(line, s->columns.starts, s->columns.places,
+                                    s->columns.weights, to, out->width, c);
+}
+
 /* -- pictures --------------------------------------------------------------- */
 
 static float pixel_at(const zoo_picture *p, const char *row, int64_t i) {
@@ -344,6 +412,21 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
             break;
         case ZOO_STEP_CONCAT:
             concat_row(j, y);
+            break;
+        case ZOO_STEP_MULTIPLY:
+            multiply_row(j, y);
+            break;
+        case ZOO_STEP_SCALE:
+            scale_row(j, y);
+            break;
+        case ZOO_STEP_NORMALIZE:
+            normalize_row(j, y);
+            break;
+        case ZOO_STEP_UNSHUFFLE:
+            unshuffle_row(j, y);
+            break;
+        case ZOO_STEP_RESIZE:
+            resize_row(j, y);
             break;
         case ZOO_STEP_LOAD:
             load_row(j, y);

@@ -45,9 +45,21 @@ enum zoo_step_kind {
     ZOO_STEP_ACTIVATE,
     ZOO_STEP_ADD,
     ZOO_STEP_CONCAT,
+    ZOO_STEP_MULTIPLY,
+    ZOO_STEP_SCALE,
+    ZOO_STEP_NORMALIZE,
+    ZOO_STEP_UNSHUFFLE,
+    ZOO_STEP_RESIZE,
     ZOO_STEP_LOAD, /* from the picture */
     ZOO_STEP_STORE /* to the result */
 };
+
+/* Along an axis, result o is the sum of weights[i] times what stands at places[i], for
+ * i from starts[o] to starts[o + 1]. */
+typedef struct {
+    const int64_t *starts, *places;
+    const float *weights;
+} zoo_taps;
 
 typedef struct {
     int kind;
@@ -72,6 +84,9 @@ typedef struct {
     const float *slopes;
     int64_t first[ZOO_STEP_INPUTS]; /* concat: slice of each input's channels */
     int64_t last[ZOO_STEP_INPUTS];
+    const float *scales, *biases; /* normalize; of each channel */
+    float epsilon;
+    zoo_taps rows, columns; /* resize */
 } zoo_step;
 
 typedef struct {

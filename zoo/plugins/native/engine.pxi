@@ -35,6 +35,11 @@ cdef extern from "engine.h" nogil:
         ZOO_STEP_ACTIVATE
         ZOO_STEP_ADD
         ZOO_STEP_CONCAT
+        ZOO_STEP_MULTIPLY
+        ZOO_STEP_SCALE
+        ZOO_STEP_NORMALIZE
+        ZOO_STEP_UNSHUFFLE
+        ZOO_STEP_RESIZE
         ZOO_STEP_LOAD
         ZOO_STEP_STORE
 
@@ -49,6 +54,11 @@ cdef extern from "engine.h" nogil:
         float scale
         const float *mean
         const float *std
+
+    ctypedef struct zoo_taps:
+        const int64_t *starts
+        const int64_t *places
+        const float *weights
 
     ctypedef struct zoo_step:
         int kind
@@ -70,6 +80,10 @@ cdef extern from "engine.h" nogil:
         const float *slopes
         int64_t first[8]
         int64_t last[8]
+        const float *scales
+        const float *biases
+        float epsilon
+        zoo_taps rows, columns
 
     ctypedef struct zoo_task:
         int64_t step, start, stop
@@ -351,6 +365,93 @@ cdef class Engine:
                    self.value(inputs[n]).channels, "a slice is out of range")
             total += step.last[n] - step.first[n]
         demand(total == self.value(output).channels, "sizes do not fit")
+
+    def set_multiply(self, int64_t index, tuple inputs, tuple skips, int64_t output,
+                     int kind, float slope):
+        """activation(a b); either may have one channel, for all of the other's."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_MULTIPLY, inputs, skips, output,
+                                         1)
+        cdef int64_t n, channels = self.value(output).channels
+        cdef bint whole = False
+        demand(len(inputs) == 2, "a product has two inputs")
+        for n in range(2):
+            self.same_size(step, n, False)
+            whole = whole or self.value(inputs[n]).channels == channels
+            demand(self.value(inputs[n]).channels in (1, channels), "sizes differ")
+        demand(whole, "sizes differ")
+        check_kind(kind, 1)
+        step.activation = kind
+        step.slope = slope
+
+    def set_scale(self, int64_t index, tuple inputs, tuple skips, int64_t output,
+                  int kind, float slope):
+        """activation(a x); a has one pixel."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_SCALE, inputs, skips, output, 1)
+        cdef zoo_value *a = self.value(inputs[0])
+        demand(len(inputs) == 2, "a product has two inputs")
+        self.same_size(step, 1, True)
+        demand(a.height == 1 and a.channels == self.value(output).channels,
+               "there must be a factor per channel")
+        check_kind(kind, 1)
+        step.activation = kind
+        step.slope = slope
+
+    def set_normalize(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                      const float[::1] scales, const float[::1] biases, float epsilon):
+        """Pixels to mean 0 and variance 1, times scales plus biases."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_NORMALIZE, (value,), (skip,),
+                                         output, 1)
+        self.same_size(step, 0, True)
+        demand(scales.shape[0] == self.value(output).channels == biases.shape[0],
+               "there must be a factor and an offset per channel")
+        step.scales, step.biases, step.epsilon = &scales[0], &biases[0], epsilon
+        self.kept += [scales, biases]
+
+    def set_unshuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                      int64_t scale, bint dcr):
+        """Space to depth."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_UNSHUFFLE, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        demand(0 < scale <= 32768 and x.height == y.height * scale and
+               y.channels == x.channels * scale * scale, "sizes do not fit")
+        self.seen(step, 0, y.width * scale)
+        step.scale = scale
+        step.dcr = dcr
+
+    cdef int set_taps(self, zoo_taps *taps, tuple arrays, int64_t length,
+                      int64_t results) except -1:
+        """Taps of so many results, within so many places."""
+        cdef const int64_t[::1] starts = arrays[0]
+        cdef const int64_t[::1] places = arrays[1]
+        cdef const float[::1] weights = arrays[2]
+        cdef int64_t i
+        demand(starts.shape[0] == results + 1 and starts[0] == 0 and
+               places.shape[0] == weights.shape[0] > 0 and
+               starts[results] == places.shape[0], "the taps do not fit")
+        for i in range(results):
+            demand(starts[i] < starts[i + 1], "a result has no taps")
+        for i in range(places.shape[0]):
+            demand(0 <= places[i] < length, "a tap is out of range")
+        taps.starts, taps.places, taps.weights = &starts[0], &places[0], &weights[0]
+        self.kept.append(arrays)
+        return 0
+
+    def set_resize(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                   int64_t width, tuple rows, tuple columns):
+        """Sums of weighted neighbors along columns, then along rows of `width` pixels.
+
+        Taps are starts, places and weights, as of ``resample``.
+        """
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_RESIZE, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        demand(x.channels == y.channels, "sizes do not fit")
+        step.scale = self.seen(step, 0, width)
+        self.set_taps(&step.rows, rows, x.height, y.height)
+        self.set_taps(&step.columns, columns, width, y.width)
 
     def set_load(self, int64_t index, int64_t value, int64_t output):
         """From the picture (set_picture), which stands for `value`."""

@@ -5,6 +5,7 @@
 #include "vec.h"
 
 #include "activation_t.h"
+#include "pixels_t.h"
 #include "tile_t.h"
 
 #include "conv_t.h"
@@ -36,6 +37,10 @@ const zoo_isa ISA_TABLE = {
     .dot = dot,
     .activate = activate,
     .blend = blend,
+    .multiply = multiply,
+    .multiply_each = multiply_each,
+    .normalize_pixels = normalize_pixels,
+    .resample_pixels = resample_pixels,
     .maximum = maximum,
     .axpy = axpy,
     .weights_gradient = weights_gradient,

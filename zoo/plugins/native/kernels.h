@@ -163,6 +163,18 @@ typedef struct zoo_isa {
     /* y = last(alpha a + beta b) */
     void (*blend)(int kind, float slope, float alpha, float beta, const float *a,
                   const float *b, float *y, int64_t n);
+    /* y = a b */
+    void (*multiply)(const float *a, const float *b, float *y, int64_t n);
+    /* pixels of c channels of a, each times one value of b */
+    void (*multiply_each)(const float *a, const float *b, float *y, int64_t pixels,
+                          int64_t c);
+    /* y = (x - m) / sqrt(v + epsilon) scales + biases; m, v of each pixel's c channels */
+    void (*normalize_pixels)(const float *x, const float *scales, const float *biases,
+                             float epsilon, float *y, int64_t pixels, int64_t c);
+    /* pixel o of y is the sum of weights[i] times pixel places[i] of x, for i from
+     * starts[o] to starts[o + 1] */
+    void (*resample_pixels)(const float *x, const int64_t *starts, const int64_t *places,
+                            const float *weights, float *y, int64_t pixels, int64_t c);
     void (*maximum)(const float *a, const float *b, float *y, int64_t n);
     /* y = a + factor b */
     void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
@@ -311,12 +323,23 @@ void zoo_depth_to_space(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
 /* Row i of the cells of w pixels of the deep image; out: channels of the shallow. */
 void zoo_shuffle_row(const float *deep, float *shallow, int64_t w, int64_t scale,
                      int64_t out, int dcr, int64_t i);
+/* The other way: fills what those cells have from row i of theirs. */
+void zoo_unshuffle_row(const float *shallow, float *deep, int64_t w, int64_t scale,
+                       int64_t out, int dcr, int64_t i);
 void zoo_space_to_depth(int threads, int64_t n, int64_t h, int64_t w, int64_t c,
                         int64_t scale, int dcr, const float *x, float *y);
 
 void zoo_activate(const zoo_isa *isa, int threads, int kind, float slope,
                   const float *slopes, int64_t pixels, int64_t channels,
                   const float *x, float *y);
+/* y = activation(a b), rows x pixels x channels. Of a dimension of 1 in b, its values
+ * hold for all of a's. */
+void zoo_multiply(const zoo_isa *isa, int threads, int kind, float slope,
+                  const int64_t shape[3], const int64_t other[3], const float *a,
+                  const float *b, float *y);
+void zoo_normalize_pixels(const zoo_isa *isa, int threads, int64_t pixels,
+                          int64_t channels, const float *x, const float *scales,
+                          const float *biases, float epsilon, float *y);
 void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                float beta, const float *a, const float *b, float *y, int64_t n);
 

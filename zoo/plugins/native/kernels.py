@@ -21,6 +21,7 @@ from zoo.plugins.native.arrays import (
     as_rows,
     check_length,
     computable,
+    flat_taps,
     plain,
     pool_output,
 )
@@ -238,19 +239,14 @@ class NativeKernels(Backward):
         results = out.reshape(-1, out.shape[-1])  # a view, for it is written to
         _native.copy_channels(self.threads, as_rows(x), first, results, to_first, width)
 
-    def resample(self, x: Array, axis: int, taps: Taps) -> Array | None:
+    def resample(self, x: Array, axis: int, taps: Taps) -> Array:
         if not computable(x) or not any(taps):
-            return None
-        counts = [len(some) for some in taps]
-        pairs = [pair for some in taps for pair in some]
+            return super().resample(x, axis, taps)
         shape = (math.prod(x.shape[:axis]), x.shape[axis], -1)
         rows = plain(x).reshape(shape)
         out = np.empty((shape[0], len(taps), rows.shape[2]), np.float32)
         _native.resample(
-            *(self.level, self.threads, np.cumsum([0, *counts], dtype=np.int64)),
-            np.array([place for place, _ in pairs], np.int64),
-            np.array([weight for _, weight in pairs], np.float32),
-            *(rows, out),
+            *(self.level, self.threads, *flat_taps(taps), rows, out),
         )
         return out.reshape(*x.shape[:axis], len(taps), *x.shape[axis + 1 :])
 
@@ -269,6 +265,36 @@ class NativeKernels(Backward):
         for code in steps:
             _native.activate(self.level, self.threads, *code, each, rows, out)
             rows = out
+        return out.reshape(x.shape)
+
+    def multiply(self, a: Array, b: Array, activation: str = "linear") -> Array:
+        if math.prod(a.shape) < math.prod(b.shape):
+            a, b = b, a
+        code = activation_code(activation)
+        fits = all(
+            own in (1, whole) for whole, own in zip(a.shape, b.shape, strict=True)
+        )
+        if a.ndim != 4 or not (code and computable(a, b) and fits):
+            return super().multiply(a, b, activation)
+        out = np.empty(a.shape, np.float32)
+        left, right = plain(a), np.broadcast_to(plain(b), (len(a), *b.shape[1:]))
+        for one, other, result in zip(left, right, out, strict=True):
+            _native.multiply(self.level, self.threads, *code, one, other, result)
+        return out
+
+    def normalize_pixels(
+        self, x: Array, scales: Array, biases: Array, epsilon: float
+    ) -> Array:
+        if not computable(x, scales, biases):
+            return super().normalize_pixels(x, scales, biases, epsilon)
+        rows = as_rows(x)
+        check_length("scales", scales, rows.shape[1])
+        check_length("biases", biases, rows.shape[1])
+        out = np.empty_like(rows)
+        _native.normalize_pixels(
+            *(self.level, self.threads, rows, plain(scales), plain(biases)),
+            *(epsilon, out),
+        )
         return out.reshape(x.shape)
 
     def add(

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #define PIECE 16384 /* floats of work per unit, about */
+#define NARROW 128  /* floats up to which places are pixels, not rows */
 
 typedef struct {
     const zoo_isa *isa;
@@ -20,7 +21,15 @@ static void resample_units(void *context, int64_t begin, int64_t end, int worker
     const resample *r = context;
     int64_t last = end * r->per_unit < r->runs ? end * r->per_unit : r->runs;
     (void)worker;
-    for (int64_t run = begin * r->per_unit; run < last; run++) {
+    for (int64_t run = begin * r->per_unit; r->inner <= NARROW && run < last;) {
+        int64_t o = run % r->results, n = r->inner, count = r->results - o;
+        if (count > last - run)
+            count = last - run;
+        r->isa->resample_pixels(r->x + run / r->results * r->length * n, r->starts + o,
+                                r->places, r->weights, r->y + run * n, count, n);
+        run += count;
+    }
+    for (int64_t run = begin * r->per_unit; r->inner > NARROW && run < last; run++) {
         int64_t o = run % r->results, n = r->inner;
         const float *from = r->x + run / r->results * r->length * n;
         float *to = r->y + run * n;

@@ -156,9 +156,22 @@ class _Cases:
             self._result(flat.size),
         )
         starts, places = np.array([0, 2, 5]), np.array([0, 3, 8, 1, 2])
-        _native.resample(
-            *(self._level, 1, starts, places, self._values(5)),
-            *(self._x.reshape(1, 9, -1), self._result(1, 2, 11 * 19)),
+        weights = self._values(5)
+        for wide in (11 * 19, 19):
+            _native.resample(
+                *(self._level, 1, starts, places, weights),
+                *(self._x[:, :, : wide // 19].reshape(1, 9, -1).copy(),),
+                self._result(1, 2, wide),
+            )
+        pixels = self._x[0]
+        for channels in (19, 1):
+            other = self._values(9, 11, channels)
+            _native.multiply(
+                *(self._level, 1, 1, 0.0, pixels, other, self._result(9, 11, 19))
+            )
+        _native.normalize_pixels(
+            *(self._level, 1, rows, slopes, self._values(19), 1e-6),
+            self._result(99, 19),
         )
 
     def multiply_tiles(self) -> None:

@@ -85,8 +85,8 @@ void zoo_shuffle_row(const float *deep, float *shallow, int64_t w, int64_t scale
     row_any(1, deep, shallow, w, scale, out, dcr, i);
 }
 
-static void unshuffle_row(const float *shallow, float *deep, int64_t w, int64_t scale,
-                          int64_t out, int dcr, int64_t i) {
+void zoo_unshuffle_row(const float *shallow, float *deep, int64_t w, int64_t scale,
+                       int64_t out, int dcr, int64_t i) {
     row_any(0, shallow, deep, w, scale, out, dcr, i);
 }
 
@@ -108,7 +108,7 @@ static void shuffle_rows(void *context, int64_t begin, int64_t end, int worker) 
             if (s->up)
                 zoo_shuffle_row(s->x + deep, s->y + shallow, s->w, r, out, s->dcr, i);
             else
-                unshuffle_row(s->x + shallow, s->y + deep, s->w, r, out, s->dcr, i);
+                zoo_unshuffle_row(s->x + shallow, s->y + deep, s->w, r, out, s->dcr, i);
         }
 }
 

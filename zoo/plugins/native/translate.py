@@ -16,15 +16,20 @@ from zoo.program.operations import (
     Conv,
     Epilogue,
     Load,
+    Multiply,
+    Normalize,
     Opaque,
     Operation,
     Pad,
     Pool,
     Program,
     Repeat,
+    Resize,
+    Scale,
     Shuffle,
     Step,
     Store,
+    Unshuffle,
 )
 from zoo.shapes import Shape
 
@@ -140,7 +145,9 @@ def _stores_shuffled(conv: Conv, shuffle: Shuffle) -> bool:
 def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
     """A step, activations apart that C does not apply to results one by one."""
     operation = step.operation
-    if isinstance(operation, Add) and not _applies(operation.activation):
+    if isinstance(operation, (Add, Multiply, Scale)) and not _applies(
+        operation.activation
+    ):
         plain_sum = Step(
             replace(operation, activation="linear"),
             step.inputs,
@@ -193,11 +200,13 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
             return True
         case Pool(mode="deviation"):
             return False
-        case Pool() | Shuffle() | Repeat() | Pad():
+        case (
+            Pool() | Shuffle() | Unshuffle() | Repeat() | Pad() | Resize() | Normalize()
+        ):
             return True
         case Activate():
             return bool(codes.activation_steps(step.operation.name))
-        case Add():
+        case Add() | Multiply() | Scale():
             return codes.activation_code(step.operation.activation) is not None
         case Concat():
             return len(step.inputs) <= _MAX_INPUTS
