@@ -315,13 +315,11 @@ def rlfn(t: Any, x: Any, filters: int = 12, width: int = 10, scale: int = 4) -> 
 LARGER = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)
 
 
-@pytest.mark.xfail(reason="[upsample] like=... is on its way")
 def test_rfdn() -> None:
     expected = {"blocks": 4, "filters": 12, "distilled": 6, "hidden": 3, "scale": 4}
     check(rfdn, expected, image=LARGER)
 
 
-@pytest.mark.xfail(reason="[upsample] like=... is on its way")
 def test_rlfn() -> None:
     expected = {"blocks": 2, "filters": 12, "width": 10, "hidden": 5, "scale": 3}
     check(rlfn, expected, image=LARGER, scale=3)

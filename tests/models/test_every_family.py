@@ -43,8 +43,6 @@ SMALL: dict[str, dict[str, Any]] = {
 
 
 def small(name: str) -> Network:
-    if name in ("rfdn", "rlfn"):
-        pytest.xfail("[upsample] like=... is on its way")
     family: type[NetworkFamily] = registry("zoo.models").load(name)
     text = family.write(**SMALL[name])
     assert family.write(**SMALL[name]) == text

@@ -29,8 +29,8 @@ class Trim(Sided):
         *side_keys("cut off"),
         Key(
             "like",
-            "ints",
-            (),
+            "int",
+            None,
             "a layer; rows and columns beyond scale times its size are cut off",
         ),
         Key(
@@ -44,19 +44,18 @@ class Trim(Sided):
         STOP_KEY,
     )
 
-    like: tuple[int, ...]
+    like: int | None
     scale: int
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
-        if len(self.like) > 1:
-            raise ValueError(f"has like={self.like}; give one layer")
-        if self.like and any(self.sides):
+        if self.like is not None and any(self.sides):
             raise ValueError("has like beside pixels to cut off; use one of them")
 
     def sources(self, index: int) -> tuple[int, ...]:
-        others = (at if at >= 0 else index + at for at in self.like)
-        return index - 1, *others
+        if self.like is None:
+            return (index - 1,)
+        return index - 1, self.like if self.like >= 0 else index + self.like
 
     def reads(self, index: int) -> tuple[int, ...]:
         return (index - 1,)

@@ -208,7 +208,7 @@ class NetworkBuilder:
 
     def resize_like(self, x: int, like: int) -> int:
         """As large as another layer, by a bilinear filter."""
-        return self.add("upsample", x, mode="bilinear", like=like)
+        return self.add("upsample", x, mode="bilinear", like=self.reference(like))
 
     def trim(self, x: int, size: int) -> int:
         """Without a border."""
@@ -226,7 +226,7 @@ class NetworkBuilder:
         if multiple == 1:
             return x
         self._previous(x, (), False)
-        return self.add("trim", like=(self.reference(picture),), scale=scale)
+        return self.add("trim", like=self.reference(picture), scale=scale)
 
     # -- two layers into one -----------------------------------------------
 
