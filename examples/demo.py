@@ -27,8 +27,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage import data
 
-from zoo.evaluate.resize import imresize
 from zoo.metrics.psnr import psnr
+from zoo.resize import imresize
 
 Image = NDArray[np.uint8]
 

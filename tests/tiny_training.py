@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo.evaluate.resize import imresize
 from zoo.images import Image, write
+from zoo.resize import imresize
 
 NET = """\
 [net]

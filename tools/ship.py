@@ -82,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sha256=digest(target),
         training={
             "data": options.data,
-            "low resolution": "MATLAB's bicubic (zoo.evaluate.resize)",
+            "low resolution": "MATLAB's bicubic (zoo.resize)",
             "start": options.start or "random weights",
             "updates": snapshot.update,
             "best": source or "",

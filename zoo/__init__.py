@@ -15,14 +15,16 @@ if TYPE_CHECKING:
     from zoo.api import Model, load
     from zoo.checkpoints.convert import convert
     from zoo.network import Network
+    from zoo.run.slices import volume
 
-__all__ = ["Model", "Network", "__version__", "convert", "load"]
+__all__ = ["Model", "Network", "__version__", "convert", "load", "volume"]
 
 _HOMES = {
     "Model": "zoo.api",
     "Network": "zoo.network",
     "convert": "zoo.checkpoints.convert",
     "load": "zoo.api",
+    "volume": "zoo.run.slices",
 }
 
 

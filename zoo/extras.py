@@ -8,6 +8,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "torch": ("torch",),
     "onnx": ("onnx", "onnxruntime"),
     "keras": ("h5py",),
+    "mri": ("nibabel",),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),
 }
 """What each extra of setup.cfg installs. Advice names these and not ``cfgzoo[...]``,

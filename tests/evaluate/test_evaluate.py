@@ -11,8 +11,8 @@ from zoo.errors import ImageError, ShapeError, UsageError, ZooError
 from zoo.evaluate.datasets import find_set
 from zoo.evaluate.entrants import Bicubic
 from zoo.evaluate.protocol import Score, Scores, cases_in, evaluate
-from zoo.evaluate.resize import imresize
 from zoo.images import Image, write
+from zoo.resize import imresize
 
 # PSNR in dB and SSIM of bicubic on Set5, as the literature prints them.
 PUBLISHED = {2: (33.66, 0.9299), 3: (30.39, 0.8682), 4: (28.42, 0.8104)}

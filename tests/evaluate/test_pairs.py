@@ -9,9 +9,9 @@ import pytest
 
 from zoo.errors import ImageError, UsageError
 from zoo.evaluate.pairs import cropped, low_and_high, read_rgb, whole_scale
-from zoo.evaluate.resize import imresize
 from zoo.images import Image, write
 from zoo.network import Network
+from zoo.resize import imresize
 
 
 def test_small_pictures_are_matlabs_bicubic() -> None:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ShapeError
-from zoo.evaluate.resize import imresize
 from zoo.layers.base import Window
 from zoo.layers.upsample import Upsample
 from zoo.plugins.numpy import NumpyKernels
 from zoo.program.operations import Repeat, Resize
 from zoo.program.resampling import Resampling
+from zoo.resize import imresize
 from zoo.shapes import Shape
 from zoo.testing import check_layer, random_inputs
 

@@ -9,8 +9,8 @@ from tiny_training import pictures
 from zoo.errors import UsageError
 from zoo.evaluate.datasets import find_set, set_of_files
 from zoo.evaluate.pairs import Pair, read_rgb
-from zoo.evaluate.resize import imresize
 from zoo.images import Image, write
+from zoo.resize import imresize
 from zoo.train.data import PatchSampler, hold_out, load_pairs
 
 

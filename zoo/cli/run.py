@@ -86,6 +86,31 @@ __all__ = ["command"]
     "(white, black, #rrggbb) and round it.",
 )
 @click.option(
+    "--plane",
+    type=click.Choice(("auto", "axial", "coronal", "sagittal")),
+    default="auto",
+    help="Of a volume's slices; auto: across its thickest voxels.",
+)
+@click.option(
+    "--channels",
+    type=click.Choice(("mean", "luma", "each")),
+    default="mean",
+    help="Of a network of colours on a gray volume.",
+)
+@click.option(
+    "--dtype",
+    type=click.Choice(("float32", "same")),
+    default="float32",
+    help="Of a volume that is written; same rounds and saturates.",
+)
+@click.option("--through", is_flag=True, help="Enlarge a volume across its slices.")
+@click.option(
+    "--nan",
+    type=click.Choice(("keep", "zero")),
+    default="keep",
+    help="What voxels become that are NaN.",
+)
+@click.option(
     "--damaged", is_flag=True, help="Read what can be read of damaged pictures."
 )
 @lenient_option
@@ -108,10 +133,15 @@ def command(
     white: float | None,
     max_memory: str | None,
     flatten: str | None,
+    plane: str,
+    channels: str,
+    dtype: str,
+    through: bool,
+    nan: str,
     damaged: bool,
     lenient: bool,
 ) -> int:
-    """Run a network on pictures: PNG, JPEG, WebP, TIFF, BMP.
+    """Run a network on pictures and volumes: NIfTI, MGH, PNG, JPEG, WebP, TIFF, BMP.
 
     CFG is a file or the name of a network (`zoo list`). IMAGE is a file, a
     folder, which is walked and mirrored into the folder -o, or - for stdin.
@@ -131,7 +161,7 @@ def command(
     from zoo.formats import named
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
-    from zoo.run.files import NetworkFile, Options, run_file
+    from zoo.run.files import NetworkFile, Options, VolumeOptions, run_file
     from zoo.run.jobs import check_targets, find_sources, make_jobs, require_folder
 
     _check_call(output, force, skip_existing, as_json)
@@ -166,6 +196,7 @@ def command(
         force=force,
         skip_existing=skip_existing,
         damaged=damaged,
+        volume=VolumeOptions(plane, channels, dtype, through, nan),  # type: ignore[arg-type]
         background=background,
     )
     states: Counter[str] = Counter()

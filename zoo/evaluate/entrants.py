@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from zoo.errors import ShapeError, UsageError
 from zoo.evaluate.layouts import plain_stem
 from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
-from zoo.evaluate.resize import imresize
 from zoo.images import Image, pictures_in
+from zoo.resize import imresize
 from zoo.run.pipeline import super_resolve
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError, ShapeError, UsageError
-from zoo.evaluate.resize import imresize
 from zoo.images import read
 from zoo.network import Network
+from zoo.resize import imresize
 
 __all__ = ["Pair", "cropped", "low_and_high", "read_pair", "read_rgb", "whole_scale"]
 

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
 from zoo.formats import STREAM, Format, Kind, Source, named, open_source
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.plugins import Precision
 
-__all__ = ["NetworkFile", "Options", "Record", "Work", "run_file"]
+__all__ = ["NetworkFile", "Options", "Record", "VolumeOptions", "Work", "run_file"]
 
 
 @dataclass(frozen=True)
@@ -97,6 +97,30 @@ def _load(file: NetworkFile) -> Model:
 
 
 @dataclass(frozen=True)
+class VolumeOptions:
+    """What is asked for volumes alone.
+
+    Attributes
+    ----------
+    plane : {"auto", "axial", "coronal", "sagittal"}
+    channels : {"mean", "luma", "each"}
+        Of a network of colours on gray slices.
+    dtype : {"float32", "same"}
+        Of the result; "same" rounds, saturates and counts.
+    through : bool
+        Enlarge across the slices instead of within them.
+    nan : {"keep", "zero"}
+        What voxels become that are NaN or infinite.
+    """
+
+    plane: Literal["auto", "axial", "coronal", "sagittal"] = "auto"
+    channels: Literal["mean", "luma", "each"] = "mean"
+    dtype: Literal["float32", "same"] = "float32"
+    through: bool = False
+    nan: Literal["keep", "zero"] = "keep"
+
+
+@dataclass(frozen=True)
 class Options:
     """What is the same for all files of one call.
 
@@ -126,6 +150,7 @@ class Options:
     skip_existing: bool = False
     damaged: bool = False
     background: tuple[int, int, int] | None = None
+    volume: VolumeOptions = VolumeOptions()
 
 
 @dataclass

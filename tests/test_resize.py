@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ShapeError, UsageError
-from zoo.evaluate.resize import imresize
 from zoo.metrics.benchmark import benchmark_planes
 from zoo.metrics.psnr import psnr
+from zoo.resize import imresize
 
-BENCHMARKS = Path(__file__).parents[2] / ".." / "shared" / "data" / "benchmarks"
+BENCHMARKS = Path(__file__).parents[1] / ".." / "shared" / "data" / "benchmarks"
 
 
 def pairs(name: str, scale: int) -> list[tuple[np.ndarray, np.ndarray]]:

@@ -1,0 +1,303 @@
+"""A volume from file to file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.errors import ImageError
+from zoo.files import atomic_write
+from zoo.formats import STREAM, Format, Source
+from zoo.images.image import Image
+from zoo.images.reading import about
+from zoo.run.files import VolumeOptions, Work
+from zoo.run.jobs import require_folder
+from zoo.run.pipeline import super_resolve
+from zoo.run.slices import (
+    Limits,
+    enlarge_slices,
+    enlarge_through,
+    flat_or,
+    limits_of,
+    repeated,
+)
+from zoo.volumes.geometry import (
+    Plane,
+    enlarged_affine,
+    geometry_notes,
+    plane_of,
+)
+from zoo.volumes.spool import new_array
+from zoo.volumes.volume import Volume
+
+__all__ = ["run_volume"]
+
+
+def run_volume(work: Work, source: Source, format: Format) -> None:
+    """Read, compute, write, and record what was found.
+
+    Raises
+    ------
+    ZooError
+        Whatever is wrong, in one sentence that need not name the file.
+    """
+    with about(source.name):
+        volume: Volume = format.read(source, damaged=work.options.damaged)
+    options = work.options.volume
+    plane = plane_of(volume, options.plane)
+    height, width, shape, factors = _sizes(work, volume, plane, options)
+    for text in (*volume.notes, *geometry_notes(volume, plane, _trained_spacing(work))):
+        work.note(text)
+    target = work.fit(format, lambda item: item.misfit(volume, shape))
+    if work.job.target != STREAM:
+        require_folder(Path(work.job.target).parent, create=True)
+    dtype = _dtype(volume, options)
+    data, keep = new_array(shape, dtype)
+    counts = _Counts()
+    _compute(work, volume, plane, options, data, (height, width), counts)
+    result = volume.with_data(
+        data,
+        enlarged_affine(volume.affine, factors),
+        slope=volume.slope if options.dtype == "same" else 1.0,
+        intercept=volume.intercept if options.dtype == "same" else 0.0,
+        keep=keep,
+    )
+    _say_what_was_done(work, plane, options, counts)
+    if work.job.target == STREAM:
+        import sys
+
+        target.write(sys.stdout.buffer, result)
+        sys.stdout.buffer.flush()
+    else:
+        with atomic_write(work.job.target) as file:
+            target.write(file, result)
+    work.record.facts |= {
+        "shape": list(volume.shape),
+        "output_shape": list(result.shape),
+        "spacing": list(volume.spacing),
+        "output_spacing": list(result.spacing),
+        "plane": plane.name,
+        "through_axis": plane.through,
+        "axes": plane.codes,
+        "limits": [list(pair) for pair in counts.limits],
+        "not_finite": counts.bad,
+        "saturated": counts.saturated,
+    }
+
+
+@dataclass
+class _Counts:
+    """What happened to the values."""
+
+    bad: int = 0
+    saturated: int = 0
+    limits: list[Limits] = field(default_factory=list)
+
+
+def _trained_spacing(work: Work) -> float | None:
+    """Size of the pixels that the network learned from, in mm, if its card says it."""
+    from zoo.checkpoints.cards import card_of, read_card
+
+    origin = work.options.network.origin
+    card = card_of(origin) if origin is not None else None
+    if card is None:
+        return None
+    spacing = read_card(card).training.get("spacing_mm")
+    return float(spacing) if isinstance(spacing, (int, float)) else None
+
+
+def _sizes(
+    work: Work, volume: Volume, plane: Plane, options: VolumeOptions
+) -> tuple[int, int, tuple[int, ...], tuple[float, float, float]]:
+    """Rows and columns of a result, shape of the whole, factors of the axes."""
+    shape = list(volume.shape)
+    count, rows, columns = (
+        shape[a] for a in (plane.through, plane.rows, plane.columns)
+    )
+    network = work.model.network
+    factors = [1.0, 1.0, 1.0]
+    if options.through:
+        if volume.is_color or options.channels == "each":
+            raise ImageError("--through takes gray volumes and one channel")
+        _require_pictures(plane, (count, min(rows, columns)), "that hold the axis")
+        longer = network.shapes(count, rows)[-1][0]
+        if longer != network.shapes(count, columns)[-1][0]:
+            raise ImageError(
+                "the network enlarges rows and columns unlike; no --through"
+            )
+        shape[plane.through] = longer
+        factors[plane.through] = longer / count
+        height, width = rows, columns
+    else:
+        _require_pictures(plane, (rows, columns), "")
+        height, width = network.shapes(rows, columns)[-1][:2]
+        shape[plane.rows], shape[plane.columns] = height, width
+        factors[plane.rows], factors[plane.columns] = height / rows, width / columns
+    if options.channels == "each":
+        if len(shape) > 3:
+            raise ImageError("--channels each takes one volume, not a series of them")
+        shape.append(3)
+    return height, width, tuple(shape), (factors[0], factors[1], factors[2])
+
+
+def _require_pictures(plane: Plane, size: tuple[int, int], what: str) -> None:
+    if min(size) < 2:
+        raise ImageError(
+            f"its {plane.name} slices {what} are {size[0]} x {size[1]} pixels, which is "
+            f"no picture; choose another --plane".replace("  ", " ")
+        )
+
+
+def _dtype(volume: Volume, options: VolumeOptions) -> Any:
+    if volume.is_color or options.dtype == "same":
+        return volume.data.dtype.newbyteorder("=")
+    return np.float32
+
+
+def _compute(
+    work: Work,
+    volume: Volume,
+    plane: Plane,
+    options: VolumeOptions,
+    data: NDArray[Any],
+    size: tuple[int, int],
+    counts: _Counts,
+) -> None:
+    """Fill the result, volume by volume of a series."""
+    extra = volume.shape[3:]
+    places = list(np.ndindex(*extra)) if extra else [()]
+    for number, place in enumerate(places):
+
+        def report(part: float, number: int = number) -> None:
+            work.progress((number + part) / len(places))
+
+        index: Any = (Ellipsis, *place)
+        stored = plane.slices(volume.data[index])
+        if options.channels == "each":
+            outs = [plane.slices(data[..., channel]) for channel in range(3)]
+        else:
+            outs = [plane.slices(data[index])]
+        if volume.is_color:
+            _compute_color(work, stored, outs[0], report)
+        else:
+            _compute_gray(work, volume, options, stored, outs, size, counts, report)
+
+
+def _compute_color(work: Work, stored: Any, out: Any, report: Any) -> None:
+    for index in range(len(stored)):
+        part = np.ascontiguousarray(stored[index])
+        rgb = np.stack([part[name] for name in ("R", "G", "B")], axis=2)
+        made = super_resolve(work.model, Image(rgb)).pixels
+        for channel, name in enumerate(("R", "G", "B")):
+            out[index][name] = made[..., channel if made.shape[2] == 3 else 0]
+        report((index + 1) / len(stored))
+
+
+def _compute_gray(
+    work: Work,
+    volume: Volume,
+    options: VolumeOptions,
+    stored: Any,
+    outs: list[Any],
+    size: tuple[int, int],
+    counts: _Counts,
+    report: Any,
+) -> None:
+    def values() -> Iterator[NDArray[np.float64]]:
+        for index in range(len(stored)):
+            yield volume.values(stored[index])
+
+    limits = limits_of(values(), math.prod(stored.shape))
+    counts.limits.append(limits)
+    if options.through:
+        whole = volume.values(stored)
+        counts.bad += int((~np.isfinite(whole)).sum())
+        made = flat_or(
+            limits,
+            whole,
+            work.model,
+            lambda: enlarge_through(work.model, whole, limits, report),
+        )
+        outs[0][...] = _stored(made, volume, options, counts)
+        return
+    for index, part in enumerate(values()):
+        counts.bad += int((~np.isfinite(part)).sum())
+        if limits.is_flat:
+            one = repeated(part, size)
+            parts = [one] * len(outs)
+        else:
+            (one,) = enlarge_slices(work.model, [part], limits, options.channels)
+            parts = [one] if one.ndim == 2 else list(np.moveaxis(one, 2, 0))
+        for out, made in zip(outs, parts, strict=True):
+            out[index] = _stored(made, volume, options, counts)
+        report((index + 1) / len(stored))
+
+
+def _stored(
+    made: NDArray[np.float64],
+    volume: Volume,
+    options: VolumeOptions,
+    counts: _Counts,
+) -> NDArray[Any]:
+    """Values as the result holds them."""
+    bad = ~np.isfinite(made)
+    if options.nan == "zero" and bad.any():
+        made = np.where(bad, 0.0, made)
+    kind = volume.data.dtype
+    if options.dtype != "same":
+        return made.astype(np.float32)
+    raw = (made - volume.intercept) / volume.slope
+    if kind.kind == "f":
+        return raw.astype(kind)
+    limits = np.iinfo(kind)
+    raw = np.rint(np.where(np.isfinite(raw), raw, 0.0))
+    outside = (raw < limits.min) | (raw > limits.max)
+    counts.saturated += int(outside.sum())
+    top = raw >= float(limits.max)  # which float64 cannot hold for 64 bits
+    result = np.where(top, 0.0, np.maximum(raw, float(limits.min))).astype(kind)
+    result[top] = limits.max
+    return result
+
+
+def _say_what_was_done(
+    work: Work, plane: Plane, options: VolumeOptions, counts: _Counts
+) -> None:
+    """One line on how, and one for each thing that is not as it was."""
+    pair = counts.limits[0] if counts.limits else None
+    how = str(plane)
+    if options.through:
+        how += (
+            "; enlarged across the slices: two passes, in the planes along rows and "
+            "along columns, averaged"
+        )
+    if pair is not None:
+        each = (
+            "each volume has a range of its own, the first "
+            if counts.limits[1:]
+            else ""
+        )
+        how += (
+            f"; {each}{pair.low:.6g} to {pair.high:.6g} (least value, 99.9th percentile) "
+            f"are black and white, nothing is clipped"
+        )
+    work.note(how)
+    if pair is not None and all(limits.is_flat for limits in counts.limits):
+        work.note("it holds one value alone, which stays")
+    if counts.bad:
+        what = "stay NaN" if options.nan == "keep" else "become 0"
+        if options.dtype == "same":
+            what = "become 0 where the type has no NaN"
+        work.note(
+            f"{counts.bad} voxels are NaN or infinite and {what}, nothing beside them"
+        )
+    if counts.saturated:
+        work.note(
+            f"{counts.saturated} values of the result lie beyond the type and are cut off; "
+            f"without --dtype same none would be"
+        )
