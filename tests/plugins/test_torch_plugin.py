@@ -162,6 +162,25 @@ def test_gradients_of_whole_networks(text: str) -> None:
     check_gradients(random_network(text), random_network(text), input_for(text))
 
 
+TRANSFORMER = HEAD + (
+    "[pad]\nmultiple=4\nmode=reflect\n\n"
+    "[convolutional]\nfilters=24\nactivation=linear\n\n"
+    "[window_attention]\nheads=2\nwindow=2,4\nshift=1,2\n\n"
+    "[convolutional]\nfilters=24\nactivation=linear\n\n"
+    "[transposed_attention]\nheads=2\n\n"
+    "[convolutional]\nfilters=12\nactivation=linear\n\n"
+    "[window_attention]\nheads=1\nwindow=4\n\n"
+    "[trim]\nlike=-8\n"
+)
+
+
+def test_gradients_of_attention() -> None:
+    one, two = random_network(TRANSFORMER), random_network(TRANSFORMER)
+    x = batch((2, 6, 7, 4))
+    assert one.shapes(6, 7)[-1] == (6, 7, 4)
+    check_gradients(one, two, x)
+
+
 SHORTCUT = "[shortcut]\nfrom=0,{}\nactivation=leaky\n"
 UNEQUAL = {
     "equal": CONV + CONV,

@@ -67,6 +67,10 @@ class WindowAttention(Layer):
 
     heads: int
     size: tuple[int, ...]
+    extent: tuple[int, int]
+    """Rows and columns of a window."""
+    steps: tuple[int, int]
+    """Rows and columns that windows are moved by."""
     shift: tuple[int, ...]
 
     def __init__(self, **values: object) -> None:
@@ -74,20 +78,20 @@ class WindowAttention(Layer):
         for name, given in (("window", self.size), ("shift", self.shift)):
             if len(given) not in (1, 2):
                 raise ValueError(f"has {name} of {len(given)} numbers; give one or two")
-        self._size = _pair(self.size)
-        self._shift = _pair(self.shift)
-        if any(s >= w for s, w in zip(self._shift, self._size, strict=True)):
+        self.extent = _pair(self.size)
+        self.steps = _pair(self.shift)
+        if any(s >= w for s, w in zip(self.steps, self.extent, strict=True)):
             raise ValueError(
-                f"has shift={self._shift}, which must be less than window={self._size}"
+                f"has shift={self.steps}, which must be less than window={self.extent}"
             )
         if self._positions * self.heads > _MOST_POSITIONS:
             raise ValueError(
-                f"has window={self._size} and heads={self.heads}, which are too many"
+                f"has window={self.extent} and heads={self.heads}, which are too many"
             )
 
     @property
     def _positions(self) -> int:
-        return math.prod(2 * length - 1 for length in self._size)
+        return math.prod(2 * length - 1 for length in self.extent)
 
     # -- structure ---------------------------------------------------------
 
@@ -98,7 +102,7 @@ class WindowAttention(Layer):
                 f"the {channels} channels of {shape} are not q, k and v of "
                 f"{self.heads} heads each"
             )
-        rows, columns = self._size
+        rows, columns = self.extent
         if height % rows or width % columns:
             raise ShapeError(
                 f"{shape} cannot be cut into windows of {rows}x{columns}; a [pad] "
@@ -110,13 +114,13 @@ class WindowAttention(Layer):
         return {"position_biases": (self._positions, self.heads)}
 
     def operations(self, *inputs: Shape) -> int:
-        return 4 * self.output_shape(*inputs).size * math.prod(self._size)
+        return 4 * self.output_shape(*inputs).size * math.prod(self.extent)
 
     def window(self) -> tuple[Window, Window]:
         """Infinite where windows are shifted: the last ones hold both ends."""
         lengths = (
             math.inf if by else size
-            for size, by in zip(self._size, self._shift, strict=True)
+            for size, by in zip(self.extent, self.steps, strict=True)
         )
         return Window(next(lengths)), Window(next(lengths))
 
@@ -140,7 +144,7 @@ class WindowAttention(Layer):
         moved = self._roll(self._recall(), -1)
         delta = self._roll(delta, -1)
         gradient = np.empty_like(moved)
-        by_bias = np.zeros((self.heads, *[math.prod(self._size)] * 2), np.float64)
+        by_bias = np.zeros((self.heads, *[math.prod(self.extent)] * 2), np.float64)
         scale = self._scale(moved)
         for place, q, k, v, bias in self._strips(moved):
             p = softmax_in_place(q @ k.swapaxes(-1, -2) + bias)
@@ -154,7 +158,7 @@ class WindowAttention(Layer):
             )
             gradient[place] = np.concatenate([self._joined(x) for x in parts], axis=-1)
         table = np.zeros((self._positions, self.heads), np.float64)
-        np.add.at(table, self._places(), by_bias.transpose(1, 2, 0))
+        np.add.at(table, self.places(), by_bias.transpose(1, 2, 0))
         self.gradients = {"position_biases": table.astype(moved.dtype)}
         return (self._roll(gradient, 1),)
 
@@ -166,9 +170,9 @@ class WindowAttention(Layer):
         q, k and v are windows x heads x pixels x d.
         """
         count, height, width, _ = moved.shape
-        rows = self._size[0]
-        biases = self._parameter("position_biases")[self._places()].transpose(2, 0, 1)
-        apart = self._apart(height, width)
+        rows = self.extent[0]
+        biases = self._parameter("position_biases")[self.places()].transpose(2, 0, 1)
+        apart = self.apart(height, width)
         scale = self._scale(moved)
         for image, row in itertools.product(range(count), range(height // rows)):
             place = image, slice(row * rows, (row + 1) * rows)
@@ -181,7 +185,7 @@ class WindowAttention(Layer):
 
     def _parted(self, strip: Array, parts: int) -> Array:
         """rows x W x (parts C) to parts x windows x heads x pixels x d."""
-        rows, columns = self._size
+        rows, columns = self.extent
         windows = strip.shape[1] // columns
         apart = strip.reshape(rows, windows, columns, parts, self.heads, -1)
         ordered = apart.transpose(3, 1, 4, 0, 2, 5)
@@ -189,41 +193,41 @@ class WindowAttention(Layer):
 
     def _joined(self, x: Array) -> Array:
         """windows x heads x pixels x d to rows x W x C."""
-        rows, columns = self._size
+        rows, columns = self.extent
         windows, heads, _, depth = x.shape
         apart = x.reshape(windows, heads, rows, columns, depth)
         ordered = apart.transpose(2, 0, 3, 1, 4)
         return ordered.reshape(rows, windows * columns, heads * depth)
 
     def _roll(self, x: Array, sign: int) -> Array:
-        if not any(self._shift):
+        if not any(self.steps):
             return x
-        return np.roll(x, tuple(sign * by for by in self._shift), (1, 2))
+        return np.roll(x, tuple(sign * by for by in self.steps), (1, 2))
 
-    def _places(self) -> NDArray[np.intp]:
+    def places(self) -> NDArray[np.intp]:
         """For each pair of pixels of a window the row of ``position_biases``."""
-        rows, columns = self._size
+        rows, columns = self.extent
         y, x = (grid.ravel() for grid in np.mgrid[:rows, :columns])
         down = y[:, None] - y[None] + rows - 1
         return np.asarray(down * (2 * columns - 1) + x[:, None] - x[None] + columns - 1)
 
-    def _apart(self, height: int, width: int) -> Array | None:
+    def apart(self, height: int, width: int) -> Array | None:
         """-100 for pairs of pixels that only the shift brought together.
 
         rows of windows x windows x pixels x pixels; None without a shift.
         """
-        if not any(self._shift):
+        if not any(self.steps):
             return None
         regions = [
             np.digitize(np.arange(length), [length - size, length - by])
             if by
             else np.zeros(length, int)
             for length, size, by in zip(
-                (height, width), self._size, self._shift, strict=True
+                (height, width), self.extent, self.steps, strict=True
             )
         ]
         which = 3 * regions[0][:, None] + regions[1][None]
-        rows, columns = self._size
+        rows, columns = self.extent
         cut = which.reshape(height // rows, rows, width // columns, columns)
         ids = cut.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
         return np.where(ids[..., None] == ids[..., None, :], 0, _APART)

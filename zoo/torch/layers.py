@@ -30,9 +30,12 @@ from zoo.layers.scale_channels import ScaleChannels
 from zoo.layers.shortcut import RELU_FLOOR, SUM_FLOOR, Shortcut, overlap
 from zoo.layers.shuffler import Shuffler
 from zoo.layers.softmax import Softmax
+from zoo.layers.transposed_attention import TransposedAttention
 from zoo.layers.trim import Trim
 from zoo.layers.upsample import Upsample
+from zoo.layers.window_attention import WindowAttention
 from zoo.shapes import Shape
+from zoo.torch.attention import transposed_attention, window_attention
 from zoo.torch.foreign import Function, Tensors, by_itself
 from zoo.torch.functions import (
     activate,
@@ -301,8 +304,10 @@ MAKERS: dict[type[Layer], Callable[[Any], Function]] = {
     Shortcut: _shortcut,
     Shuffler: _lowered,
     Softmax: _softmax,
+    TransposedAttention: transposed_attention,
     Trim: _lowered,
     Upsample: _upsample,
+    WindowAttention: window_attention,
 }
 
 
