@@ -234,8 +234,8 @@ class Network:
     def nominal_size(self) -> tuple[int, int]:
         """Height and width of [net], or a stand-in where they are open."""
         return (
-            self.settings["height"] or _NOMINAL[0],
-            self.settings["width"] or _NOMINAL[0],
+            self.settings["height"] or self._nominal(0),
+            self.settings["width"] or self._nominal(0),
         )
 
     def shapes(self, height: int, width: int) -> list[Shape]:
@@ -337,6 +337,11 @@ class Network:
             owners[index] = owners.get(owner, owner)
         return owners
 
+    def _nominal(self, which: int) -> int:
+        """A stand-in for an open size, of which [input] may want a multiple."""
+        multiples = (getattr(layer, "multiple", 1) for layer in self.layers)
+        return math.lcm(_NOMINAL[which], *multiples)
+
     def _build(self) -> None:
         """Allocate parameters; refuse those whose size depends on an open size."""
         height, width = self.nominal_size
@@ -345,8 +350,8 @@ class Network:
             flow = self.flow(height, width)
             other = (
                 self.flow(
-                    self.settings["height"] or _NOMINAL[1],
-                    self.settings["width"] or _NOMINAL[1],
+                    self.settings["height"] or self._nominal(1),
+                    self.settings["width"] or self._nominal(1),
                 )
                 if is_open
                 else flow

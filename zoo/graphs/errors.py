@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from zoo.errors import WeightsError
 
-__all__ = ["Damaged", "Untranslatable", "WrongSize"]
+__all__ = ["Damaged", "Refused", "Untranslatable", "WrongSize"]
 
 
 class Untranslatable(WeightsError):
     """No layer does what a node does; the message is a phrase to count by."""
+
+
+class Refused(WeightsError):
+    """The file is not what zoo takes; the message says all of it."""
 
 
 class WrongSize(WeightsError):

@@ -23,6 +23,7 @@ __all__ = ["Survey", "same", "survey"]
 
 _MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 5, 10, 20, 7, 14, 28)
 _LEAST = 72
+_SMALL = 30
 
 Attempt = Callable[[Shape], tuple[Draft, Counter[str]]]
 
@@ -110,7 +111,12 @@ def _at_multiples(
     first: Survey | None = None
     for height, width in _sizes(multiple):
         shape = Shape(height, width, channels)
-        draft, missing = attempt(shape)
+        try:
+            draft, missing = attempt(shape)
+        except WrongSize:
+            if height < _LEAST:  # too small, perhaps
+                continue
+            raise
         if missing:
             if not problems:
                 problems.update(missing)
@@ -126,12 +132,15 @@ def _at_multiples(
 
 
 def _sizes(multiple: int) -> Iterator[tuple[int, int]]:
-    """Four sizes: primes, odd and even multiples, never square."""
+    """Primes, odd and even multiples, never square; then a large and a small one."""
     start = -(-_LEAST // multiple)
     while not _is_prime(start):
         start += 1
-    for first, second in ((0, 1), (1, 2), (2, 3), (3, 0)):
+    for first, second in ((0, 1), (1, 2), (2, 3), (3, 0), (start * 2, start)):
         yield (start + first) * multiple, (start + second) * multiple
+    small = max(_SMALL // multiple, 1)
+    if multiple * (small + 1) < _LEAST:
+        yield multiple * small, multiple * (small + 1)
 
 
 def _is_prime(number: int) -> bool:

@@ -12,7 +12,7 @@ from zoo.graphs.arrange import MIXED, arrange
 from zoo.graphs.arrays import FUNCTIONS
 from zoo.graphs.check import in_order
 from zoo.graphs.draft import Draft, Step
-from zoo.graphs.errors import Damaged, Untranslatable, WrongSize
+from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, Node
 from zoo.graphs.values import Const, Unknown, Value, View
 from zoo.graphs.view import axes_of
@@ -30,6 +30,7 @@ _WRONG = (
     AttributeError,
     ArithmeticError,
     RecursionError,
+    MemoryError,
 )
 
 
@@ -44,6 +45,8 @@ class Tracer:
         What has no translation, and how often.
     stated : set of str
         Constants that only told shapes and arguments.
+    branches : dict of str to object
+        For every If, the numbers that chose the branch.
     """
 
     def __init__(
@@ -55,6 +58,8 @@ class Tracer:
         self.stated: set[str] = set()
         self._operators = operators
         self._values: dict[str, Value] = {}
+        self._makers: dict[str, Node] = {}
+        self.branches: dict[str, Any] = {}
         self._depth = 0
 
     def run(
@@ -72,6 +77,7 @@ class Tracer:
         for name, value in others.items():
             self._values[name] = Const(np.asarray(value))
         for node in nodes:
+            self._makers.update(dict.fromkeys(node.outputs, node))
             self._node(node)
         return self.value(output)
 
@@ -130,7 +136,7 @@ class Tracer:
         if node.domain in ("", "zoo"):
             operator = self._operators.get(f"zoo.{node.op}" if node.domain else node.op)
         if operator is None:
-            raise Untranslatable(f"{node.title} is not known here")
+            raise Untranslatable(_unknown(node))
         if any(isinstance(x, Unknown) for x in inputs):
             if node.op in ("MatMul", "Einsum") and not any(
                 isinstance(x, Const) for x in inputs
@@ -154,10 +160,29 @@ class Tracer:
         arrays = [None if x is None else x.array for x in inputs]
         return [Const(array, origins) for array in function(attributes, arrays)]
 
+    def _compared(self, node: Node) -> None:
+        """Note the numbers that a branch is chosen by; equality may be relied on."""
+        stack, seen = [node.inputs[0]], 0
+        while stack and seen < 64:
+            maker = self._makers.get(stack.pop())
+            seen += 1
+            if maker is None:
+                continue
+            if maker.op in ("Greater", "GreaterOrEqual", "Less", "LessOrEqual"):
+                numbers = tuple(
+                    tuple(value.array.reshape(-1)[:16].tolist())
+                    for name in maker.inputs
+                    if isinstance(value := self.value(name), Const)
+                )
+                self.branches[str(node)] = numbers
+            elif maker.op != "Equal":
+                stack += [name for name in maker.inputs if name]
+
     def _branch(self, node: Node, inputs: list[Any]) -> Sequence[Value]:
         """If: take the branch that a constant condition names."""
         if not isinstance(inputs[0], Const):
-            raise Untranslatable(f"a branch on the picture's values ({node})")
+            raise Refused(f"it branches on the picture (node {node})")
+        self._compared(node)
         taken = "then_branch" if bool(inputs[0].array.reshape(-1)[0]) else "else_branch"
         branch: Graph = node.attributes[taken]
         self._depth += 1
@@ -202,6 +227,26 @@ class Tracer:
     def shown(self, step: Step) -> View:
         """The view N, C, H, W of a picture."""
         return View(step, axes_of(step.shape, "NCHW"))
+
+
+_QUANTIZED = (
+    "ConvInteger",
+    "DequantizeLinear",
+    "DynamicQuantizeLinear",
+    "MatMulInteger",
+    "QLinearAdd",
+    "QLinearConv",
+    "QLinearMatMul",
+    "QuantizeLinear",
+)
+
+
+def _unknown(node: Node) -> str:
+    if node.op in _QUANTIZED:
+        return f"{node.op} (it computes with quantised numbers)"
+    if node.domain:
+        return f"the operator {node.title}, which is not known here"
+    return node.op
 
 
 def _constant(node: Node) -> Any:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from zoo.errors import UsageError, WeightsError, did_you_mean
 from zoo.graphs.check import check
 from zoo.graphs.draft import Draft
-from zoo.graphs.errors import Damaged, Untranslatable, WrongSize
+from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, GraphInput
 from zoo.graphs.passes import simplify
 from zoo.graphs.sections import Sections, write
@@ -110,9 +110,9 @@ def translate(graph: Graph, settings: Mapping[str, str] | None = None) -> Transl
         check(graph)
         return _translate(graph, settings)
     except Untranslatable as error:
-        raise WeightsError(
-            f"{graph.source}: no layer of zoo does what it holds: {error}"
-        ) from None
+        raise WeightsError(f"{graph.source}: zoo has no layer for {error}") from None
+    except Refused as error:
+        raise WeightsError(f"{graph.source}: {error}") from None
     except WrongSize as error:
         raise WeightsError(
             f"{graph.source}: it works at no size tried: {error}"
@@ -166,10 +166,10 @@ def _picture(graph: Graph) -> GraphInput:
         likely = [item for item in graph.inputs if item.shape is None]
     for item in graph.inputs:
         if _rank(item) == 5:
-            raise Untranslatable(f"its input {item.name!r} takes video (five axes)")
+            raise Refused(f"its input {item.name!r} takes video (five axes)")
     if not likely:
         shapes = ", ".join(f"{i.name} {i.shape}" for i in graph.inputs)
-        raise Untranslatable(f"none of its inputs takes a picture ({shapes})")
+        raise Refused(f"none of its inputs takes a picture ({shapes})")
     return likely[0]
 
 
@@ -202,7 +202,7 @@ def _others(
         shape = [size or 1 for size in item.shape or ()]
         dtype = "float32" if "float" in item.dtype else item.dtype
         if math.prod(shape) > 1 << 20:
-            raise Untranslatable(f"its input {item.name!r} takes a second picture")
+            raise Refused(f"its input {item.name!r} takes a second picture")
         values[item.name] = np.full(shape, number, dtype)
     return values
 
@@ -275,11 +275,16 @@ def _attempt(
     layout: str,
     stated: set[str],
 ) -> Any:
+    known: dict[str, Any] = {}
+
     def attempt(shape: Shape) -> tuple[Draft, Counter[str]]:
         tracer = trace(
             graph, shape, layout=layout, fed=item.name, others=others, output=output
         )
         stated.update(tracer.stated)
+        for node, numbers in tracer.branches.items():
+            if known.setdefault(node, numbers) != numbers:
+                raise Refused(f"it branches on the picture's size (node {node})")
         if not tracer.problems:
             try:
                 simplify(tracer.draft)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.graphs.draft import Step
+from zoo.graphs.errors import Damaged
 from zoo.graphs.view import Axes, length
 
 __all__ = ["Const", "Unknown", "Value", "View"]
+
+LARGEST = 1 << 28
+"""Values of a picture at the sizes that are tried."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,10 @@ class View:
 
     step: Step
     axes: Axes
+
+    def __post_init__(self) -> None:
+        if math.prod(self.shape) > LARGEST:
+            raise Damaged("it asks for far more values than a picture has")
 
     @property
     def shape(self) -> tuple[int, ...]:

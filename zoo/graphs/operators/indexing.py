@@ -27,6 +27,9 @@ __all__ = ["OPERATORS", "concat", "pick", "picked_pixels"]
 
 Indices = NDArray[np.int64]
 
+MOST_PIXELS = 1 << 20
+"""Along one axis; beyond it a file makes no sense, and would take all memory."""
+
 
 def pick(t: Tracer, view: View, axis: int, indices: Indices) -> View:
     """The places of an axis that are listed; -1 makes zeros."""
@@ -313,12 +316,14 @@ def _pad(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return view
 
 
-_MODES: dict[str, Any] = {
-    name: name for name in ("edge", "reflect", "wrap", "symmetric")
-}
+_MODES: dict[str, Any] = {name: name for name in ("edge", "reflect", "symmetric")}
 
 
 def _border(size: int, before: int, after: int, mode: str) -> Indices:
+    if max(abs(before), abs(after)) > MOST_PIXELS:
+        raise Untranslatable("Pad by more than a million pixels")
+    if mode != "constant" and mode not in _MODES:
+        raise Untranslatable(f"Pad with mode {mode[:20]}")
     places = np.arange(size)
     if before < 0:
         places = places[-before:]
@@ -327,8 +332,6 @@ def _border(size: int, before: int, after: int, mode: str) -> Indices:
     widths = (max(before, 0), max(after, 0))
     if mode == "constant":
         return np.pad(places, widths, constant_values=-1)
-    if mode not in _MODES:
-        raise Untranslatable(f"Pad with mode {mode[:20]}")
     if mode in ("reflect", "symmetric") and max(widths) >= size:
         raise ValueError("a reflected border is larger than the picture")
     return np.pad(places, widths, mode=_MODES[mode])

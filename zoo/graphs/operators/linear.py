@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from zoo.graphs.graph import Node
 from zoo.graphs.operators._constants import channel_vector
 from zoo.graphs.operators._pictures import regular
 from zoo.graphs.operators.arithmetic import OPERATORS as ARITHMETIC
+from zoo.graphs.operators.indexing import MOST_PIXELS
 from zoo.graphs.trace import Operator, Tracer
 from zoo.graphs.values import Const, View
 from zoo.graphs.view import Atom, join
@@ -23,6 +25,9 @@ from zoo.shapes import Shape
 __all__ = ["OPERATORS", "pointwise"]
 
 Array = NDArray[Any]
+
+LARGEST_KERNEL = 1 << 26
+"""Weights of one layer that are made by filling in zeros."""
 
 
 def pointwise(
@@ -67,7 +72,7 @@ def _biases(inputs: list[Any], what: str) -> tuple[Array | None, frozenset[str]]
 def _two(node: Node, name: str) -> tuple[int, int]:
     values = node.attributes.get(name) or (1, 1)
     first, second = (int(value) for value in values)
-    if min(first, second) < 1:
+    if min(first, second) < 1 or max(first, second) > MOST_PIXELS:
         raise ValueError(f"{name} {first}, {second}")
     return first, second
 
@@ -116,6 +121,11 @@ def _auto_pad(node: Node) -> str:
     return str(node.attributes.get("auto_pad") or "NOTSET")
 
 
+def _sane(pads: Sequence[int]) -> None:
+    if max(map(abs, pads), default=0) > MOST_PIXELS:
+        raise ValueError("pads of more than a million pixels")
+
+
 def _pads(
     node: Node, lengths: tuple[int, ...], spans: list[int], strides: tuple[int, int]
 ) -> tuple[int, int, int, int]:
@@ -124,6 +134,7 @@ def _pads(
     if kind == "NOTSET":
         given = node.attributes.get("pads") or (0, 0, 0, 0)
         top, left, bottom, right = (int(pad) for pad in given)
+        _sane((top, left, bottom, right))
         return top, bottom, left, right
     if kind == "VALID":
         return 0, 0, 0, 0
@@ -207,6 +218,7 @@ def _conv_transpose(t: Tracer, node: Node, inputs: list[Any]) -> View:
     else:
         given = node.attributes.get("pads") or (0, 0, 0, 0)
         top, left, bottom, right = (int(pad) for pad in given)
+        _sane((top, left, bottom, right))
         if kind == "VALID":
             top = bottom = left = right = 0
     filters = kernel.shape[1] * groups
@@ -231,6 +243,8 @@ def _conv_transpose(t: Tracer, node: Node, inputs: list[Any]) -> View:
 
 def _dilated(kernel: Array, dilation: tuple[int, int]) -> Array:
     sizes = [d * (k - 1) + 1 for d, k in zip(dilation, kernel.shape[2:], strict=True)]
+    if math.prod(sizes) * math.prod(kernel.shape[:2]) > LARGEST_KERNEL:
+        raise Untranslatable("ConvTranspose with far apart taps")
     wide = np.zeros((*kernel.shape[:2], *sizes), kernel.dtype)
     wide[:, :, :: dilation[0], :: dilation[1]] = kernel
     return wide

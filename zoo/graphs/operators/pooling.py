@@ -57,6 +57,8 @@ def _pool(mode: str) -> Operator:
             if count < 1:
                 raise ValueError("nothing is left")
             lengths.append(count)
+            if max(before, after) >= size[i]:
+                raise ValueError("pads beyond the window")
             pads += [before, after]
         step = t.draft.add(
             "pool",

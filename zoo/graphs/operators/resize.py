@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from typing import Any
 
@@ -14,9 +15,9 @@ from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.interpolation import Rule, Taps, nearest, taps
 from zoo.graphs.operators._pictures import picture_axes, regular
-from zoo.graphs.operators.indexing import picked_pixels
+from zoo.graphs.operators.indexing import MOST_PIXELS, picked_pixels
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import View
+from zoo.graphs.values import LARGEST, View
 from zoo.shapes import Shape
 
 __all__ = ["OPERATORS"]
@@ -97,6 +98,8 @@ def _resized(
         return view
     if min(lengths) < 1:
         raise ValueError("nothing is left")
+    if max(lengths) > MOST_PIXELS or math.prod(lengths) > LARGEST:
+        raise Untranslatable("Resize to more than a million pixels")
     view, places = regular(t.draft, view)
     x = view.step
     changed = [i for i, size in enumerate(lengths) if size != view.shape[i]]
@@ -181,7 +184,8 @@ def _smooth(
         for i, (a, b) in enumerate(zip(tables, ours, strict=True))
     ):
         return _like(t, x, name, size, False)
-    raise Untranslatable(f"Resize with mode {rule.mode}, {rule.place}")
+    more = ", antialias" * rule.antialias + ", exclude_outside" * rule.exclude_outside
+    raise Untranslatable(f"Resize with mode {rule.mode}, {rule.place}{more}")
 
 
 def _corners(t: Tracer, x: Step, rule: Rule, size: list[int]) -> Step:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 
 from zoo.graphs.draft import Step
 from zoo.graphs.errors import Untranslatable
+from zoo.graphs.operators.linear import LARGEST_KERNEL
 from zoo.graphs.sections import Sections, Writer
 
 __all__ = ["WRITERS"]
@@ -91,6 +93,9 @@ def _square(
     if width == 1:
         along = across
     if across != along:
+        taps = (across * (height - 1) + 1) * (along * (width - 1) + 1)
+        if taps * math.prod(weights.shape[2:]) > LARGEST_KERNEL:
+            raise Untranslatable("Conv with unequal dilations, far apart")
         wide = np.zeros(
             (across * (height - 1) + 1, along * (width - 1) + 1, *weights.shape[2:]),
             weights.dtype,
