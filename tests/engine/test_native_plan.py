@@ -164,6 +164,10 @@ def test_every_activation_of_a_convolution_and_its_sum(first, middle, last):
 BORDERS = """[net]
 channels=3
 [pad]
+top=1
+left=3
+right=2
+[pad]
 size=5
 left=2
 mode=reflect

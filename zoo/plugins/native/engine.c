@@ -190,7 +190,7 @@ static void pad_row(const job *j, int64_t y) {
     for (int64_t x = 0, run; x < out->width; x += run, to += run * c) {
         int64_t column = zoo_source(x - s->left, s->scale, s->pad_mode);
         run = 1;
-        if (column == x - s->left) /* the image itself */
+        if (column >= 0 && column == x - s->left) /* the image itself */
             run = s->scale - column < out->width - x ? s->scale - column : out->width - x;
         if (column < 0)
             memset(to, 0, (size_t)c * sizeof *to);
