@@ -21,10 +21,16 @@ from zoo.extras import how_to_install
 __all__ = ["command"]
 
 
-@click.command(short_help="Write a network as an ONNX file.")
+@click.command(short_help="Write a network as an ONNX file or for ncnn.")
 @click.argument("cfg", shell_complete=completion.networks)
 @click.option(
     "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
+)
+@click.option(
+    "--ncnn",
+    "param",
+    type=click.Path(path_type=Path),
+    help="Write for ncnn: this .param and a .bin beside it.",
 )
 @weights_option
 @click.option(
@@ -43,6 +49,7 @@ __all__ = ["command"]
 def command(
     cfg: str,
     output: Path | None,
+    param: Path | None,
     weights: str | None,
     white: str,
     bare: bool,
@@ -51,7 +58,7 @@ def command(
     lenient: bool,
     as_json: bool,
 ) -> None:
-    """Write the network CFG as an ONNX file.
+    """Write the network CFG as an ONNX file, or as a pair of files for ncnn.
 
     The file takes a picture and gives one, N x C x H x W, R, G, B from 0 to
     --pixels, not rounded; mean, range and order of colours are inside. With
@@ -61,12 +68,22 @@ def command(
     all the same, and stderr says that nothing was compared.
 
     Needs the package onnx: pip install onnx onnxruntime brings both.
+
+    For ncnn (Upscayl, chaiNNer, Real-ESRGAN's programs) white is 1, the input is
+    called data and the output output, weights are half floats. It is compared
+    with zoo's output where the package ncnn is installed.
     """
     from zoo.errors import UsageError
     from zoo.files import refuse_existing
 
-    if output is None:
-        raise UsageError("say where to with --onnx FILE")
+    if (output is None) == (param is None):
+        raise UsageError("say where to, with --onnx FILE or --ncnn FILE")
+    if param is not None:
+        if bare or size or white != "255":
+            raise UsageError("--ncnn takes pictures of any size, white being 1")
+        _write_ncnn(cfg, param, weights, force, lenient, as_json)
+        return
+    assert output is not None
     if not force:
         refuse_existing(output)
 
@@ -101,4 +118,53 @@ def command(
     print_text(
         f"{done.path}: {done.bytes:,} bytes, opset {done.opset}, "
         f"{done.nodes} nodes; {checked}"
+    )
+
+
+def _write_ncnn(
+    cfg: str,
+    param: Path,
+    weights: str | None,
+    force: bool,
+    lenient: bool,
+    as_json: bool,
+) -> None:
+    """``--ncnn``."""
+    from zoo.files import refuse_existing
+
+    if param.suffix != ".param":
+        param = param.with_name(f"{param.name}.param")
+    binary = param.with_suffix(".bin")
+    if not force:
+        refuse_existing(param)
+        refuse_existing(binary)
+
+    from zoo import load
+    from zoo.ncnn.check import export_ncnn
+
+    network = load(cfg, weights, backend="numpy", lenient=lenient).network
+    done = export_ncnn(network, param, binary)
+    if done.error is None:
+        say(
+            f"warning: {param} was not compared with zoo's output: ncnn is not "
+            f"installed (pip install ncnn)"
+        )
+    if as_json:
+        print_json(
+            {
+                "paths": [str(path) for path in done.paths],
+                "bytes": done.bytes,
+                "layers": done.layers,
+                "error": done.error,
+            }
+        )
+        return
+    checked = (
+        "not compared"
+        if done.error is None
+        else f"ncnn's output is zoo's to {done.error:.1e} of its range"
+    )
+    print_text(
+        f"{param} and {binary.name}: {done.bytes:,} bytes, {done.layers} layers; "
+        f"{checked}"
     )

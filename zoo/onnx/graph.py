@@ -49,6 +49,8 @@ __all__ = [
     "INPUT_NAME",
     "OPSET",
     "OUTPUT_NAME",
+    "OnnxNode",
+    "nodes_of",
     "output_names",
     "program_of",
     "to_onnx",
@@ -165,6 +167,18 @@ def to_onnx(
     return model
 
 
+def nodes_of(
+    network: Network, height: int | None, width: int | None, white: float | None
+) -> tuple[list[OnnxNode], dict[str, Array]]:
+    """The nodes and tensors that :func:`to_onnx` makes a model of, in order.
+
+    The parameters and errors are those of :func:`to_onnx`; onnx is not needed.
+    """
+    writer = _Writer(network)
+    writer.write(program_of(network, height, width), white)
+    return writer.nodes, writer.tensors
+
+
 def output_names(network: Network) -> dict[int, str]:
     """Name of each output in the model, by its layer."""
     if len(network.outputs) == 1:
@@ -233,7 +247,9 @@ def _plain(value: Any) -> Any:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Node:
+class OnnxNode:
+    """A node of the graph: ONNX's operator, what it reads, makes and is told."""
+
     kind: str
     inputs: tuple[str, ...]
     output: str
@@ -245,7 +261,7 @@ class _Writer:
 
     def __init__(self, network: Network) -> None:
         self.network = network
-        self.nodes: list[_Node] = []
+        self.nodes: list[OnnxNode] = []
         self.tensors: dict[str, Array] = {}
         self._constants: dict[float, str] = {}
 
@@ -278,7 +294,7 @@ class _Writer:
             if white is not None and len(self.network.outputs) == 1:
                 channels = program.shapes[index + 1].channels
                 made = self._to_pixels(made, channels, white)
-            self.nodes.append(_Node("Identity", (made,), name, {}))
+            self.nodes.append(OnnxNode("Identity", (made,), name, {}))
 
     def _from_pixels(self, x: str, white: float) -> str:
         """What :func:`zoo.pixels.prepare` does to pixels."""
@@ -313,7 +329,7 @@ class _Writer:
     def node(self, kind: str, *inputs: str, **keys: Any) -> str:
         """Add a node and return the name of its output."""
         output = f"v{len(self.nodes)}"
-        self.nodes.append(_Node(kind, inputs, output, keys))
+        self.nodes.append(OnnxNode(kind, inputs, output, keys))
         return output
 
     def tensor(self, array: Any, dtype: Any = np.float32) -> str:
