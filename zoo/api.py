@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.catalog import find_cfg, find_weights
+from zoo.catalog import find_weights
 from zoo.checkpoints.files import load_weights
+from zoo.checkpoints.passing import find_network
 from zoo.engine import Plan, Progress
 from zoo.errors import ShapeError, UsageError
 from zoo.layers.base import Layer
@@ -337,7 +338,9 @@ def load(
     Parameters
     ----------
     cfg : str or Path
-        A cfg file, or the name of a network that ships (``zoo list``).
+        A cfg file, the name of a network that ships (``zoo list``), or a published
+        checkpoint, which is converted in passing
+        (:mod:`zoo.checkpoints.passing`).
     weights : str or Path, optional
         A .safetensors or Darknet .weights file; by default the one beside the
         cfg that has its stem, or the weights that ship. Without any the network
@@ -359,7 +362,7 @@ def load(
     CfgError, WeightsError, ReaderError, PluginError
         Each with one sentence that says what is wrong and where.
     """
-    path = find_cfg(cfg)
+    path = find_network(cfg)
     network = Network.read(path, lenient=lenient)
     found = Path(weights) if weights is not None else find_weights(path)
     if found is not None:

@@ -23,7 +23,7 @@ from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.detect import NAMELESS, reader_of
 from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 
-__all__ = ["Converted", "convert"]
+__all__ = ["Converted", "Made", "convert", "make_network"]
 
 Target = Literal["safetensors", "weights"]
 
@@ -169,7 +169,9 @@ def convert(
     paths = (_with_ending(target, "cfg"), _with_ending(target, to))
     _refuse_existing(paths, source, force)
     checkpoint = reader.read(source)
-    made = _make(source, checkpoint, family, state, options or {}, paths[0], check)
+    made = make_network(
+        source, checkpoint, family, state, options or {}, paths[0], check
+    )
     digest = _sha256(source, *(checkpoint.metadata.get("files") or ()))
     # The cfg gets its name last: it is never without the weights made with it.
     with atomic_write(paths[0]) as cfg_file:
@@ -202,7 +204,7 @@ def convert(
     )
 
 
-class _Made(NamedTuple):
+class Made(NamedTuple):
     """A network with its weights, and how it came about."""
 
     network: Network
@@ -212,15 +214,15 @@ class _Made(NamedTuple):
     notes: tuple[str, ...]
 
 
-def _make(
+def make_network(
     source: Path,
     checkpoint: Checkpoint,
     family: str | None,
     state: str | None,
     options: Mapping[str, Any],
     cfg: Path,
-    check: bool,
-) -> _Made:
+    check: bool = False,
+) -> Made:
     """Make the network: by a family, or from the graph that the file holds.
 
     A family goes first, since it knows what no graph says; but where the file's graph
@@ -256,7 +258,7 @@ def _from_graph(
     options: Mapping[str, Any],
     cfg: Path,
     check: bool,
-) -> _Made:
+) -> Made:
     if checkpoint.graph is None:
         raise UsageError(
             f"{str(source)!r} holds no graph, only named tensors; a family must know "
@@ -272,7 +274,7 @@ def _from_graph(
                 f"{difference:.2g} of the range of its result; nothing was written"
             )
         notes += (f"onnxruntime agrees to {difference:.2g} of the range",)
-    return _Made(made.network, made.text, made.recognition, made.ledger, notes)
+    return Made(made.network, made.text, made.recognition, made.ledger, notes)
 
 
 def _by_family(
@@ -281,14 +283,14 @@ def _by_family(
     found: Identified,
     options: Mapping[str, Any],
     cfg: Path,
-) -> _Made:
+) -> Made:
     recognition = as_stated(found.recognition, checkpoint)
     values = _parse_options(found.family, recognition, options)
     recognition = recognition.override(values)
     network, text, ledger = _build(found, recognition, cfg)
     check_modules(checkpoint, found.candidate, network, ledger, str(source))
     ledger = _in_file(ledger, checkpoint, found.candidate)
-    return _Made(network, text, recognition, ledger, found.notes)
+    return Made(network, text, recognition, ledger, found.notes)
 
 
 def _build(

@@ -42,6 +42,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "list": ("zoo.cli.list", "List the networks there are."),
     "show": ("zoo.cli.show", "Show a network layer by layer."),
     "new": ("zoo.cli.new", "Write the cfg of a new network."),
+    "identify": ("zoo.cli.identify", "Say what checkpoints are."),
     "convert": ("zoo.cli.convert", "Convert a published checkpoint."),
     "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),

@@ -163,11 +163,12 @@ def _peers(names: str) -> list[Any]:
 
 def _network(name: str, weights: str | None, lenient: bool) -> tuple[Network, str]:
     """A network with weights, and where they came from."""
-    from zoo.catalog import find_cfg, find_weights
+    from zoo.catalog import find_weights
     from zoo.checkpoints.files import load_weights
+    from zoo.checkpoints.passing import find_network
     from zoo.network import Network
 
-    path = find_cfg(name)
+    path = find_network(name)
     network = Network.read(path, lenient=lenient)
     found = None
     if weights != "random":

@@ -255,8 +255,9 @@ def _networks(
     name: str, weights: str | None, ensemble: bool, how: dict[str, object]
 ) -> list[Entrant]:
     from zoo import load
-    from zoo.catalog import find_cfg, find_weights
+    from zoo.catalog import find_weights
     from zoo.checkpoints.cards import digest
+    from zoo.checkpoints.passing import find_network
     from zoo.evaluate.entrants import NetworkEntrant
 
     backend, device = how["backend"], how["device"]
@@ -269,7 +270,7 @@ def _networks(
         lenient=bool(how["lenient"]),
     )
     model.network.require_weights()
-    used = weights or find_weights(find_cfg(name))
+    used = weights or find_weights(find_network(name))
     sha256 = digest(used) if used is not None else None
     return [
         NetworkEntrant(name, model, use_ensemble=twice, weights_sha256=sha256)

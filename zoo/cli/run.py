@@ -157,7 +157,7 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
-    from zoo.catalog import find_cfg
+    from zoo.checkpoints.passing import find_network
     from zoo.formats import named
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
@@ -167,7 +167,7 @@ def command(
     _check_call(output, force, skip_existing, as_json)
     if format is not None:
         format = named(format).name
-    find_cfg(cfg)  # whether the network is there, before the pictures
+    find_network(cfg)  # whether the network is there, before the pictures
     sources = find_sources(images, output)
     network = NetworkFile(
         cfg,

@@ -61,13 +61,14 @@ def command(
     is computed, how many rows at a time, and what is kept of its output. The
     picture itself is read, and its enlargement written, in full.
     """
-    from zoo.catalog import find_cfg, find_weights
+    from zoo.catalog import find_weights
     from zoo.checkpoints.cards import card_of, read_card
+    from zoo.checkpoints.passing import find_network
     from zoo.network import Network
     from zoo.summary import summarize
     from zoo.tables import printable
 
-    path = find_cfg(network)
+    path = find_network(network)
     built = Network.read(path, lenient=lenient)
     height, width = size or built.nominal_size
     if plan:

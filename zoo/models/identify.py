@@ -27,6 +27,7 @@ from zoo.models.candidates import (
     is_usual,
     stock_of,
 )
+from zoo.models.signatures import looks_like
 from zoo.parsers.base import Checkpoint
 from zoo.registry import registry
 
@@ -331,8 +332,12 @@ def _unknown(
     names = list(checkpoint.tensors)
     shown = ", ".join(name[:60] for name in names[:_NAMES_SHOWN])
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
+    alike = looks_like(names)
+    what = f"; it looks like {alike}" if alike else ""
+    if alike and not any(name in alike.lower() for name in known):
+        what += ", which zoo does not convert"
     text = (
-        f"{source!r} is of no known family; its tensors are {shown or 'none'}{more}; "
+        f"{source!r} is of no known family{what}; its tensors are {shown or 'none'}{more}; "
         f"the families are {', '.join(known)}"
     )
     reasons = [

@@ -21,7 +21,7 @@ from zoo.errors import ReaderError
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.lazy import LazyTensors
 
-__all__ = ["ShardsReader", "checkpoint_in", "refuse_lone_shard"]
+__all__ = ["ShardsReader", "checkpoint_in", "holds_checkpoint", "refuse_lone_shard"]
 
 _MAX_INDEX: Final = 64 << 20
 _MAX_FILES: Final = 4096
@@ -135,6 +135,12 @@ def checkpoint_in(folder: Path) -> Path:
     raise ReaderError(
         f"{str(folder)!r} holds {len(weights)} checkpoints ({names}); give one of them"
     )
+
+
+def holds_checkpoint(folder: Path) -> bool:
+    """Whether a file of a folder has the name of a checkpoint or of an index."""
+    names = [path.name for path in _files(folder)]
+    return any(name.endswith((*_ENDINGS, ".index.json")) for name in names)
 
 
 def _files(folder: Path) -> Iterator[Path]:

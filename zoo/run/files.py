@@ -63,20 +63,21 @@ class NetworkFile:
     @property
     def origin(self) -> str | None:
         """The file of the weights, or None if there is none."""
-        from zoo.catalog import find_cfg, find_weights
+        from zoo.catalog import find_weights
+        from zoo.checkpoints.passing import find_network
 
         if self.weights is not None:
             return self.weights
-        found = find_weights(find_cfg(self.cfg))
+        found = find_weights(find_network(self.cfg))
         return None if found is None else str(found)
 
 
 @lru_cache(maxsize=2)
 def _load(file: NetworkFile) -> Model:
     from zoo.api import load
-    from zoo.catalog import find_cfg
+    from zoo.checkpoints.passing import find_network
 
-    path = find_cfg(file.cfg)
+    path = find_network(file.cfg)
     model = load(
         path,
         file.origin,

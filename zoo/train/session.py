@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from zoo.catalog import find_cfg, find_weights
+from zoo.catalog import find_weights
 from zoo.checkpoints.files import save_weights
+from zoo.checkpoints.passing import find_network
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.evaluate.datasets import PictureSet
 from zoo.evaluate.entrants import Bicubic
@@ -104,7 +105,7 @@ class Session:
         ZooError
             If the call cannot be meant.
         """
-        path = find_cfg(cfg)
+        path = find_network(cfg)
         network = Network.read(path, lenient=lenient)
         whole_scale(network)
         require_pictures(network.pixels, network.source)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo.catalog import RUN_BEST, RUN_CFG, find_cfg, find_weights
+from zoo.catalog import RUN_BEST, RUN_CFG, find_weights
 from zoo.checkpoints.files import load_weights
+from zoo.checkpoints.passing import find_network
 from zoo.errors import CfgError, UsageError, WeightsError
 from zoo.layers.base import Layer
 from zoo.layers.shuffler import Shuffler
@@ -105,7 +106,7 @@ def transfer(
     if cfg is None:
         other = Network(network.sections)
     else:
-        other = Network.read(find_cfg(cfg))
+        other = Network.read(find_network(cfg))
     try:
         load_weights(other, path)
     except WeightsError as error:
@@ -145,7 +146,7 @@ def _take_over(network: Network, other: Network) -> Transfer:
 def _of_name(name: str, cfg: str | Path | None) -> tuple[Path, str | Path]:
     """Weights and cfg of a network that is named."""
     try:
-        found = find_cfg(name)
+        found = find_network(name)
     except CfgError:
         raise UsageError(f"there is no file of weights {name!r}") from None
     weights = find_weights(found)
