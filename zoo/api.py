@@ -332,6 +332,7 @@ def load(
     memory: int | str | None = None,
     precision: Precision = "f32",
     lenient: bool = False,
+    header: int | None = None,
 ) -> Model:
     """Load a network.
 
@@ -356,6 +357,8 @@ def load(
         How exact the result must be; see :class:`Model`.
     lenient : bool
         Read the cfg as Darknet does.
+    header : {16, 20}, optional
+        Bytes of the header of a .weights file, where its version does not tell.
 
     Raises
     ------
@@ -366,7 +369,7 @@ def load(
     network = Network.read(path, lenient=lenient)
     found = Path(weights) if weights is not None else find_weights(path)
     if found is not None:
-        load_weights(network, found)
+        load_weights(network, found, header=header)
     limit = None if memory is None else parse_size(memory)
     kernels = select(backend, threads)
     return Model(network, kernels, memory=limit, precision=precision)

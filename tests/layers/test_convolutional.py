@@ -220,9 +220,7 @@ def test_window():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"xnor": 1}, "xnor=1"),
         ({"coordconv": 1}, "coordconv=1"),
-        ({"antialiasing": 1}, "antialiasing=1"),
         ({"same": True, "pad": True}, "same=1 beside pad"),
         ({"filters": 6, "groups": 4}, "does not divide by groups=4"),
         ({"stride": 0}, "stride=0: 0 is below 1"),

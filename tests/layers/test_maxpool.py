@@ -73,8 +73,7 @@ def test_window():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"maxpool_depth": 1}, "maxpool_depth=1 is a Darknet option"),
-        ({"antialiasing": 1}, "antialiasing=1"),
+        ({"maxpool_depth": 1, "antialiasing": 1}, "antialiasing beside maxpool_depth"),
         ({"maxpool_zero_nonmax": 1}, "maxpool_zero_nonmax=1"),
         ({"stride": 0}, "stride=0"),
     ],

@@ -62,11 +62,6 @@ def test_groups_that_do_not_divide(spatial, words):
         Softmax(groups=3, spatial=spatial).output_shape(Shape(2, 2, 4))
 
 
-def test_tree_is_refused():
-    with pytest.raises(ValueError, match="class tree"):
-        Softmax(tree="data/9k.tree")
-
-
 def test_backward_before_forward():
     with pytest.raises(RuntimeError, match="training"):
         Softmax().backward(np.zeros((1, 1, 1, 1)), kernels=KERNELS)

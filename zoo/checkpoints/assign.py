@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.errors import WeightsError
 from zoo.network import Network
 
-__all__ = ["Ledger", "Placed", "assign", "require_finite"]
+__all__ = ["Ledger", "Placed", "assign", "require_sound"]
 
 _MOST_LINES = 10
 
@@ -98,7 +98,8 @@ def assign(
     Raises
     ------
     WeightsError
-        If tensors are missing, left over, misshapen, no numbers, or not finite.
+        If tensors are missing, left over, misshapen, no numbers, or not finite, or
+        a variance is below 0.
     """
     tensors = network.tensors
     problems: list[tuple[int, str]] = []
@@ -119,7 +120,7 @@ def assign(
             problems.append((_index(name), f"{name[:80]} {shape} is left over"))
     if problems:
         raise WeightsError(_misfit(source, network, problems))
-    require_finite(state, source)
+    require_sound(network, state, source)
     for name in tensors.keys() & state.keys():
         tensors[name][...] = state[name]
     untouched = tuple(name for name in tensors if name not in state)
@@ -156,15 +157,41 @@ def _index(name: str) -> int:
     return int(index) if is_number else 2**31
 
 
-def require_finite(state: Mapping[str, NDArray[Any]], source: str) -> None:
-    """Refuse NaN and infinity, which spread over the whole picture."""
+def require_sound(
+    network: Network, state: Mapping[str, NDArray[Any]], source: str
+) -> None:
+    """Refuse NaN, infinity and variances below 0, which spread over the whole picture.
+
+    Raises
+    ------
+    WeightsError
+        Naming tensor, layer and channel.
+    """
     for name, tensor in state.items():
-        if not np.isfinite(tensor).all():
-            bad = int(np.count_nonzero(~np.isfinite(tensor)))
+        is_finite = np.isfinite(tensor)
+        if not is_finite.all():
+            bad = int(np.count_nonzero(~is_finite))
             raise WeightsError(
                 f"{source}: {bad} of the {tensor.size} values of {name} are NaN or "
-                f"infinite; such weights are of no use, and nothing was loaded or saved"
+                f"infinite, the first in channel {_channel(name, ~is_finite)} of "
+                f"{network.where(_index(name))}; such weights are of no use, and "
+                f"nothing was loaded or saved"
             )
+        if name.endswith("rolling_variance") and (tensor < 0).any():
+            channel = _channel(name, tensor < 0)
+            raise WeightsError(
+                f"{source}: {name} is {tensor.reshape(-1)[channel]:.3g} in channel "
+                f"{channel} of {network.where(_index(name))}, and no variance is below "
+                f"0; the file is damaged, or belongs to another cfg, and nothing was "
+                f"loaded or saved"
+            )
+
+
+def _channel(name: str, bad: NDArray[np.bool_]) -> int:
+    """The output channel of the first bad value of a tensor."""
+    place = np.argwhere(bad)[0]
+    is_matrix = bad.ndim == 2 and name.endswith("weights")
+    return int(place[0 if is_matrix else -1])
 
 
 def _shape(shape: tuple[int, ...]) -> str:

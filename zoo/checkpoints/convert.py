@@ -98,6 +98,7 @@ def convert(
     lenient: bool = False,
     force: bool = False,
     check: bool = False,
+    header: int | None = None,
 ) -> Converted:
     """Convert a checkpoint.
 
@@ -133,6 +134,8 @@ def convert(
         Overwrite files that exist.
     check : bool
         Compare the network with onnxruntime before anything is written.
+    header : {16, 20}, optional
+        Bytes of the header of a .weights file, where its version does not tell.
 
     Returns
     -------
@@ -158,7 +161,9 @@ def convert(
             raise UsageError(
                 "a cfg says all about its network; leave family, state and options out"
             )
-        return _transcode(source, Path(cfg), output, to, licence, lenient, force)
+        return _transcode(
+            source, Path(cfg), output, to, licence, lenient, force, header
+        )
     reader = reader_of(source)
     if reader.name in NAMELESS:
         raise UsageError(
@@ -351,6 +356,7 @@ def _transcode(
     licence: str,
     lenient: bool,
     force: bool,
+    header: int | None,
 ) -> Converted:
     """Write the weights of a known cfg in another format."""
     from zoo.catalog import find_cfg
@@ -365,7 +371,7 @@ def _transcode(
     target = _with_ending(_stem(source, output, reader), to)
     _refuse_existing((target,), source, force)
     network = Network.read(cfg, lenient=lenient)
-    loaded = load_weights(network, source)
+    loaded = load_weights(network, source, header=header)
     network.require_weights()
     digest = _sha256(source)
     known = loaded.metadata

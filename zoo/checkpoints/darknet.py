@@ -1,79 +1,55 @@
-"""Which number of a Darknet .weights file belongs to which tensor of a network.
+"""Darknet's .weights files, into a network and out of one.
 
-================  ==========================================================
-layer             order in the file
-================  ==========================================================
-convolutional     biases; scales, means, variances if normalised; weights
-deconvolutional   the same
-connected         biases; weights; scales, means, variances if normalised
-batchnorm         biases, scales, means, variances
-shortcut          weights, if it has any
-================  ==========================================================
-
-Filters are O x I x H x W in Darknet and H x W x I x O here; with ``flipped=1``
-the file holds I x H x W x O. Those of a [deconvolutional] are I x O x H x W in
-Darknet and H x W x O x I here. The matrix of a [connected] is output x input in
-both; Darknet flattens the input as C x H x W, zoo as H x W x C.
+What stands where: :mod:`zoo.checkpoints.darknet_order`.
 
 A layer with ``dontload=1`` is not in the files that Darknet reads, and the scales
 and statistics of one with ``dontloadscales=1`` are not. Darknet then leaves them
 as they are; so does a partial loading here, and any other is refused.
 
-Sources: ``load_convolutional_weights``, ``load_connected_weights``,
-``load_batchnorm_weights``, ``load_shortcut_weights`` of AlexeyAB/darknet.
+The header has 16 or 20 bytes. The version says which, but old 32-bit builds and ports
+to PyTorch wrote the other one; the file is then one number short or long. It is read
+with the other width where that gives the right length and only it makes all variances
+0 or more; where the variances do not tell, the caller must say.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
+import warnings
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.checkpoints.darknet_order import NORMALIZATION, Slot, slots
 from zoo.errors import WeightsError
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.parsers.weights import DarknetStream, open_weights, write_weights
-from zoo.shapes import Shape
 
-__all__ = ["read_darknet", "write_darknet"]
+__all__ = ["HEADER_WIDTHS", "StoredRun", "read_darknet", "write_darknet"]
 
-_NORMALIZATION = ("scales", "rolling_mean", "rolling_variance")
-_ORDERS = {
-    "convolutional": ("biases", *_NORMALIZATION, "weights"),
-    "deconvolutional": ("biases", *_NORMALIZATION, "weights"),
-    "connected": ("biases", "weights", *_NORMALIZATION),
-    "batchnorm": ("biases", *_NORMALIZATION),
-    "shortcut": ("weights",),
-}
+HEADER_WIDTHS = (16, 20)
+"""Bytes that a header may have."""
 
 
-class _Slot(NamedTuple):
-    """One run of numbers in the file.
+@dataclass(frozen=True)
+class StoredRun:
+    """Where the values of a tensor stand in a file: bytes [start, stop)."""
 
-    ``tensor`` is None where Darknet stores biases and the layer has none.
-    """
+    start: int
+    stop: int
 
-    layer: int
-    kind: str
-    name: str
-    size: int
-    tensor: Array | None
-    input: Shape
-    flipped: bool
-
-    @property
-    def full_name(self) -> str:
-        """The tensor's name in ``network.tensors``."""
-        return f"{self.layer}.{self.kind}.{self.name}"
+    def __str__(self) -> str:
+        return f"bytes {self.start}..{self.stop - 1}"
 
 
 def read_darknet(
-    network: Network, path: Path, *, partial: bool = False
-) -> tuple[dict[str, Array], dict[str, tuple[int, int]]]:
+    network: Network,
+    path: Path,
+    *,
+    partial: bool = False,
+    header: int | None = None,
+) -> tuple[dict[str, Array], dict[str, StoredRun]]:
     """Read the tensors of a network from a .weights file.
 
     Parameters
@@ -83,13 +59,15 @@ def read_darknet(
     path : Path
     partial : bool
         Whether the file may end between two layers before the last.
+    header : {16, 20}, optional
+        Bytes of the header; what the version says, or else fits, if None.
 
     Returns
     -------
     state : dict of str to ndarray
         By the names of ``network.tensors``, in the network's orders.
-    placed : dict of str to (int, int)
-        First float and the one after the last, of each.
+    placed : dict of str to StoredRun
+        Which bytes of the file each came from.
 
     Raises
     ------
@@ -99,16 +77,20 @@ def read_darknet(
     ReaderError
         If the file is unreadable.
     """
-    slots = [slot for slot in _slots(network) if _is_loaded(network, slot)]
-    wanted = sum(slot.size for slot in slots)
+    wanted = [slot for slot in slots(network) if _is_loaded(network, slot)]
+    total = sum(slot.size for slot in wanted)
     state: dict[str, Array] = {}
-    placed: dict[str, tuple[int, int]] = {}
+    placed: dict[str, StoredRun] = {}
     with open_weights(path) as stream:
-        last = _last_layer(network, slots, stream, wanted, partial)
-        for slot in slots:
+        if header is not None:
+            stream.assume_header(header)
+        elif abs(stream.total - total) == 1:
+            _choose_header(network, wanted, stream)
+        last = _last_layer(network, wanted, stream, total, partial)
+        for slot in wanted:
             if slot.layer > last:
                 break
-            start = stream.position
+            start = stream.byte_position
             values = stream.take(slot.size, slot.full_name)
             if slot.tensor is None:
                 if np.any(values):
@@ -117,10 +99,8 @@ def read_darknet(
                         f"the cfg leaves without; nothing was loaded"
                     )
                 continue
-            state[slot.full_name] = _from_darknet(
-                slot, values, stream.header.is_transposed
-            )
-            placed[slot.full_name] = (start, stream.position)
+            state[slot.full_name] = slot.read(values, stream.header.is_transposed)
+            placed[slot.full_name] = StoredRun(start, stream.byte_position)
     return state, placed
 
 
@@ -134,11 +114,18 @@ def write_darknet(network: Network, path: Path) -> None:
     ZooError
         If the file cannot be written.
     """
-    slots = list(_slots(network))
-    write_weights(path, (_to_darknet(slot) for slot in slots))
+    write_weights(
+        path,
+        (
+            np.zeros(slot.size, np.float32)
+            if slot.tensor is None
+            else slot.write(slot.tensor)
+            for slot in slots(network)
+        ),
+    )
 
 
-def _is_loaded(network: Network, slot: _Slot) -> bool:
+def _is_loaded(network: Network, slot: Slot) -> bool:
     """Whether Darknet would read the tensor from a file."""
     layer = network[slot.layer]
     if getattr(layer, "numload", 0):
@@ -151,56 +138,74 @@ def _is_loaded(network: Network, slot: _Slot) -> bool:
     return not (
         getattr(layer, "dontloadscales", False)
         and slot.kind == "convolutional"
-        and slot.name in _NORMALIZATION
+        and slot.name in NORMALIZATION
     )
 
 
-def _slots(network: Network) -> Iterator[_Slot]:
-    """What the file holds, in its order."""
-    height, width = network.nominal_size
-    flow = network.flow(height, width)
-    for index, layer in enumerate(network):
-        kind = network.canonical_kinds[index]
-        tensors = layer.tensors
-        if not tensors or index in network.owners:
-            continue
-        order = _ORDERS.get(kind, ())
-        foreign = [name for name in tensors if name not in order]
-        if foreign:
-            raise WeightsError(
-                f"{network.where(index)} has {' and '.join(foreign)}, for which "
-                f"Darknet's format has no place; use .safetensors"
-            )
-        for name in order:
-            tensor = tensors.get(name)
-            if tensor is not None:
-                size = tensor.size
-            elif name == "biases":
-                size = flow[index][1].channels
-            else:
-                continue
-            flipped = bool(getattr(layer, "flipped", False))
-            yield _Slot(index, kind, name, size, tensor, flow[index][0][0], flipped)
+def _choose_header(network: Network, wanted: list[Slot], stream: DarknetStream) -> None:
+    """Let a file that is one number off be read with the other width, if it is sure."""
+    given = stream.header.size
+    (other,) = (width for width in HEADER_WIDTHS if width != given)
+    version = f"{stream.header.major}.{stream.header.minor}"
+    total = sum(slot.size for slot in wanted)
+    is_right = {}
+    for width in (other, given):
+        stream.assume_header(width)
+        is_right[width] = _variances_fit(wanted, stream)
+        if width == other and stream.total != total:
+            is_right[width] = False
+    if not is_right[other]:
+        return  # one number is missing or too many, whatever the header
+    if not is_right[given]:
+        stream.assume_header(other)
+        warnings.warn(
+            f"{stream.source} has a header of {other} bytes, though its version "
+            f"{version} says {given}; read so, it fits {network.source} and all "
+            f"variances are right",
+            UserWarning,
+            stacklevel=4,
+        )
+        return
+    found = stream.total
+    raise WeightsError(
+        f"{stream.source} holds {found} floats after a header of {given} bytes, as its "
+        f"version {version} says, and {network.source} takes {total}, one "
+        f"{'more' if total > found else 'less'}: perhaps its header has {other} bytes, or it is damaged. "
+        f"Say which: --header {other} reads it so; nothing was loaded"
+    )
+
+
+def _variances_fit(wanted: list[Slot], stream: DarknetStream) -> bool:
+    """Whether all variances are numbers from 0 on, if there are any to tell."""
+    start = 0
+    for slot in wanted:
+        stop = min(start + slot.size, stream.total)
+        if slot.role == "rolling_variance" and stop > start:
+            values = stream.peek(start, stop)
+            if not (np.isfinite(values).all() and (values >= 0).all()):
+                return False
+        start += slot.size
+    return True
 
 
 def _last_layer(
     network: Network,
-    slots: list[_Slot],
+    wanted: list[Slot],
     stream: DarknetStream,
-    wanted: int,
+    total: int,
     partial: bool,
 ) -> int:
     """The last layer to fill; refuse a file of the wrong length before reading it."""
     found = stream.total
-    if found > wanted:
+    if found > total:
         raise WeightsError(
-            f"{stream.source} holds {found} floats and {network.source} takes {wanted}; "
-            f"{found - wanted} are left over, so the file belongs to another cfg"
+            f"{stream.source} holds {found} floats and {network.source} takes {total}; "
+            f"{found - total} are left over, so the file belongs to another cfg"
         )
-    if found == wanted:
+    if found == total:
         return len(network)
     sizes: dict[int, int] = {}
-    for slot in slots:
+    for slot in wanted:
         sizes[slot.layer] = sizes.get(slot.layer, 0) + slot.size
     left = found
     for layer, size in sizes.items():
@@ -210,54 +215,8 @@ def _last_layer(
     if partial and not left:
         return layer - 1
     raise WeightsError(
-        f"{stream.source} holds {found} floats and {network.source} takes {wanted}: it "
+        f"{stream.source} holds {found} floats and {network.source} takes {total}: it "
         f"ends {'within' if left else 'before'} {network.where(layer)}, which takes "
         f"{size} and finds {left}; it is truncated, or belongs to another cfg, a "
         f"backbone's say, from which `zoo train` starts with --from and --from-cfg"
     )
-
-
-def _from_darknet(slot: _Slot, values: Array, transposed: bool) -> Array:
-    """Bring the numbers of one slot into the tensor's order."""
-    assert slot.tensor is not None
-    shape = slot.tensor.shape
-    if slot.name != "weights":
-        return values.reshape(shape)
-    match slot.kind:
-        case "convolutional":
-            height, width, inputs, outputs = shape
-            if slot.flipped:
-                values = values.reshape(-1, outputs).T
-            return values.reshape(outputs, inputs, height, width).transpose(2, 3, 1, 0)
-        case "deconvolutional":
-            height, width, outputs, inputs = shape
-            return values.reshape(inputs, outputs, height, width).transpose(2, 3, 1, 0)
-        case "connected":
-            outputs, size = shape
-            matrix = values.reshape((size, outputs) if transposed else shape)
-            return (matrix.T if transposed else matrix)[:, _from_chw(slot.input)]
-    return values.reshape(shape)
-
-
-def _to_darknet(slot: _Slot) -> Array:
-    """The inverse of :func:`_from_darknet`."""
-    if slot.tensor is None:
-        return np.zeros(slot.size, np.float32)
-    if slot.name != "weights":
-        return slot.tensor
-    match slot.kind:
-        case "convolutional":
-            axes = (2, 0, 1, 3) if slot.flipped else (3, 2, 0, 1)
-            return slot.tensor.transpose(axes)
-        case "deconvolutional":
-            return slot.tensor.transpose(3, 2, 0, 1)
-        case "connected":
-            return slot.tensor[:, np.argsort(_from_chw(slot.input))]
-    return slot.tensor
-
-
-def _from_chw(shape: Shape) -> NDArray[np.intp]:
-    """For every value of an H x W x C image, its position in C x H x W."""
-    places = np.arange(math.prod(shape), dtype=np.intp)
-    planes = places.reshape(shape.channels, shape.height, shape.width)
-    return planes.transpose(1, 2, 0).reshape(-1)

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo._version import __version__
-from zoo.checkpoints.assign import Ledger, Placed, assign, require_finite
+from zoo.checkpoints.assign import Ledger, Placed, assign, require_sound
 from zoo.checkpoints.darknet import read_darknet, write_darknet
 from zoo.errors import ReaderError, UsageError, WeightsError
 from zoo.files import check_whole, read_head
@@ -48,7 +48,11 @@ _HEAD_BYTES = 4096
 
 
 def load_weights(
-    network: Network, path: str | Path, *, partial: bool = False
+    network: Network,
+    path: str | Path,
+    *,
+    partial: bool = False,
+    header: int | None = None,
 ) -> Ledger:
     """Load a weights file into a network: every tensor, or none at all.
 
@@ -62,6 +66,9 @@ def load_weights(
         Let tensors stay as they are for which the file has no values: a
         backbone in a larger network. Left-over or misshapen ones are still
         errors.
+    header : {16, 20}, optional
+        Bytes of the header of a .weights file, where that is not what its version
+        says; see :mod:`zoo.checkpoints.darknet`.
 
     Raises
     ------
@@ -76,11 +83,8 @@ def load_weights(
         case "safetensors":
             return _load_safetensors(network, path, partial)
         case _:
-            state, placed = read_darknet(network, path, partial=partial)
-            origins = {
-                name: f"floats {start}..{stop - 1}"
-                for name, (start, stop) in placed.items()
-            }
+            state, placed = read_darknet(network, path, partial=partial, header=header)
+            origins = {name: str(run) for name, run in placed.items()}
             return assign(network, state, str(path), partial=partial, origins=origins)
 
 
@@ -188,7 +192,7 @@ def save_weights(
                 f"{str(path)!r}: Darknet's format holds float32 only; "
                 f"name the file .safetensors for {dtype}"
             )
-        require_finite(network.tensors, network.source)
+        require_sound(network, network.tensors, network.source)
         write_darknet(network, path)
         return
     if path.suffix not in SafetensorsReader.suffixes:
@@ -196,7 +200,7 @@ def save_weights(
             f"{str(path)!r}: weights are written as .safetensors or .weights; "
             f"give the file one of these endings"
         )
-    require_finite(network.tensors, network.source)
+    require_sound(network, network.tensors, network.source)
     tensors = _rounded(network, dtype)
     metadata = {str(key): str(value) for key, value in (extra or {}).items()}
     metadata |= {

@@ -15,6 +15,7 @@ __all__ = [
     "SIZE",
     "backend_option",
     "device_option",
+    "header_option",
     "json_option",
     "lenient_option",
     "on_device",
@@ -77,6 +78,13 @@ weights_option = click.option(
 
 lenient_option = click.option(
     "--lenient", is_flag=True, help="Read the cfg as Darknet does."
+)
+
+header_option = click.option(
+    "--header",
+    type=click.Choice(("16", "20")),
+    callback=lambda ctx, param, value: None if value is None else int(value),
+    help="Bytes of the header of a .weights file, where its version does not tell.",
 )
 
 device_option = click.option(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from zoo.cli._common import (
+    header_option,
     json_option,
     print_json,
     print_text,
@@ -59,6 +60,7 @@ __all__ = ["command"]
     help="Licence of the weights, which is written with them.",
 )
 @click.option("--lenient", is_flag=True, help="Read --cfg as Darknet does.")
+@header_option
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option(
     "--check",
@@ -77,6 +79,7 @@ def command(
     to: Literal["safetensors", "weights"],
     licence: str,
     lenient: bool,
+    header: int | None,
     force: bool,
     check: bool,
     verbose: bool,
@@ -104,6 +107,7 @@ def command(
         to=to,
         licence=licence,
         lenient=lenient,
+        header=header,
         force=force,
         check=check,
     )

@@ -15,6 +15,7 @@ from zoo.cli import _completion as completion
 from zoo.cli._common import (
     backend_option,
     device_option,
+    header_option,
     lenient_option,
     on_device,
     precision_option,
@@ -114,6 +115,7 @@ __all__ = ["command"]
     "--damaged", is_flag=True, help="Read what can be read of damaged pictures."
 )
 @lenient_option
+@header_option
 def command(
     cfg: str,
     images: tuple[str, ...],
@@ -140,6 +142,7 @@ def command(
     nan: str,
     damaged: bool,
     lenient: bool,
+    header: int | None,
 ) -> int:
     """Run a network on pictures and volumes: NIfTI, MGH, PNG, JPEG, WebP, TIFF, BMP.
 
@@ -177,6 +180,7 @@ def command(
         memory=max_memory,
         precision=precision,
         lenient=lenient,
+        header=header,
     )
     background = None if flatten is None else parse_color(flatten)
     model = network.load()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -78,9 +78,8 @@ def command(
     summary = summarize(built, height, width)
     weights = find_weights(path)
     if as_json:
-        print_json(
-            summary.as_dict() | {"weights_file": str(weights) if weights else None}
-        )
+        origin = {"weights_file": str(weights) if weights else None}
+        print_json(_with_floats(summary.as_dict(), built) | origin)
         return
     print_text(str(summary))
     found = printable(str(weights)) if weights else "none found beside the cfg"
@@ -88,6 +87,22 @@ def command(
     card = card_of(weights) if weights is not None else None
     if card is not None:
         print_text(printable(str(read_card(card))))
+
+
+def _with_floats(summary: dict[str, Any], network: Network) -> dict[str, Any]:
+    """The summary, and how many numbers a Darknet .weights file of it holds."""
+    from zoo.checkpoints.darknet_order import float_counts
+    from zoo.errors import WeightsError
+
+    try:
+        counts = float_counts(network)
+    except WeightsError:  # Darknet has no place for them
+        return {**summary, "darknet_floats": None}
+    layers = [
+        {**layer, "darknet_floats": count}
+        for layer, count in zip(summary["layers"], counts, strict=True)
+    ]
+    return {**summary, "darknet_floats": sum(counts), "layers": layers}
 
 
 def _show_plan(

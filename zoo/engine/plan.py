@@ -87,6 +87,8 @@ class Plan:
     def _compile(self, memory: int | None, cache: Cache | None) -> Compiled | None:
         if type(self.kernels).compile is Kernels.compile:
             return None  # spare the work: this back end never compiles
+        if any(layer.mixes_batch for layer in self.network.layers):
+            return None  # what is compiled takes one picture after the other
         program = lower(self.network, self.height, self.width, self.kernels)
         if len(self.network.outputs) > 1:
             # Value 0 is the input, and every layer makes the next one.

@@ -79,6 +79,8 @@ class Layer:
     """One line for ``zoo layers``."""
     is_output: ClassVar[bool] = False
     """Whether the layer is an output of its network though another one reads it."""
+    mixes_batch: ClassVar[bool] = False
+    """Whether the output of one picture depends on the others of its batch."""
     keys: ClassVar[tuple[Key, ...]] = ()
     """The cfg keys that this layer understands."""
     dialects: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -128,6 +130,14 @@ class Layer:
         Of the others only the shape does. What :meth:`lower` returns is given these.
         """
         return self.sources(index)
+
+    @property
+    def is_special(self) -> bool:
+        """Whether its keys ask for what only its own forward does.
+
+        Back ends and writers that rebuild the layers of its class leave this one alone.
+        """
+        return False
 
     def output_shape(self, *inputs: Shape) -> Shape:
         """Shape of the output for inputs of the given shapes.

@@ -7,10 +7,11 @@ import math
 import numpy as np
 
 from zoo.activations import activation
-from zoo.errors import ShapeError
+from zoo.errors import ShapeError, UsageError
 from zoo.keys import Key
 from zoo.layers.affine import AFFINE_KEYS, GROUPS_KEY, Filters
 from zoo.layers.base import Array, Window, one_input, window_output
+from zoo.layers.blur import ANTIALIASING_KEY, Blur
 from zoo.layers.darknet_keys import COMMON_KEYS, DIALECT_KEY, refuse, unsupported
 from zoo.plugins.base import ConvGeometry, Kernels, Padding, PadMode
 from zoo.program.geometry import PAD_MODES
@@ -19,21 +20,11 @@ from zoo.shapes import Shape
 
 __all__ = ["Convolutional"]
 
-_UNSUPPORTED = unsupported(
-    "antialiasing",
-    "assisted_excitation",
-    "bin_output",
-    "binary",
-    "cbn",
-    "coordconv",
-    "dot",
-    "grad_centr",
-    "reverse",
-    "rotate",
-    "stretch",
-    "stretch_sway",
-    "sway",
-    "xnor",
+_UNSUPPORTED = unsupported("coordconv", "rotate", "stretch", "stretch_sway", "sway")
+
+_TRAINING_ONLY = tuple(
+    Key(name, "float", 0.0, "Darknet's, in training", unused=True)
+    for name in ("assisted_excitation", "dot", "grad_centr", "reverse")
 )
 
 
@@ -64,6 +55,11 @@ class Convolutional(Filters):
     **Batch normalization** (``batch_normalize=1``) stands between W * x and f;
     ``biases`` is its beta, ``scales`` its gamma. Inference folds it into W and b.
     See :class:`zoo.layers.batchnorm.Normalization`.
+
+    **Binary** layers of Darknet multiply by +m or -m, the sign of the weight times the
+    mean |W| of its filter; with ``xnor=1`` the input becomes 1 where it is above 0 and
+    -1 elsewhere, and what is padded stays 0. They run here and are not trained.
+    (Rastegari et al., "XNOR-Net", 2016; ``binarize_weights``, ``binarize_cpu``.)
     """
 
     summary = "convolution, with bias or batch normalization, and activation"
@@ -112,6 +108,18 @@ class Convolutional(Filters):
             "counts back",
         ),
         DIALECT_KEY,
+        ANTIALIASING_KEY,
+        Key("binary", "bool", False, "1: weights are +m or -m, see below"),
+        Key("xnor", "bool", False, "1: binary, and the input is +1 or -1"),
+        Key("cbn", "bool", False, "Darknet's other batch_normalize=1"),
+        Key(
+            "bin_output",
+            "bool",
+            False,
+            "Darknet's, where an xnor layer follows, which takes signs anyway",
+            unused=True,
+        ),
+        *_TRAINING_ONLY,
         Key("angle", "float", 15.0, "Darknet's, for rotate", unused=True),
         Key("stream", "int", -1, "Darknet's, for GPUs", unused=True),
         Key("wait_stream", "int", -1, "Darknet's, for GPUs", unused=True),
@@ -130,10 +138,16 @@ class Convolutional(Filters):
     flipped: bool
     share_index: int
     dialect: str
+    antialiasing: int
+    binary: bool
+    xnor: bool
+    cbn: bool
 
     def __init__(self, **values: object) -> None:
         super().__init__(**values)
         refuse(self, _UNSUPPORTED)
+        if self.cbn:
+            self.batch_normalize = True
         if self.same and (self.pad or self.padding):
             raise ValueError("has same=1 beside pad or padding; use one of them")
         self._check_filters()
@@ -142,11 +156,19 @@ class Convolutional(Filters):
 
     @property
     def strides(self) -> tuple[int, int]:
-        """Stride along height and width."""
+        """Stride along height and width; 1 where a blur follows that has them."""
+        return (1, 1) if self.antialiasing else self._strides
+
+    @property
+    def _strides(self) -> tuple[int, int]:
         return (
             self.stride_y if self.stride_y > 0 else self.stride,
             self.stride_x if self.stride_x > 0 else self.stride,
         )
+
+    @property
+    def _blur(self) -> Blur | None:
+        return Blur(self.antialiasing, self._strides) if self.antialiasing else None
 
     @property
     def _step(self) -> int:
@@ -179,7 +201,16 @@ class Convolutional(Filters):
             self.groups,
         )
 
+    @property
+    def is_special(self) -> bool:
+        return self.binary or self.xnor or self.antialiasing > 0
+
     def output_shape(self, *inputs: Shape) -> Shape:
+        dense = self._dense_shape(*inputs)
+        return self._blur.output_shape(dense) if self._blur else dense
+
+    def _dense_shape(self, *inputs: Shape) -> Shape:
+        """Shape of the output before a blur."""
         shape = one_input(inputs, "a convolutional layer")
         self._check_channels(shape)
         stride, dilation, pad, _, _ = self.geometry(shape)
@@ -216,12 +247,12 @@ class Convolutional(Filters):
 
     def operations(self, *inputs: Shape) -> int:
         """Two for each multiply-add of the kernel; biases and activation not counted."""
-        height, width, filters = self.output_shape(*inputs)
+        height, width, filters = self._dense_shape(*inputs)
         depth = inputs[0].channels // self.groups
         return 2 * height * width * filters * self.size * self.size * depth
 
     def lower(self, *inputs: Shape) -> Operation | None:
-        if activation(self.function).kind != "pointwise":
+        if activation(self.function).kind != "pointwise" or self.xnor or self._blur:
             return None
         weights, biases = self.folded()
         epilogue = Epilogue(activation=self.function)
@@ -229,7 +260,9 @@ class Convolutional(Filters):
 
     def window(self) -> tuple[Window, Window]:
         span = self._step * (self.size - 1) + 1
-        return Window(span, self.strides[0]), Window(span, self.strides[1])
+        if self._blur:
+            span += len(self._blur.weights) - 1
+        return Window(span, self._strides[0]), Window(span, self._strides[1])
 
     # -- parameters --------------------------------------------------------
 
@@ -248,7 +281,15 @@ class Convolutional(Filters):
 
     def folded(self) -> tuple[Array, Array | None]:
         """Weights and biases with the batch normalization multiplied in."""
-        return self._fold(self.weights)
+        return self._fold(self._used_weights())
+
+    def _used_weights(self) -> Array:
+        """W, or what a binary layer multiplies by in its place."""
+        if not (self.binary or self.xnor):
+            return self.weights
+        mean = np.abs(self.weights).mean(axis=(0, 1, 2), dtype=np.float64)
+        signs = np.where(self.weights > 0, 1, -1)
+        return np.ascontiguousarray(signs * mean, self.weights.dtype)
 
     # -- computation -------------------------------------------------------
 
@@ -258,8 +299,16 @@ class Convolutional(Filters):
         (x,) = inputs
         geometry = self.geometry(Shape(*x.shape[1:]))
         if not training:
+            if self.xnor:
+                x = np.where(x > 0, x.dtype.type(1), x.dtype.type(-1))
             weights, biases = self.folded()
-            return kernels.conv2d(x, weights, biases, geometry, self.function)
+            y = kernels.conv2d(x, weights, biases, geometry, self.function)
+            return self._blur.forward(y, kernels) if self._blur else y
+        if self.binary or self.xnor:
+            raise UsageError(
+                "a convolutional layer with xnor=1 or binary=1 runs here; it is trained "
+                "in Darknet"
+            )
         biases = self.parameters.get("biases")
         normalized = None
         if self.batch_normalize:
@@ -274,17 +323,26 @@ class Convolutional(Filters):
                 x, self.weights, biases, geometry, self.function
             )
         self._keep(x, normalized, linear, output)
-        return output
+        return self._blur.forward(output, kernels) if self._blur else output
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        x, delta, gradients = self._before_activation(delta, kernels)
+        x, delta, gradients = self._before_blur(delta, kernels)
         geometry = self.geometry(Shape(*x.shape[1:]))
         by_x, *others = kernels.conv2d_backward(x, self.weights, delta, geometry)
         self._take_gradients(gradients, *others)
         return (by_x,)
 
+    def _before_blur(
+        self, delta: Array, kernels: Kernels
+    ) -> tuple[Array, Array, dict[str, Array]]:
+        """As ``_before_activation``, from the gradient by what the layer gives."""
+        if self._blur:
+            dense = self._dense_shape(Shape(*self._recall().x.shape[1:]))
+            delta = self._blur.backward(delta, dense[:2], kernels)
+        return self._before_activation(delta, kernels)
+
     def backward_parameters(self, delta: Array, *, kernels: Kernels) -> None:
-        x, delta, gradients = self._before_activation(delta, kernels)
+        x, delta, gradients = self._before_blur(delta, kernels)
         geometry = self.geometry(Shape(*x.shape[1:]))
         self._take_gradients(
             gradients,

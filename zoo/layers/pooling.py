@@ -5,13 +5,11 @@ from __future__ import annotations
 from zoo.errors import ShapeError
 from zoo.keys import Key
 from zoo.layers.base import Layer, Window, one_input, window_output
-from zoo.layers.darknet_keys import COMMON_KEYS, refuse, unsupported
+from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Padding, PoolGeometry
 from zoo.shapes import Shape
 
 __all__ = ["POOL_KEYS", "PoolLayer"]
-
-_UNSUPPORTED = unsupported("maxpool_depth", "antialiasing", "maxpool_zero_nonmax")
 
 POOL_KEYS: tuple[Key, ...] = (
     Key("stride", "int", 1, "input pixels per output pixel", minimum=1),
@@ -26,8 +24,6 @@ POOL_KEYS: tuple[Key, ...] = (
         "-1: size - 1",
         minimum=-1,
     ),
-    Key("out_channels", "int", 1, "Darknet's, for maxpool_depth", unused=True),
-    *_UNSUPPORTED,
     *COMMON_KEYS,
 )
 
@@ -48,10 +44,6 @@ class PoolLayer(Layer):
     stride_y: int
     size: int
     padding: int
-
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        refuse(self, _UNSUPPORTED)
 
     @property
     def strides(self) -> tuple[int, int]:

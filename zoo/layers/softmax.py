@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Window, one_input
+from zoo.layers.base import Array, Window, one_input
+from zoo.layers.class_tree import TREE_KEY, TreeLayer, group_softmax
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
@@ -16,12 +17,13 @@ from zoo.shapes import Shape
 __all__ = ["Softmax"]
 
 
-class Softmax(Layer):
+class Softmax(TreeLayer):
     """p_i = exp(x_i / T) / sum_j exp(x_j / T), T being the temperature.
 
     The sum runs over all values of an image or, with ``spatial``, over the channels
     of each pixel. With ``groups`` it runs over each of so many equal parts: of an
     image's values in Darknet's order (channel by channel), or of a pixel's channels.
+    With ``tree`` it runs over each group of a class tree (:mod:`zoo.parsers.tree`).
     The largest x is subtracted first, so that nothing overflows.
 
     Gradient: dC/dx_i = p_i (delta_i - sum_j delta_j p_j) / T.
@@ -32,7 +34,7 @@ class Softmax(Layer):
         Key("groups", "int", 1, "equal parts, each with a sum of its own", minimum=1),
         Key("temperature", "float", 1.0, "T; large values level out", minimum=1e-6),
         Key("spatial", "bool", False, "over the channels of each pixel"),
-        Key("tree", "str", "", "file of Darknet's class tree; not supported"),
+        TREE_KEY,
         Key("noloss", "bool", False, "Darknet's", unused=True),
         *COMMON_KEYS,
     )
@@ -40,15 +42,10 @@ class Softmax(Layer):
     groups: int
     temperature: float
     spatial: bool
-    tree: str
 
-    def __init__(self, **values: object) -> None:
-        super().__init__(**values)
-        if self.tree:
-            raise ValueError(
-                f"tree={self.tree} asks for a softmax over a class tree, which zoo "
-                f"does not have; leave the key out for a plain softmax"
-            )
+    @property
+    def is_special(self) -> bool:
+        return bool(self.tree)
 
     def output_shape(self, *inputs: Shape) -> Shape:
         shape = one_input(inputs, "a softmax")
@@ -70,6 +67,13 @@ class Softmax(Layer):
     ) -> Array:
         x = inputs[0]
         rows = self._rows(x)
+        if self.tree:
+            groups = self.groups_of(rows.shape[-1])
+            scaled = rows / x.dtype.type(self.temperature)
+            output = self._unrows(group_softmax(scaled, groups), x.shape)
+            if training:
+                self._saved = output
+            return output
         shifted = rows - rows.max(axis=-1, keepdims=True)
         shifted /= x.dtype.type(self.temperature)
         np.exp(shifted, out=shifted)
@@ -82,7 +86,14 @@ class Softmax(Layer):
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         p = self._rows(self._recall())
         d = self._rows(delta)
-        inner = (d * p).sum(axis=-1, keepdims=True)
+        if self.tree:
+            inner = np.empty_like(p)
+            for first, last in self.groups_of(p.shape[-1]):
+                part = slice(first, last)
+                products = d[..., part] * p[..., part]
+                inner[..., part] = products.sum(axis=-1, keepdims=True)
+        else:
+            inner = (d * p).sum(axis=-1, keepdims=True)
         gradient = p * (d - inner) / delta.dtype.type(self.temperature)
         return (self._unrows(gradient, delta.shape),)
 

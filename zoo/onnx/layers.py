@@ -42,7 +42,7 @@ LayerWriter = Callable[[GraphWriter, Any, Sequence[str], Sequence[Shape]], str]
 
 def layer_writer(layer: Layer) -> LayerWriter | None:
     """What writes a layer, or None; a subclass may compute something else."""
-    return LAYERS.get(type(layer))
+    return None if layer.is_special else LAYERS.get(type(layer))
 
 
 def prefers_layer(operation: Operation) -> bool:

@@ -161,15 +161,43 @@ class DarknetStream:
         self.source = source
         self.position = 0
         self._file = file
-        self.header = read_header(file.read(20), source)
-        size = file.seek(0, os.SEEK_END)
-        file.seek(self.header.size)
-        self.total, rest = divmod(size - self.header.size, 4)
+        self._head = file.read(20)
+        self.header = read_header(self._head, source)
+        self._size = file.seek(0, os.SEEK_END)
+        self.assume_header(self.header.size)
+
+    def assume_header(self, width: int) -> None:
+        """Start again after a header of 16 or 20 bytes, whatever the version says.
+
+        Raises
+        ------
+        ReaderError
+            If the file ends before, or within a number.
+        """
+        source = self.source
+        if self._size < width:
+            read_header(self._head[:0], source)  # says that it is too short
+        self._begin = width
+        self.position = 0
+        self._file.seek(width)
+        self.total, rest = divmod(self._size - width, 4)
         if rest:
             raise ReaderError(
                 f"{source!r} ends {rest} bytes into a number; it is truncated, "
                 f"or no Darknet .weights file"
             )
+
+    @property
+    def byte_position(self) -> int:
+        """Bytes of the file before the next number."""
+        return self._begin + 4 * self.position
+
+    def peek(self, start: int, stop: int) -> NDArray[np.float32]:
+        """Numbers [start, stop), without taking any."""
+        self._file.seek(self._begin + 4 * start)
+        data = self._file.read(4 * (stop - start))
+        self._file.seek(self.byte_position)
+        return np.frombuffer(data, "<f4")
 
     @property
     def remaining(self) -> int:

@@ -38,7 +38,7 @@ class NetworkFile:
         A file or the name of a network that ships.
     weights : str or None
         A file; by default what lies beside the cfg, or ships.
-    backend, threads, memory, precision, lenient
+    backend, threads, memory, precision, lenient, header
         See :func:`zoo.load`.
     """
 
@@ -49,6 +49,7 @@ class NetworkFile:
     memory: str | None = None
     precision: Precision = "f32"
     lenient: bool = False
+    header: int | None = None
 
     def load(self) -> Model:
         """The network with its weights; read once in a process.
@@ -86,6 +87,7 @@ def _load(file: NetworkFile) -> Model:
         memory=file.memory,
         precision=file.precision,
         lenient=file.lenient,
+        header=file.header,
     )
     if not model.network.trained:
         raise WeightsError(

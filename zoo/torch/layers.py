@@ -52,6 +52,8 @@ __all__ = ["MAKERS", "Function", "Tensors", "function_of"]
 
 def function_of(layer: Layer) -> Function:
     """What computes a layer; its own forward and backward if nothing else does."""
+    if layer.is_special:
+        return by_itself(layer)
     for kind, make in MAKERS.items():
         # A subclass may compute something else.
         if type(layer) is kind:
