@@ -6,40 +6,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from families_check import check
 from torch_functions import evaluate
 from torch_modules import IMAGE, assert_same, run_zoo
 
-from zoo.models.base import Family, Recognition
 from zoo.models.identify import identify
 from zoo.parsers.base import Checkpoint
 
 torch = pytest.importorskip("torch")
 F = torch.nn.functional
-
-
-def check(
-    function: Any,
-    expected: dict[str, Any],
-    *,
-    image: np.ndarray = IMAGE,
-    rename: Any = None,
-    overrides: dict[str, Any] | None = None,
-    layout: str = "",
-    **options: Any,
-) -> tuple[type[Family], Recognition]:
-    """Convert what a function drew; results and hyper-parameters must be its own."""
-    state, theirs = evaluate(function, image, **options)
-    if rename is not None:
-        state = {rename(name): tensor for name, tensor in state.items()}
-    checkpoint = Checkpoint("torch", state)
-    family, known = identify(checkpoint, "x")[:2]
-    if overrides:
-        known = known.override(overrides)
-    assert {name: known.options[name] for name in expected} == expected
-    if layout:
-        assert known.layout == layout
-    assert_same(run_zoo(family, checkpoint, known, image), theirs)
-    return family, known
 
 
 # -- RRDBNet ----------------------------------------------------------------
@@ -405,13 +380,16 @@ def rcan(
     filters: int = 8,
     scale: int = 4,
     unshuffle: int = 1,
+    shift: bool = True,
 ) -> Any:
     height, width = x.shape[2:]
-    x = shifted(t, "sub_mean", 255 * x, -1, 255)
+    t.gain = 1.0
+    if shift:
+        x = shifted(t, "sub_mean", 255 * x, -1, 255)
+        t.gain = 0.02
     if unshuffle > 1:
         more = [-height % unshuffle, -width % unshuffle]
         x = F.pixel_unshuffle(F.pad(x, (0, more[1], 0, more[0]), "reflect"), unshuffle)
-    t.gain = 0.02
     x = head = t.conv("head.1" if unshuffle > 1 else "head.0", x, filters)
     t.gain = 1.0
     for group in range(groups):
@@ -430,9 +408,11 @@ def rcan(
     ):
         x = t.conv(f"tail.0.{2 * stage}", x, filters * factor**2)
         x = F.pixel_shuffle(x, factor)
-    t.gain = 100.0
-    x = shifted(t, "add_mean", t.conv("tail.1", x, 3), 1, 255)
-    return x[:, :, : scale * height, : scale * width] / 255
+    t.gain = 100.0 if shift else 1.0
+    x = t.conv("tail.1", x, 3)
+    if shift:
+        x = shifted(t, "add_mean", x, 1, 255) / 255
+    return x[:, :, : scale * height, : scale * width]
 
 
 def basicsr_rcan_name(name: str) -> str:
@@ -456,6 +436,10 @@ def basicsr_rcan_name(name: str) -> str:
 def test_rcan(scale: int) -> None:
     expected = {"groups": 2, "blocks": 3, "filters": 8, "hidden": 2, "scale": scale}
     check(rcan, expected, scale=scale, layout="RCAN")
+
+
+def test_rcan_without_means() -> None:
+    check(rcan, {"range": 1.0, "mean": (0.0,)}, shift=False)
 
 
 @pytest.mark.parametrize("scale", [1, 2])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.layers.base import Layer
-from zoo.models.tensor_map import AffineMap, NormMap, SlopesMap, TensorMap
+from zoo.models.tensor_map import AffineMap, NormMap, PositionsMap, SlopesMap, TensorMap
 from zoo.registry import registry
 from zoo.shapes import Shape
 
@@ -279,4 +279,5 @@ _MAPS: dict[str, type[TensorMap]] = {
     "batchnorm": NormMap,
     "layernorm": NormMap,
     "groupnorm": NormMap,
+    "window_attention": PositionsMap,
 }

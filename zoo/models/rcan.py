@@ -148,8 +148,14 @@ def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     }
 
 
+def _assume_none(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Newer programs leave the mean out, and the range of 255 with it."""
+    why = "the file has no sub_mean"
+    return {**_assume(options), "mean": ((0.0,), why), "range": (1.0, why)}
+
+
 RCAN.namings = (
-    Naming("RCAN", assume=_assume),
+    Naming("RCAN", assume=_assume_none),
     Naming(
         "BasicSR",
         (

@@ -19,6 +19,7 @@ __all__ = [
     "ConstantMap",
     "Mapped",
     "NormMap",
+    "PositionsMap",
     "SlopesMap",
     "TensorMap",
     "by",
@@ -273,6 +274,15 @@ class SlopesMap(VectorsMap):
             np.broadcast_to(slopes, self.shapes["slopes"])
         )
         return mapped
+
+
+@dataclass(frozen=True)
+class PositionsMap(VectorsMap):
+    """The table of biases of an attention inside windows."""
+
+    parts: ClassVar[Mapping[str, str]] = {
+        "relative_position_bias_table": "position_biases"
+    }
 
 
 @dataclass(frozen=True)

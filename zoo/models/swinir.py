@@ -1,0 +1,144 @@
+"""SwinIR: residual groups of shifted-window transformer blocks.
+
+::
+
+    h = conv(picture - mean);  y = norm(h)
+    each group:  z = y;  each block:  z = z + attention(norm(z));  z = z + mlp(norm(z))
+                 y = y + conv(z)
+    y = h + conv(norm(y))
+    picture = way out of y, + mean
+
+Attention looks at windows, in every other block moved by half a window. The picture
+is reflected at the bottom and right to a multiple of the window. The way out is as
+EDSR's (pixelshuffle), a single shuffle (direct, in the light ones), nearest
+neighbours and convolutions (of the GAN ones), or, where nothing is enlarged (none),
+what is added to the picture.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from zoo.errors import UsageError
+from zoo.keys import Key
+from zoo.models.base import NotRecognized
+from zoo.models.builder import NetworkBuilder
+from zoo.models.conventions import CHANNELS, COLOR, assume_color, filters_key, scale_key
+from zoo.models.naming import Naming
+from zoo.models.network_family import NetworkFamily
+from zoo.models.state_dict import StateDict
+from zoo.models.transformer import (
+    ENDS,
+    body_convolution,
+    color_keys,
+    end_of,
+    norm,
+    upsampled,
+    window_block,
+)
+
+__all__ = ["SwinIR"]
+
+
+class SwinIR(NetworkFamily):
+    """Groups of blocks with attention inside windows."""
+
+    name = "swinir"
+    summary = "shifted-window transformer"
+    paper = "Liang et al., SwinIR: Image Restoration Using Swin Transformer, 2021"
+    options: ClassVar[tuple[Key, ...]] = (
+        Key("depths", "ints", (6, 6, 6, 6), "blocks of each group", minimum=1),
+        Key("heads", "ints", (6, 6, 6, 6), "attention heads of each group", minimum=1),
+        filters_key(60, "channels inside; a multiple of the heads"),
+        Key("window", "int", 8, "side of the windows", minimum=2, maximum=64),
+        Key("hidden", "int", 120, "channels inside an MLP", minimum=1),
+        Key("deep", "bool", False, "1: three convolutions at the end of a group"),
+        Key("bias", "bool", True, "1: q, k and v have biases"),
+        Key("patch_norm", "bool", True, "1: features are normalized at first"),
+        ENDS,
+        Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096),
+        scale_key(2),
+        CHANNELS,
+        COLOR,
+        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+    )
+
+    @classmethod
+    def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
+        filters, window = options["filters"], options["window"]
+        depths, heads = options["depths"], options["heads"]
+        if len(depths) != len(heads):
+            raise UsageError(
+                f"depths and heads are for {len(depths)} and {len(heads)} groups"
+            )
+        if options["end"] == "none" and options["scale"] != 1:
+            raise UsageError(f"end=none enlarges nothing, not {options['scale']} times")
+        net = NetworkBuilder(**color_keys(options))
+        picture = net.input()
+        padded = net.to_multiple(picture, window)
+        x = head = net.conv("conv_first", padded, filters)
+        if options["patch_norm"]:
+            x = norm(net, "patch_embed.norm", x)
+        for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
+            y, name = x, f"layers.{group}"
+            for block in range(depth):
+                y = window_block(
+                    net,
+                    f"{name}.residual_group.blocks.{block}",
+                    y,
+                    window=window,
+                    heads=count,
+                    shifted=block % 2 == 1,
+                    hidden=options["hidden"],
+                    bias=options["bias"],
+                )
+            x = net.sum(body_convolution(net, f"{name}.conv", y, options["deep"]), x)
+        x = norm(net, "norm", x)
+        x = net.sum(body_convolution(net, "conv_after_body", x, options["deep"]), head)
+        x = upsampled(net, x, options)
+        if options["end"] == "none":
+            x = net.sum(x, padded)
+        net.like_picture(x, picture, window, options["scale"])
+        return net
+
+    @classmethod
+    def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
+        filters, channels, _, _ = state.kernel("conv_first")
+        groups = state.count("layers.{}.residual_group")
+        depths, heads, tables = [], [], set()
+        for group in range(groups):
+            blocks = f"layers.{group}.residual_group.blocks"
+            depths.append(state.count(f"{blocks}.{{}}"))
+            table = state.shape(f"{blocks}.0.attn.relative_position_bias_table")
+            if len(table) != 2:
+                raise NotRecognized(f"{blocks}.0.attn has a table of {len(table)} axes")
+            tables.add(table[0])
+            heads.append(table[1])
+        if len(tables) != 1:
+            raise NotRecognized("its groups have windows of different sizes")
+        side = math.isqrt(tables.pop())
+        first = "layers.0.residual_group.blocks.0"
+        return {
+            "depths": tuple(depths),
+            "heads": tuple(heads),
+            "filters": filters,
+            "window": (side + 1) // 2,
+            "hidden": state.shape(f"{first}.mlp.fc1.weight")[0],
+            "deep": state.has("conv_after_body.0"),
+            "bias": f"{first}.attn.qkv.bias" in state,
+            "patch_norm": state.has("patch_embed.norm"),
+            "channels": channels,
+            **end_of(state, channels),
+        }
+
+
+def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {
+        **assume_color(options),
+        "range": (1.0, "as published; denoisers of JPEG pictures have 255"),
+    }
+
+
+SwinIR.namings = (Naming("SwinIR", assume=_assume),)
