@@ -155,7 +155,7 @@ def test_hdf5_without_weights(tmp_path: Path) -> None:
 def test_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = case(tmp_path, "2 esrgan")
     monkeypatch.setitem(sys.modules, "h5py", None)
-    with pytest.raises(ReaderError, match=r"pip install 'cfgzoo\[keras\]'"):
+    with pytest.raises(ReaderError, match="pip install h5py"):
         read(path)
 
 

@@ -66,14 +66,19 @@ def translate(
     """
     graph = Graph(source)
     known = {**_WORDS, **(words or {})}
+    copies = _copies(nodes, tensors)
+    tensors = {**tensors, **{name: tensors[of] for name, of in copies.items()}}
     for node in nodes:
         if node.name in tensors:
-            graph.constants[node.name] = tensors[node.name]
+            origin = copies.get(node.name, "")
+            graph.constant(tensors[node.name], node.name, origin)
         elif node.op in _PLACEHOLDERS:
             graph.inputs.append(_input(node, nodes))
         elif node.op not in ("Const", *_SILENT):
             word = known.get(node.op)
             _translate(graph, node, tensors, word, domain)
+    for name, origin in graph.origins.items():
+        graph.origins[name] = copies.get(origin, origin)
     if not graph.inputs:
         raise ReaderError(
             f"{source}: the graph has no Placeholder, so nothing can be fed to it"
@@ -82,6 +87,27 @@ def translate(
     if not graph.outputs:
         raise ReaderError(f"{source}: nothing in the graph depends on its input")
     return graph
+
+
+def _copies(
+    nodes: Sequence[GraphNode], tensors: Mapping[str, NDArray[Any]]
+) -> dict[str, str]:
+    """Constants that are read through Identity, as frozen variables are."""
+    source = {
+        node.name: value_name(node.inputs[0])
+        for node in nodes
+        if node.op == "Identity" and node.inputs
+    }
+    found: dict[str, str] = {}
+    for name in source:
+        chain, at = [], name
+        while at in source and at not in found and at not in chain:
+            chain.append(at)
+            at = source[at]
+        origin = found.get(at, at)
+        if origin in tensors:
+            found.update(dict.fromkeys(chain, origin))
+    return found
 
 
 def _translate(

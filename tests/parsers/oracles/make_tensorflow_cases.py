@@ -194,6 +194,17 @@ def dense(x):
 
 
 @case
+def read_variables(x):
+    def r(*s):
+        return tf.identity(tf.identity(w(*s), name="read"))
+
+    y = tf.nn.depthwise_conv2d(x, r(3, 3, 4, 1), [1, 1, 1, 1], "SAME")
+    return tf.nn.bias_add(
+        tf.nn.conv2d_transpose(y, r(2, 2, 3, 4), [1, 16, 12, 3], 2, "SAME"), r(3)
+    )
+
+
+@case
 def normalised(x):
     y, _, _ = v1.nn.fused_batch_norm(
         x, w(4), w(4), w(4), tf.abs(w(4)) + 0.5, epsilon=1e-3, is_training=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from zoo.graphs.errors import Damaged, WrongSize
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._constants import with_shape
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import View
+from zoo.graphs.values import Const, View
 from zoo.graphs.view import join, reshape, spread
 
 __all__ = ["OPERATORS"]
@@ -43,12 +44,21 @@ def _reshape(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return View(view.step, reshape(view.axes, lengths))
 
 
-def _coded(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _coded(t: Tracer, node: Node, inputs: list[Any]) -> View | Const:
     """MXNet's Reshape."""
-    view: View = inputs[0]
-    left = list(view.shape)
+    value: View | Const = inputs[0]
+    if isinstance(value, Const):
+        lengths = _decoded(value.array.shape, node.attributes["codes"])
+        return Const(value.array.reshape(lengths), value.origins)
+    lengths = _decoded(value.shape, node.attributes["codes"])
+    return View(value.step, reshape(value.axes, lengths))
+
+
+def _decoded(shape: Sequence[int], given: Sequence[int]) -> list[int]:
+    """Lengths that MXNet's codes ask for."""
+    left = list(shape)
     lengths: list[int] = []
-    codes = list(node.attributes["codes"])
+    codes = list(given)
     while codes:
         code = codes.pop(0)
         if code > 0:
@@ -76,8 +86,8 @@ def _coded(t: Tracer, node: Node, inputs: list[Any]) -> View:
             raise ValueError(f"code {code}")
     if -1 in lengths:
         at = lengths.index(-1)
-        lengths[at] = math.prod(view.shape) // -math.prod(lengths)
-    return View(view.step, reshape(view.axes, lengths))
+        lengths[at] = math.prod(shape) // -math.prod(lengths)
+    return lengths
 
 
 def _squeeze(t: Tracer, node: Node, inputs: list[Any]) -> View:
