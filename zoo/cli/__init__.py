@@ -47,6 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
     "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
+    "study": ("zoo.cli.study", "Repeat the thesis's study of brain MRI."),
     "export": ("zoo.cli.export", "Write a network as an ONNX file."),
     "layers": ("zoo.cli.layers", "List layers, or show the keys of one."),
     "plugins": ("zoo.cli.plugins", "List what is installed, and by whom."),

@@ -1,0 +1,1 @@
+"""The founding thesis's study of brain MRI, repeated: networks, degradations, rotations."""
