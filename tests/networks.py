@@ -140,3 +140,41 @@ def interpret(program: Program, x: Array, kernels: Kernels) -> Array:
         inputs = [values[value] for value in step.inputs]
         values[step.output] = execute(step.operation, inputs, kernels)
     return values[program.output]
+
+
+def dense_cfg(blocks: int = 2, filters: int = 16, growth: int = 8) -> str:
+    """Text of residual-in-residual dense blocks, as ESRGAN has them, and an enlargement."""
+    lines = ["[net]", "channels=3"]
+    count = 0
+
+    def add(*section: str) -> int:
+        nonlocal count
+        lines.extend(section)
+        count += 1
+        return count - 1
+
+    def conv(channels: int, activation: str = "leaky") -> int:
+        return add(
+            *("[convolutional]", f"filters={channels}", "size=3", "pad=1"),
+            f"activation={activation}",
+        )
+
+    def joined(layers: list[int]) -> int:
+        return add("[route]", f"layers={','.join(map(str, layers))}")
+
+    first = value = conv(filters, "linear")
+    for _ in range(blocks):
+        begun = value
+        for _ in range(2):
+            made = [value]
+            for _ in range(3):
+                made.append(conv(growth))
+                joined(made)
+            conv(filters, "linear")
+            value = add("[shortcut]", f"from={value}", "alpha=0.2", "activation=linear")
+        value = add("[shortcut]", f"from={begun}", "activation=linear")
+    conv(filters, "linear")
+    add("[shortcut]", f"from={first}", "activation=linear")
+    add("[upsample]", "stride=2")
+    conv(3, "linear")
+    return "\n".join(lines)

@@ -44,6 +44,7 @@ __all__ = [
     "Operation",
     "Pad",
     "PixelMap",
+    "Place",
     "PlannedStep",
     "Pool",
     "Program",
@@ -371,6 +372,13 @@ Cache = dict[Any, Any]
 """Where a back end keeps what it made of a network's weights."""
 
 
+class Place(NamedTuple):
+    """Channels of ``base``, from ``channel`` on, are another value."""
+
+    base: int
+    channel: int
+
+
 class PlannedStep(NamedTuple):
     """One line of ``zoo show --plan``."""
 
@@ -441,11 +449,32 @@ class Program:
         In an order in which every value is made before it is read.
     output : int
         The value that is the network's output.
+    places : dict of int to Place
+        Of values that stand among the channels of another one (:mod:`zoo.program.join`).
+    parts : dict of int to tuple of int
+        Of values that no step makes: those that are joined in them.
     """
 
     shapes: list[Shape]
     steps: list[Step] = field(default_factory=list)
     output: int = 0
+    places: dict[int, Place] = field(default_factory=dict)
+    parts: dict[int, tuple[int, ...]] = field(default_factory=dict)
+
+    def made_of(self, value: int) -> tuple[int, ...]:
+        """The values that steps make, of which a value is joined; else itself."""
+        return self.parts.get(value, (value,))
+
+    def place(self, value: int) -> Place:
+        """Where a value stands: in itself, if nowhere else."""
+        return self.places.get(value, Place(value, 0))
+
+    def joined(self) -> dict[int, list[int]]:
+        """For every value that holds others among its channels, these and itself."""
+        found: dict[int, list[int]] = {}
+        for value, place in self.places.items():
+            found.setdefault(place.base, []).append(value)
+        return found
 
     def consumers(self) -> dict[int, list[int]]:
         """For every value, the positions of the steps that read it."""

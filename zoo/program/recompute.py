@@ -8,12 +8,13 @@ Computing it twice costs a thousandth of the work, for it comes from three chann
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import accumulate
 
-from zoo.program.operations import Conv, Program, Step
+from zoo.program.operations import Concat, Conv, Program, Step
 
 __all__ = ["recompute"]
 
-_FAR = 8  # steps between a value and a reader
+_FAR = 8  # steps between a value and a reader, not counting those that only join values
 _CHEAP = 4  # times as many channels out as in
 
 
@@ -24,15 +25,16 @@ def recompute(program: Program) -> Program:
         if not _is_cheap(step, program) or step.output == program.output:
             continue
         begun = steps.index(step)
-        far = [
-            at
-            for at in range(begun + _FAR, len(steps))
+        distances = accumulate(
+            not isinstance(other.operation, Concat) for other in steps[begun + 1 :]
+        )
+        readers = [
+            (at, distance)
+            for at, distance in enumerate(distances, begun + 1)
             if step.output in steps[at].inputs
         ]
-        near = any(
-            step.output in other.inputs for other in steps[begun + 1 : begun + _FAR]
-        )
-        if not far or not near:
+        far = [at for at, distance in readers if distance >= _FAR]
+        if not far or len(far) == len(readers):
             continue
         shapes.append(shapes[step.output])
         again = len(shapes) - 1

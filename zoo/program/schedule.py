@@ -248,10 +248,11 @@ class _Planner:
             [
                 _Read(
                     position,
-                    value,
+                    part,
                     step.operation.axes(index)[0] if step.operation.streams else None,
                 )
                 for index, value in enumerate(step.inputs)
+                for part in program.made_of(value)
             ]
             for position, step in enumerate(self.steps)
         ]
@@ -292,7 +293,8 @@ class _Planner:
         begun = self.done[step.output]
         if not step.operation.streams:
             whole = all(
-                self.done[value] == self.heights[value] for value in step.inputs
+                self.done[read.value] == self.heights[read.value]
+                for read in self.reads[position]
             )
             return height if whole and wanted > begun else begun
         advance = -(-self._band_of(step.output) // unit) * unit
@@ -343,6 +345,10 @@ class _Planner:
                 scale = step.operation.axes(0)[0].scale
                 rows = -(-kept[step.output] // scale) * scale
                 kept[step.output] = min(rows, self.heights[step.output])
+        # What stands in one value is kept in one ring.
+        for values in self.program.joined().values():
+            most = max(kept.get(value, 0) for value in values)
+            kept.update(dict.fromkeys(values, most))
         return kept
 
     def _first_needed(self, value: int) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from zoo.program.geometry import Padding
 from zoo.program.operations import (
@@ -23,7 +24,7 @@ from zoo.program.operations import (
     Step,
 )
 
-__all__ = ["Strip", "cut"]
+__all__ = ["Strip", "cut", "whole"]
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,41 @@ class Strip:
             for step in self.program.steps
             if isinstance(step.operation, Resize)
         )
+        joined = tuple(
+            (value, *self.held(value)) for value in sorted(self.program.places)
+        )
         places = tuple(self.program.shapes), self.skips, self.widths
-        return *places, paddings, origins
+        return *places, paddings, origins, joined
+
+    def held(self, value: int) -> tuple[int, int]:
+        """Columns before a value's first in what it stands in, and all of that."""
+        first, last = self.columns[value]
+        low, high = self._joined.get(self.program.place(value).base, (first, last))
+        return first - low, high - low
+
+    @cached_property
+    def _joined(self) -> dict[int, tuple[int, int]]:
+        """The columns that values need in which others stand."""
+        found: dict[int, tuple[int, int]] = {}
+        for value, place in self.program.places.items():
+            first, last = self.columns[value]
+            if last > first:
+                low, high = found.get(place.base, (first, last))
+                found[place.base] = min(low, first), max(high, last)
+        return found
+
+
+def whole(program: Program) -> Strip:
+    """A strip that is the whole picture."""
+    return Strip(
+        program,
+        tuple((0, shape.width) for shape in program.shapes),
+        tuple((0,) * len(step.inputs) for step in program.steps),
+        tuple(
+            tuple(program.shapes[value].width for value in step.inputs)
+            for step in program.steps
+        ),
+    )
 
 
 def cut(
@@ -106,8 +140,9 @@ def cut(
             if part[1] <= part[0]:
                 return None
             seen[position].append(part)
-            known = columns.get(value, part)
-            columns[value] = min(known[0], part[0]), max(known[1], part[1])
+            for each in {value, *program.made_of(value)}:
+                known = columns.get(each, part)
+                columns[each] = min(known[0], part[0]), max(known[1], part[1])
     steps = []
     for position, step in enumerate(program.steps):
         operation = _adapted(
@@ -122,7 +157,7 @@ def cut(
         for shape, (first, last) in zip(program.shapes, held, strict=True)
     ]
     return Strip(
-        Program(shapes, steps, program.output),
+        replace(program, shapes=shapes, steps=steps),
         tuple(held),
         tuple(
             tuple(

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from zoo.program.operations import Program
 from zoo.program.schedule import Schedule
+from zoo.program.strips import Strip
 
 __all__ = ["Arena", "aligned"]
 
@@ -18,7 +19,7 @@ class Arena:
 
     Parameters
     ----------
-    program : Program
+    strip : Strip
     schedule : Schedule
 
     Attributes
@@ -30,8 +31,9 @@ class Arena:
         Size of the block.
     """
 
-    def __init__(self, program: Program, schedule: Schedule) -> None:
-        self.program = program
+    def __init__(self, strip: Strip, schedule: Schedule) -> None:
+        self.strip = strip
+        self.program = program = strip.program
         self.rows = [shape.height for shape in program.shapes]
         outside = {0, program.output}
         for value, rows in schedule.rows.items():
@@ -42,7 +44,7 @@ class Arena:
         placed: list[tuple[int, int, int, int]] = []  # offset, end, born, dies
         sizes = {
             value: self._floats(value)
-            for value in schedule.rows
+            for value in {program.place(value).base for value in schedule.rows}
             if value not in outside
         }
         top = 0
@@ -56,9 +58,14 @@ class Arena:
         self.bytes = 4 * top
 
     def _floats(self, value: int) -> int:
-        shape = self.program.shapes[value]
-        size = self.rows[value] * shape.width * shape.channels
+        """Of a value that stands in no other, all that stands in it included."""
+        _, width = self.strip.held(value)
+        size = self.rows[value] * width * self.program.shapes[value].channels
         return -(-size // _ALIGNMENT) * _ALIGNMENT
+
+    def pixel(self, value: int) -> int:
+        """Floats from pixel to pixel of a value."""
+        return self.program.shapes[self.program.place(value).base].channels
 
     def views(self, block: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         """Arrays for the values, rows x width x channels, in a block of memory.
@@ -67,13 +74,17 @@ class Arena:
         """
         arrays = []
         for value, shape in enumerate(self.program.shapes):
-            offset = self.offsets.get(value)
+            base, channel = self.program.place(value)
+            offset = self.offsets.get(base)
             if offset is None:
                 arrays.append(np.empty((0, shape.width, shape.channels), np.float32))
                 continue
-            size = self.rows[value] * shape.width * shape.channels
-            part = block[offset : offset + size]
-            arrays.append(part.reshape(self.rows[value], shape.width, shape.channels))
+            before, width = self.strip.held(value)
+            whole = self.rows[value], width, self.pixel(value)
+            part = block[offset : offset + whole[0] * whole[1] * whole[2]]
+            columns = slice(before, before + shape.width)
+            channels = slice(channel, channel + shape.channels)
+            arrays.append(part.reshape(whole)[:, columns, channels])
         return arrays
 
 
@@ -85,14 +96,15 @@ def aligned(floats: int) -> NDArray[np.float32]:
 
 
 def _lifetimes(program: Program, schedule: Schedule) -> dict[int, tuple[int, int]]:
-    """First and last task at which each value is in use."""
+    """First and last task at which each value that stands in no other is in use."""
     lives: dict[int, tuple[int, int]] = {}
     positions, first, last = schedule.spans
     for position, begin, end in zip(positions, first, last, strict=True):
         step = program.steps[position]
         for value in (step.output, *step.inputs):
-            born, dies = lives.get(value, (begin, end))
-            lives[value] = (min(born, begin), max(dies, end))
+            base = program.place(value).base
+            born, dies = lives.get(base, (begin, end))
+            lives[base] = (min(born, begin), max(dies, end))
     return lives
 
 

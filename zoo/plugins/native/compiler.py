@@ -28,6 +28,7 @@ from zoo.program.operations import (
     Step,
 )
 from zoo.program.schedule import most_rows, plan_bands
+from zoo.program.strips import whole
 
 __all__ = ["NativePlan"]
 
@@ -115,7 +116,7 @@ class NativePlan:
             first = self.program.shapes[0].height
             last = self.program.shapes[self.program.output].height
             schedule = plan_bands(self.program, max(1, 6 * last // first), self._unit)
-            if Arena(self.program, schedule).bytes > COMFORT:
+            if Arena(whole(self.program), schedule).bytes > COMFORT:
                 found = {
                     at: flat if code == tall else code for at, code in found.items()
                 }

@@ -91,7 +91,8 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
     p->packed = packed;
     p->cg = s->c / s->groups;
     p->kg = s->k / s->groups;
-    p->out_pixel = p->cell = s->k;
+    p->in_pixel = s->c;
+    p->out_pixel = p->residual_pixel = p->cell = s->k;
     p->fused = simple(e->activation) &&
                (e->last == ZOO_LINEAR || e->last == ZOO_RELU);
     p->tile = winograd_tile(algorithm);
@@ -188,6 +189,12 @@ int zoo_conv_shuffle(zoo_conv *p, int64_t scale) {
         return -1;
     p->out_pixel = p->cell = cell;
     return 0;
+}
+
+void zoo_conv_place(zoo_conv *p, int64_t in, int64_t out, int64_t residual) {
+    p->in_pixel = in;
+    p->out_pixel = out;
+    p->residual_pixel = residual;
 }
 
 void zoo_conv_clear(zoo_conv *p) {

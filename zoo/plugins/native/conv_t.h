@@ -32,7 +32,7 @@ NOINLINE void find_pixels(const zoo_conv *p, const zoo_rows *rows, int64_t unit,
         for (int64_t j = 0; j < run; j++) {
             f->out[i + j] = rows->out[row] + (column + j) * p->out_pixel;
             if (rows->residual)
-                f->residual[i + j] = rows->residual[row] + (column + j) * p->s.k;
+                f->residual[i + j] = rows->residual[row] + (column + j) * p->residual_pixel;
         }
         if (f->at)
             for (int64_t y = 0; y < kh; y++) {
@@ -42,7 +42,7 @@ NOINLINE void find_pixels(const zoo_conv *p, const zoo_rows *rows, int64_t unit,
                     const int64_t *source = p->columns + column * kw + x;
                     for (int64_t j = 0; j < run; j++) {
                         int64_t s = source[j * kw];
-                        at[j] = s < 0 ? p->zeros : in + s * p->s.c;
+                        at[j] = s < 0 ? p->zeros : in + s * p->in_pixel;
                     }
                 }
             }
@@ -60,20 +60,20 @@ NOINLINE void gather_windows(const zoo_conv *p, const zoo_rows *rows, int64_t un
     int64_t line = kw * c;
     for (int64_t i = 0; i < count; i++) {
         const int64_t *source = p->columns + column * kw;
-        int together = source[0] >= 0;
+        int together = source[0] >= 0 && p->in_pixel == c;
         for (int64_t x = 1; x < kw; x++)
             together &= source[x] == source[0] + x;
         for (int64_t y = 0; y < kh; y++) {
             const float *in = rows->in[row * kh + y];
             if (together) {
-                const float *from = in + source[0] * c;
+                const float *from = in + source[0] * p->in_pixel;
                 for (int64_t j = 0; j < line; j++)
                     windows[j] = from[j];
                 windows += line;
             } else {
                 for (int64_t x = 0; x < kw; x++) {
                     const float *from =
-                        source[x] < 0 ? p->zeros : in + source[x] * c;
+                        source[x] < 0 ? p->zeros : in + source[x] * p->in_pixel;
                     for (int64_t j = 0; j < c; j++)
                         *windows++ = from[j];
                 }

@@ -90,7 +90,7 @@ static float *row_of(const zoo_value *value, int64_t row) {
 static const float *input_row(const zoo_engine *engine, const zoo_step *step, int n,
                               int64_t row) {
     const zoo_value *value = &engine->values[step->inputs[n]];
-    return row_of(value, row) + step->skip[n] * value->channels;
+    return row_of(value, row) + step->skip[n] * value->pixel;
 }
 
 typedef struct {
@@ -205,22 +205,32 @@ static void activate_row(const job *j, int64_t y) {
     const float *from = input_row(j->engine, s, 0, y);
     float *to = row_of(out, y);
     int64_t c = out->channels;
-    if (s->slopes == NULL)
-        j->engine->isa->activate(s->activation, s->slope, NULL, from, to, out->width * c);
-    else
-        for (int64_t x = 0; x < out->width; x++)
-            j->engine->isa->activate(s->activation, 0, s->slopes, from + x * c,
-                                     to + x * c, c);
-    if (s->then != ZOO_LINEAR)
-        j->engine->isa->activate(s->then, s->then_slope, NULL, to, to, out->width * c);
+    int64_t run = c, pixels = out->width, apart = j->engine->values[s->inputs[0]].pixel;
+    if (s->slopes == NULL && apart == c && out->pixel == c) {
+        run *= pixels;
+        pixels = 1;
+    }
+    for (int64_t x = 0; x < pixels; x++, from += apart, to += out->pixel) {
+        j->engine->isa->activate(s->activation, s->slope, s->slopes, from, to, run);
+        if (s->then != ZOO_LINEAR)
+            j->engine->isa->activate(s->then, s->then_slope, NULL, to, to, run);
+    }
 }
 
 static void add_row(const job *j, int64_t y) {
     const zoo_step *s = j->step;
     const zoo_value *out = &j->engine->values[s->output];
-    j->engine->isa->blend(s->activation, s->slope, s->alpha, s->beta,
-                          input_row(j->engine, s, 0, y), input_row(j->engine, s, 1, y),
-                          row_of(out, y), out->width * out->channels);
+    const float *a = input_row(j->engine, s, 0, y), *b = input_row(j->engine, s, 1, y);
+    float *to = row_of(out, y);
+    int64_t run = out->channels, pixels = out->width;
+    int64_t a_pixel = j->engine->values[s->inputs[0]].pixel;
+    int64_t b_pixel = j->engine->values[s->inputs[1]].pixel;
+    if (a_pixel == run && b_pixel == run && out->pixel == run) {
+        run *= pixels;
+        pixels = 1;
+    }
+    for (int64_t x = 0; x < pixels; x++, a += a_pixel, b += b_pixel, to += out->pixel)
+        j->engine->isa->blend(s->activation, s->slope, s->alpha, s->beta, a, b, to, run);
 }
 
 static void concat_row(const job *j, int64_t y) {
@@ -234,8 +244,8 @@ static void concat_row(const job *j, int64_t y) {
         float *to = row;
         for (int64_t x = 0; x < out->width; x++) {
             memcpy(to, from, (size_t)c * sizeof *to);
-            to += out->channels;
-            from += in->channels;
+            to += out->pixel;
+            from += in->pixel;
         }
         row += c;
     }

@@ -17,6 +17,8 @@ typedef struct {
     int64_t apart;  /* floats from row to row: of a strip, more than it is wide */
     int64_t rows;   /* of the ring; height if the value is kept whole */
     int64_t height, width, channels;
+    int64_t pixel;  /* floats from pixel to pixel: of a part of another value's channels,
+                     * more than it has */
 } zoo_value;
 
 enum zoo_pixel_type { ZOO_UINT8, ZOO_UINT16, ZOO_FLOAT32 };

@@ -12,7 +12,7 @@ cdef extern from "kernels.h" nogil:
     int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                       int algorithm, const zoo_epilogue *e, const float *weights,
                       const float *packed, int own_zeros)
-    int64_t zoo_conv_zeros(const zoo_conv_shape *s)
+    void zoo_conv_place(zoo_conv *conv, int64_t in_, int64_t out, int64_t residual)
 
     ctypedef struct zoo_pool:
         int64_t scratch
@@ -20,6 +20,7 @@ cdef extern from "kernels.h" nogil:
     int zoo_pool_init(zoo_pool *pool, const zoo_isa *isa, const zoo_pool_shape *s)
     int zoo_conv_shuffle(zoo_conv *conv, int64_t scale)
     int64_t zoo_mul(int64_t a, int64_t b)
+    int64_t zoo_sum(int64_t a, int64_t b)
     void *zoo_alloc(int64_t bytes)
     void zoo_free(void *memory)
 
@@ -45,7 +46,7 @@ cdef extern from "engine.h" nogil:
 
     ctypedef struct zoo_value:
         float *data
-        int64_t apart, rows, height, width, channels
+        int64_t apart, rows, height, width, channels, pixel
 
     ctypedef struct zoo_picture:
         void *data
@@ -146,8 +147,15 @@ cdef class Engine:
             step.skip[n] = skips[n]
             demand(0 <= step.skip[n] < self.value(inputs[n]).width,
                    "an input begins out of range")
-        self.value(output)
         step.output = output
+        if kind not in (ZOO_STEP_CONV, ZOO_STEP_ADD, ZOO_STEP_ACTIVATE,
+                        ZOO_STEP_CONCAT):
+            for n in range(step.input_count):
+                demand(self.value(inputs[n]).pixel == self.value(inputs[n]).channels,
+                       "this step reads whole pixels")
+            demand(self.value(output).pixel == self.value(output).channels,
+                   "this step writes whole pixels")
+        self.value(output)
         demand(most_rows > 0, "a task has no rows")
         step.most_rows = most_rows
         return step
@@ -166,29 +174,35 @@ cdef class Engine:
         return width
 
     def set_value(self, int64_t index, int64_t height, int64_t width,
-                  int64_t channels, int64_t rows):
-        """Describe a value; its memory comes by set_data."""
+                  int64_t channels, int64_t rows, int64_t pixel):
+        """Describe a value, pixels `pixel` floats apart; its memory comes by set_data."""
         cdef zoo_value *v = self.value(index)
         demand(0 < height <= LARGEST and 0 < width <= LARGEST and
-               0 < channels <= LARGEST and 0 < rows <= height, "sizes out of range")
-        demand(zoo_mul(zoo_mul(height, width), zoo_mul(channels, 4)) > 0,
+               0 < channels <= pixel <= LARGEST and 0 < rows <= height,
+               "sizes out of range")
+        demand(zoo_mul(zoo_mul(height, width), zoo_mul(pixel, 4)) > 0,
                "a value is too large")
         v.data = NULL
+        v.pixel = pixel
         v.rows, v.height, v.width, v.channels = rows, height, width, channels
 
     def set_data(self, int64_t index, const float[:, :, :] data):
-        """Give a value its memory: rows x width x channels, pixels contiguous.
+        """Give a value its memory: rows x width x channels, pixels as far apart as said.
 
         What no step makes (the picture) is only read.
         """
         cdef zoo_value *v = self.value(index)
         demand(data.shape[0] == v.rows and data.shape[1] == v.width and
                data.shape[2] == v.channels, "the memory has another shape")
-        demand(data.strides[2] == 4 and data.strides[1] == 4 * v.channels and
-               data.strides[0] >= 4 * v.channels * v.width and
-               data.strides[0] % 4 == 0, "the memory is not in order")
+        # NumPy leaves any number for an axis of one.
+        demand((v.channels == 1 or data.strides[2] == 4) and
+               (v.width == 1 or data.strides[1] == 4 * v.pixel), "pixels are not in order")
         v.data = <float *> &data[0, 0, 0]
-        v.apart = data.strides[0] // 4
+        v.apart = v.pixel * (v.width - 1) + v.channels
+        if v.rows > 1:
+            demand(data.strides[0] >= 4 * v.apart and data.strides[0] % 4 == 0,
+                   "rows are not in order")
+            v.apart = data.strides[0] // 4
 
     def set_conv(self, int64_t index, tuple inputs, tuple skips, int64_t output,
                  int64_t most_rows, int64_t width, const float[:, :, :, ::1] weights,
@@ -246,10 +260,13 @@ cdef class Engine:
                          &weights[0, 0, 0, 0], &packed[0], False):
             raise MemoryError("not enough memory for a plan")
         step.has_conv = 1
-        if zoo_engine_zeros(self.engine, zoo_conv_zeros(&s)):
+        if zoo_engine_zeros(self.engine, zoo_sum(zoo_mul(s.w, x.pixel), 64)):
             raise MemoryError("not enough memory for a plan")
         step.scale = shuffle
-        demand(shuffle == 1 or zoo_conv_shuffle(&step.conv, shuffle) == 0,
+        zoo_conv_place(&step.conv, x.pixel, y.pixel,
+                       self.value(inputs[len(inputs) - 1]).pixel)
+        demand(shuffle == 1 or (y.pixel == y.channels and
+                                zoo_conv_shuffle(&step.conv, shuffle) == 0),
                "this convolution cannot be stored as a shuffle")
         self.kept += [weights, packed, bias, slopes]
 

@@ -107,6 +107,9 @@ typedef struct {
      * after each cell of filters comes a jump. Without a pixel shuffle all filters
      * are one cell. */
     int64_t out_pixel, cell, jump;
+    /* Pixels of the input and of the residual are so many floats apart: as many as they
+     * have channels, or more where they are part of a value with more channels. */
+    int64_t in_pixel, residual_pixel;
     int64_t units;
     size_t scratch;    /* bytes that one worker needs */
     int64_t *columns;  /* tile_cols * span_w source columns, -1 outside */
@@ -256,6 +259,10 @@ int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
  * own_zeros the caller keeps it and sets zoo_conv.zeros. */
 int64_t zoo_conv_zeros(const zoo_conv_shape *s);
 void zoo_conv_clear(zoo_conv *conv);
+
+/* Floats from pixel to pixel of input, output and residual, where they are not their
+ * channels; the row of zeros is then as long as a row of the input. */
+void zoo_conv_place(zoo_conv *conv, int64_t in, int64_t out, int64_t residual);
 
 /* Let the results be stored where a pixel shuffle by `scale` would put them, filters
  * ordered by the rows of a cell first (dcr): every row of output becomes `scale` rows,

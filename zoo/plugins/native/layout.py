@@ -14,9 +14,9 @@ from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.target import Target
 from zoo.program.operations import Program
 from zoo.program.schedule import Alignment, Schedule, plan_bands
-from zoo.program.strips import Strip, cut
+from zoo.program.strips import Strip, cut, whole
 
-__all__ = ["COMFORT", "Layout", "LayoutSearch", "whole"]
+__all__ = ["COMFORT", "Layout", "LayoutSearch"]
 
 COMFORT = 256e6
 """Bytes: with values of more, bands get smaller though the limit would allow more."""
@@ -195,7 +195,7 @@ class LayoutSearch:
         forms: dict[object, tuple[Arena, Any]] = {}
         for strip in strips:
             if strip.form not in forms:
-                arena = Arena(strip.program, schedule)
+                arena = Arena(strip, schedule)
                 engine = describe(
                     *(strip, arena, schedule, self.convolutions), self.target.level
                 )
@@ -232,16 +232,3 @@ class LayoutSearch:
             self.unit(position) * total // self.program.shapes[step.output].height
             for position, step in enumerate(self.program.steps)
         )
-
-
-def whole(program: Program) -> Strip:
-    """A strip that is the whole picture."""
-    return Strip(
-        program,
-        tuple((0, shape.width) for shape in program.shapes),
-        tuple((0,) * len(step.inputs) for step in program.steps),
-        tuple(
-            tuple(program.shapes[value].width for value in step.inputs)
-            for step in program.steps
-        ),
-    )

@@ -50,7 +50,7 @@ NOINLINE void split_some(const int three, const float *x, int64_t n, uint16_t *t
 INLINE void convert_row(const int three, const zoo_conv *p, const float *in,
                         int64_t first, int64_t count, char *to, int64_t apart) {
     const int64_t bytes = three ? 2 * PLANE : PLANE;
-    int64_t c = p->s.c, cg = p->cg, whole = cg / WORDS;
+    int64_t cg = p->cg, whole = cg / WORDS;
     for (int careful = 0; careful < 2; careful++) {
         float sticky = 0;
 #ifdef SPLIT_VECTORS
@@ -64,7 +64,7 @@ INLINE void convert_row(const int three, const zoo_conv *p, const float *in,
                     memset(at + b * apart, 0, (size_t)bytes);
                 continue;
             }
-            const float *x = in + source * c;
+            const float *x = in + source * p->in_pixel;
             for (int64_t g = 0; g < p->s.groups; g++, x += cg) {
                 int64_t b = 0;
 #ifdef SPLIT_VECTORS

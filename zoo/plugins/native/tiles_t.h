@@ -159,7 +159,7 @@ NOINLINE vf tile_direct(const zoo_conv *p, const zoo_rows *rows, int64_t row, in
             const float *from = p->zeros;
             const float *w = p->weights + (i * p->s.kw + j) * p->cg * p->s.k;
             if (source >= 0)
-                from = rows->in[row * p->s.kh + i] + source * p->s.c;
+                from = rows->in[row * p->s.kh + i] + source * p->in_pixel;
             from += g * p->cg;
             w += g * p->kg + k;
             for (int64_t c = 0; c < p->cg; c++, w += p->s.k)
@@ -173,14 +173,14 @@ NOINLINE vf tile_direct(const zoo_conv *p, const zoo_rows *rows, int64_t row, in
 NOINLINE void tile_finish(const zoo_conv *p, const zoo_rows *rows, int64_t row,
                           int64_t x, int64_t g, int64_t k, const float *sums,
                           const float *more) {
-    int64_t filters = p->s.k, left = p->s.ow - x, first = g * p->kg + k;
+    int64_t apart = p->residual_pixel, left = p->s.ow - x, first = g * p->kg + k;
     int64_t count = left < PIXELS ? left : PIXELS;
     int64_t n = p->kg - k < PIXELS ? p->kg - k : PIXELS;
     float *out = rows->out[row] + x * p->out_pixel + zoo_place(p, first);
     const float *residual = NULL;
     const float *bias = p->bias + g * p->kcols + k, *slopes = p->slopes + g * p->kcols + k;
     if (rows->residual)
-        residual = rows->residual[row] + x * filters + first;
+        residual = rows->residual[row] + x * apart + first;
     for (int64_t j = 0; j < n; j += VL) {
         vf add = v_load(bias + j), bad = v_set(0);
         int64_t part = n - j;
@@ -196,8 +196,8 @@ NOINLINE void tile_finish(const zoo_conv *p, const zoo_rows *rows, int64_t row,
                 }
                 bad += sum - sum;
                 if (residual)
-                    other = part >= VL ? v_load(residual + i * filters + j)
-                                       : v_load_part(residual + i * filters + j, part);
+                    other = part >= VL ? v_load(residual + i * apart + j)
+                                       : v_load_part(residual + i * apart + j, part);
                 v = finish(&p->e, p->fused, sum, add, slopes + j, residual != NULL,
                            other);
                 if (part >= VL)
@@ -211,8 +211,8 @@ NOINLINE void tile_finish(const zoo_conv *p, const zoo_rows *rows, int64_t row,
     }
     if (!p->fused)
         for (int64_t i = 0; i < count; i++)
-            finish_late(&p->e, slopes, out + i * filters,
-                        residual ? residual + i * filters : NULL, n);
+            finish_late(&p->e, slopes, out + i * p->out_pixel,
+                        residual ? residual + i * apart : NULL, n);
 }
 
 /* -- units ------------------------------------------------------------------- */

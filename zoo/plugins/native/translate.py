@@ -9,6 +9,7 @@ import numpy as np
 from zoo.plugins.base import Kernels
 from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
+from zoo.program.join import join
 from zoo.program.operations import (
     Activate,
     Add,
@@ -65,7 +66,21 @@ def translate(program: Program, kernels: Kernels) -> Program:
     for position, step in enumerate(steps):
         if not _is_known(step, shapes):
             steps[position] = replace(step, operation=_opaque(step.operation, kernels))
-    return _between_pictures(_renumbered(Program(shapes, steps, program.output)))
+    steps = _needed(steps, program.output)
+    whole = _between_pictures(_renumbered(Program(shapes, steps, program.output)))
+    return join(whole, _reads_apart, _writes_apart)
+
+
+def _reads_apart(operation: Operation) -> bool:
+    """Whether C reads pixels that are further apart than they have channels."""
+    return isinstance(operation, (Conv, Add, Activate, Concat))
+
+
+def _writes_apart(operation: Operation) -> bool:
+    """Whether C writes such pixels."""
+    if isinstance(operation, Conv) and operation.shuffle != 1:
+        return False
+    return _reads_apart(operation)
 
 
 def _between_pictures(program: Program) -> Program:
@@ -90,6 +105,16 @@ def _between_pictures(program: Program) -> Program:
         Step(Store(), (program.output + 1,), result, ()),
     ]
     return Program(shapes, steps, result)
+
+
+def _needed(steps: list[Step], output: int) -> list[Step]:
+    """The steps without those whose output nobody needs."""
+    wanted, kept = {output}, []
+    for step in reversed(steps):
+        if step.output in wanted:
+            wanted.update(step.inputs)
+            kept.append(step)
+    return kept[::-1]
 
 
 def _renumbered(program: Program) -> Program:

@@ -106,7 +106,7 @@ INLINE void gradient_tiles(const int m, const zoo_conv *p, const zoo_rows *rows,
     int64_t k = p->s.k, kp = (k + VL - 1) / VL * VL;
     for (int64_t t = begin; t < end; t++) {
         int64_t row = t / p->tile_cols, column = t % p->tile_cols;
-        whole_input(m, rows->in + row * (m + 2), p->columns + column * m, c, cp,
+        whole_input(m, rows->in + row * (m + 2), p->columns + column * m, c, c, cp,
                     v + (t - first) * v_row, v_apart);
         whole_delta(m, p, (const float *const *)rows->out + row * m, column,
                     d + (t - first) * d_row, d_apart);

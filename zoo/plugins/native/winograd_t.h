@@ -93,7 +93,7 @@ INLINE void tile_input(const int m, const float *const *in, const int64_t *colum
 /* The same for any tile and any number of channels: what is missing becomes zero
  * in a copy of the tile. */
 INLINE void edge_input(const int m, const float *const *in, const int64_t *columns,
-                       int64_t c, int64_t c0, float *v, int64_t apart) {
+                       int64_t pixel, int64_t c, int64_t c0, float *v, int64_t apart) {
     const int a = m + 2;
     float copy[MOST * MOST * VL];
     const float *rows[MOST];
@@ -105,20 +105,21 @@ INLINE void edge_input(const int m, const float *const *in, const int64_t *colum
             v_store(copy + (i * a + j) * VL,
                     columns[j] < 0
                         ? v_set(0)
-                        : v_load_part(in[i] + columns[j] * c + c0, c - c0));
+                        : v_load_part(in[i] + columns[j] * pixel + c0, c - c0));
     }
     tile_input(m, rows, offsets, v, apart);
 }
 
-/* All channels of one tile's input; cp: c rounded up to whole vectors. */
+/* All channels of one tile's input, pixels `pixel` floats apart; cp: c rounded up to
+ * whole vectors. */
 INLINE void whole_input(const int m, const float *const *in, const int64_t *columns,
-                        int64_t c, int64_t cp, float *v, int64_t apart) {
+                        int64_t pixel, int64_t c, int64_t cp, float *v, int64_t apart) {
     const int a = m + 2;
     int64_t offsets[MOST], c0 = 0;
     int inner = 1;
     for (int j = 0; j < a; j++) {
         inner &= columns[j] >= 0;
-        offsets[j] = columns[j] * c;
+        offsets[j] = columns[j] * pixel;
     }
     if (inner)
         for (; c0 + VL <= c; c0 += VL) {
@@ -126,7 +127,7 @@ INLINE void whole_input(const int m, const float *const *in, const int64_t *colu
             UNROLL for (int j = 0; j < a; j++) offsets[j] += VL;
         }
     for (; c0 < cp; c0 += VL)
-        edge_input(m, in, columns, c, c0, v + c0, apart);
+        edge_input(m, in, columns, pixel, c, c0, v + c0, apart);
 }
 
 /* The direct sum for one pixel, VL filters from k0: where Winograd's overflowed. */
@@ -136,7 +137,7 @@ NOINLINE vf pixel_direct(const zoo_conv *p, const float *const *in,
     vf sum = v_set(0);
     for (int y = 0; y < 3; y++)
         for (int x = 0; x < 3; x++) {
-            const float *from = columns[x] < 0 ? p->zeros : in[y] + columns[x] * c;
+            const float *from = columns[x] < 0 ? p->zeros : in[y] + columns[x] * p->in_pixel;
             const float *w = p->weights + (y * 3 + x) * c * k + k0;
             for (int64_t i = 0; i < c; i++)
                 sum += v_set(from[i]) * v_load_part(w + i * k, k - k0);
@@ -149,7 +150,7 @@ INLINE void tile_output(const int m, const zoo_conv *p, const zoo_rows *rows,
                         int64_t row, int64_t column, int64_t k0, const float *from,
                         int64_t apart) {
     const int a = m + 2;
-    int64_t k = p->s.k, left = k - k0, place = zoo_place(p, k0);
+    int64_t left = p->s.k - k0, place = zoo_place(p, k0);
     int wide = p->s.ow - column * m < m ? (int)(p->s.ow - column * m) : m;
     vf tmp[MOST * MOST], d[MOST], y[MOST], bad = v_set(0), bias = v_load(p->bias + k0);
     UNROLL for (int j = 0; j < a; j++) {
@@ -179,12 +180,12 @@ INLINE void tile_output(const int m, const zoo_conv *p, const zoo_rows *rows,
             break;
         out += column * m * p->out_pixel + place;
         if (rows->residual)
-            residual = rows->residual[row * m + i] + column * m * k + k0;
+            residual = rows->residual[row * m + i] + column * m * p->residual_pixel + k0;
         for (int j = 0; j < wide; j++, out += p->out_pixel) {
             vf other = bias;
             if (residual) {
                 other = left >= VL ? v_load(residual) : v_load_part(residual, left);
-                residual += k;
+                residual += p->residual_pixel;
             }
             vf v = finish(&p->e, p->fused, tmp[i * a + j], bias, p->slopes + k0,
                           residual != NULL, other);
@@ -210,7 +211,7 @@ INLINE void winograd_body(const int m, const zoo_conv *p, const zoo_rows *rows,
         for (int64_t t = 0; t < count; t++) {
             const float *const *in = rows->in + row * a;
             const int64_t *columns = p->columns + column * m;
-            whole_input(m, in, columns, c, cp, v + t * cp, v_apart);
+            whole_input(m, in, columns, p->in_pixel, c, cp, v + t * cp, v_apart);
             if (++column == p->tile_cols) {
                 column = 0;
                 row++;
@@ -233,10 +234,11 @@ INLINE void winograd_body(const int m, const zoo_conv *p, const zoo_rows *rows,
                 for (int i = 0; i < m && rows->out[row * m + i]; i++)
                     for (int64_t j = column * m;
                          j < column * m + m && j < p->s.ow; j++)
-                        finish_late(&p->e, p->slopes, rows->out[row * m + i] + j * p->s.k,
-                                    rows->residual
-                                        ? rows->residual[row * m + i] + j * p->s.k
-                                        : NULL,
+                        finish_late(&p->e, p->slopes,
+                                    rows->out[row * m + i] + j * p->out_pixel,
+                                    rows->residual ? rows->residual[row * m + i] +
+                                                         j * p->residual_pixel
+                                                   : NULL,
                                     p->s.k);
             if (++column == p->tile_cols) {
                 column = 0;
