@@ -10,8 +10,8 @@ from zoo.errors import ZooError
 __all__ = ["cache_folder"]
 
 
-def cache_folder(*parts: str) -> Path:
-    """A folder below the user's cache, made if it is not there.
+def cache_folder(*parts: str, make: bool = True) -> Path:
+    """A folder below the user's cache, made if it is not there unless told otherwise.
 
     ``ZOO_CACHE``, else ``XDG_CACHE_HOME/zoo``, else ``~/.cache/zoo``
     (``%LOCALAPPDATA%\\zoo`` on Windows). Everything in it can be deleted.
@@ -22,6 +22,8 @@ def cache_folder(*parts: str) -> Path:
         If it cannot be made.
     """
     folder = _root().joinpath(*parts)
+    if not make:
+        return folder
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

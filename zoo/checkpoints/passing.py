@@ -17,6 +17,7 @@ from zoo._version import __version__
 from zoo.cache import cache_folder
 from zoo.catalog import RUN_CFG, find_cfg
 from zoo.checkpoints.cards import digest
+from zoo.checkpoints.published import Published, fetched, published
 from zoo.errors import ReaderError, UnknownNetworkError
 from zoo.files import read_head
 from zoo.formats import by_suffix
@@ -38,8 +39,8 @@ def find_network(name_or_path: str | Path) -> Path:
     ----------
     name_or_path : str or Path
         What :func:`zoo.catalog.find_cfg` takes; or a checkpoint of any format that
-        ``zoo convert`` reads, or a folder with one in it. What the file does not
-        state is assumed as published, and a warning says so when it is converted.
+        ``zoo convert`` reads, a folder with one in it, or the name of one that
+        ``zoo fetch`` has fetched. What the file does not state is assumed as published, and a warning says so when it is converted.
 
     Returns
     -------
@@ -58,6 +59,12 @@ def find_network(name_or_path: str | Path) -> Path:
         if not holds_checkpoint(path):
             return find_cfg(name_or_path)
         path = checkpoint_in(path)
+    licence = "unknown"
+    if not path.exists():
+        card = published().get(str(name_or_path).lower())
+        if card is None:
+            return find_cfg(name_or_path)
+        path, licence = _fetched(card), card.license
     if not path.is_file() or path.suffix == ".cfg" or by_suffix(path) is not None:
         return find_cfg(name_or_path)
     try:
@@ -68,7 +75,18 @@ def find_network(name_or_path: str | Path) -> Path:
         raise
     if reader.name in NAMELESS or _is_ours(path, reader):
         return _beside(path)
-    return _converted(path, reader)
+    return _converted(path, reader, licence)
+
+
+def _fetched(card: Published) -> Path:
+    """The file of a card, which was fetched before."""
+    path = fetched(card)
+    if path is None:
+        raise UnknownNetworkError(
+            f"{card.name} is published elsewhere ({card.page}); "
+            f"`zoo fetch {card.name}` fetches it"
+        )
+    return path
 
 
 def _is_text(path: Path) -> bool:
@@ -93,7 +111,7 @@ def _beside(path: Path) -> Path:
     )
 
 
-def _converted(path: Path, reader: type[Reader]) -> Path:
+def _converted(path: Path, reader: type[Reader], licence: str) -> Path:
     from zoo.checkpoints.convert import convert
 
     folder = cache_folder("converted", _key(path, reader))
@@ -101,7 +119,7 @@ def _converted(path: Path, reader: type[Reader]) -> Path:
     cfg = folder / f"{stem[:80]}.cfg"
     if cfg.is_file() and cfg.with_name(f"{stem[:80]}.safetensors").is_file():
         return cfg
-    done = convert(path, cfg, force=True)
+    done = convert(path, cfg, licence=licence, force=True)
     assumed = ", ".join(
         f"{item.option}={_text(item.value)}" for item in done.assumptions
     )

@@ -43,6 +43,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "show": ("zoo.cli.show", "Show a network layer by layer."),
     "new": ("zoo.cli.new", "Write the cfg of a new network."),
     "identify": ("zoo.cli.identify", "Say what checkpoints are."),
+    "fetch": ("zoo.cli.fetch", "Fetch published checkpoints."),
     "convert": ("zoo.cli.convert", "Convert a published checkpoint."),
     "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
