@@ -7,11 +7,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from zoo.checkpoints.files import assign, load_weights, save_weights
 from zoo.checkpoints.graph_way import FAMILY, agrees, check_onnx, translated
 from zoo.checkpoints.modules import check_modules
+from zoo.checkpoints.original import save_original
 from zoo.errors import PluginError, ReaderError, UsageError, WeightsError, ZooError
 from zoo.files import atomic_write, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
@@ -25,7 +26,7 @@ from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 
 __all__ = ["Converted", "Made", "convert", "make_network"]
 
-Target = Literal["safetensors", "weights"]
+Target = Literal["safetensors", "weights", "torch"]
 
 _TOLERANCE: Final = 1e-3
 """Of the range of the result: what a check allows."""
@@ -124,8 +125,9 @@ def convert(
         a cfg.
     cfg : str or Path, optional
         The network that the weights belong to.
-    to : {"safetensors", "weights"}
-        Format of the weights that are written.
+    to : {"safetensors", "weights", "torch"}
+        Format of the weights that are written; torch is a .pth file for the
+        authors' program, of a network with its ``cfg``.
     licence : str
         SPDX identifier of the weights' licence, which goes with them.
     lenient : bool
@@ -154,8 +156,14 @@ def convert(
     if source.is_dir():
         source = checkpoint_in(source)
     refuse_lone_shard(source)
-    if to not in ("safetensors", "weights"):
-        raise UsageError(f"weights are written as safetensors or weights, not {to!r}")
+    if to not in get_args(Target):
+        raise UsageError(
+            f"weights are written as {', '.join(get_args(Target))}, not {to!r}"
+        )
+    if to == "torch" and cfg is None:
+        raise UsageError(
+            "--to torch writes the weights of a network of zoo; give its cfg (--cfg)"
+        )
     if cfg is not None:
         if family is not None or state is not None or options:
             raise UsageError(
@@ -368,15 +376,18 @@ def _transcode(
             f"cfg; leave --cfg out"
         )
     cfg = find_cfg(cfg)
-    target = _with_ending(_stem(source, output, reader), to)
+    target = _with_ending(_stem(source, output, reader), "pth" if to == "torch" else to)
     _refuse_existing((target,), source, force)
     network = Network.read(cfg, lenient=lenient)
     loaded = load_weights(network, source, header=header)
     network.require_weights()
     digest = _sha256(source)
     known = loaded.metadata
+    notes = [f"the network is {cfg}"]
     if to == "weights":
         save_weights(network, target)
+    elif to == "torch":
+        notes.append(save_original(network, cfg, target, known))
     else:
         kept = {
             key: value
@@ -401,7 +412,7 @@ def _transcode(
         None,
         network.parameter_count,
         ledger,
-        (f"the network is {cfg}",),
+        tuple(notes),
         (target,),
     )
 
@@ -423,7 +434,7 @@ def _stem(source: Path, output: str | Path | None, reader: type[Reader]) -> Path
     """Path of what is written, without ending."""
     if output is not None:
         text = str(output)
-        for ending in (".cfg", ".safetensors", ".weights"):
+        for ending in (".cfg", ".safetensors", ".weights", ".pth"):
             text = text.removesuffix(ending)
         stem = Path(text)
         if text.endswith(("/", "\\")) or stem.name in ("", ".."):

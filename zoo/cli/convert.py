@@ -45,7 +45,7 @@ __all__ = ["command"]
 @click.option("--cfg", metavar="CFG", help="The network that nameless weights fit.")
 @click.option(
     "--to",
-    type=click.Choice(["safetensors", "weights"]),
+    type=click.Choice(["safetensors", "weights", "torch"]),
     default="safetensors",
     show_default=True,
     help="Format of the weights to write.",
@@ -76,7 +76,7 @@ def command(
     state: str | None,
     settings: tuple[str, ...],
     cfg: str | None,
-    to: Literal["safetensors", "weights"],
+    to: Literal["safetensors", "weights", "torch"],
     licence: str,
     lenient: bool,
     header: int | None,
@@ -93,7 +93,8 @@ def command(
     listed; --set changes it.
 
     Weights of a known network change their format with --cfg:
-    `zoo convert net.weights --cfg net.cfg`, and back with --to weights.
+    `zoo convert net.weights --cfg net.cfg`, and back with --to weights; --to torch
+    writes STEM.pth with the names that the program of the network's authors reads.
     """
     from zoo.checkpoints.convert import convert
 

@@ -48,6 +48,9 @@ class Compact(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+    export_key = "params_ema"
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         channels, scale = options["channels"], options["scale"]

@@ -21,6 +21,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.keys import Key
 from zoo.models.base import NotRecognized
@@ -36,7 +37,13 @@ from zoo.models.conventions import (
     prime_factors,
     scale_key,
 )
-from zoo.models.mean_shift import mean_buffers, mean_shift, of_gray, shortest
+from zoo.models.mean_shift import (
+    mean_buffers,
+    mean_shift,
+    mean_shift_tensors,
+    of_gray,
+    shortest,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
 from zoo.models.numbered_naming import name_edsr
@@ -79,6 +86,13 @@ class EDSR(NetworkFamily):
         Key("std", "floats", (1.0,), "divides the input after that"),
         ORDER,
     )
+
+    exports = True
+    program: ClassVar[Mapping[str, Any]] = {
+        "tail": "official",
+        "order": "crd",
+        "std": (1.0,),
+    }
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -134,6 +148,13 @@ class EDSR(NetworkFamily):
         if not constants.ledger:
             return mean_buffers(state)
         return of_gray(constants, state.kernel("head.0")[1])
+
+    @classmethod
+    def export(
+        cls, options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        exported = super().export(options, tensors)
+        return mean_shift_tensors(options) | exported
 
     @classmethod
     def foreign(cls, names: Mapping[str, str]) -> str | None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import WeightsError
 
-__all__ = ["finite_float32", "fold_weight_norm"]
+__all__ = ["finite_float32", "fold_weight_norm", "unfold_weight_norm"]
 
 
 def finite_float32(array: NDArray[Any], name: str) -> NDArray[np.float32]:
@@ -72,3 +72,19 @@ def fold_weight_norm(
         )
     scaled = v * (magnitude.astype(np.float64).reshape(filters) / norms)[:, None]
     return scaled.reshape(direction.shape).astype(np.float32)
+
+
+def unfold_weight_norm(
+    weights: NDArray[Any], name: str
+) -> dict[str, NDArray[np.float32]]:
+    """Magnitude g = |W[o]| and direction v = W[o] of each filter, as PyTorch names them.
+
+    A filter of zeros gets a direction of ones.
+    """
+    direction = weights.astype(np.float32)
+    magnitude = np.sqrt(np.square(direction, dtype=np.float64).sum((1, 2, 3)))
+    direction[magnitude == 0] = 1
+    return {
+        f"{name}_g": magnitude.astype(np.float32).reshape(-1, 1, 1, 1),
+        f"{name}_v": direction,
+    }

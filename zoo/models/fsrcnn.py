@@ -40,6 +40,8 @@ class FSRCNN(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, width, scale = options["filters"], options["width"], options["scale"]

@@ -47,6 +47,8 @@ class LapSRN(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, channels = options["filters"], options["channels"]

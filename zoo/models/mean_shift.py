@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.models.base import NotRecognized
+from zoo.models.conventions import mean_of
 from zoo.models.network_family import Constants
 from zoo.models.state_dict import StateDict
 
-__all__ = ["mean_buffers", "mean_shift", "of_gray", "shortest"]
+__all__ = ["mean_buffers", "mean_shift", "mean_shift_tensors", "of_gray", "shortest"]
 
 _PARTS = ("weight", "bias")
 
@@ -64,6 +67,19 @@ def mean_shift(
         options["std"] = (1.0,)
     where = "mean and std of [net]"
     return Constants(options, {name: ("stated", where) for name in names})
+
+
+def mean_shift_tensors(options: Mapping[str, Any]) -> dict[str, NDArray[np.float32]]:
+    """The tensors that :func:`mean_shift` reads, for a std of 1."""
+    mean = np.asarray(mean_of(options), np.float32)
+    mean = np.broadcast_to(mean, options["channels"])
+    identity = np.eye(len(mean), dtype=np.float32)[:, :, None, None]
+    return {
+        "sub_mean.weight": identity,
+        "sub_mean.bias": -mean,
+        "add_mean.weight": identity,
+        "add_mean.bias": mean,
+    }
 
 
 def mean_buffers(state: StateDict) -> Constants:

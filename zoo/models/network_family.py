@@ -78,6 +78,13 @@ class NetworkFamily(Family):
     namings: ClassVar[tuple[Naming, ...]] = ()
     """The ways of naming tensors that are known."""
 
+    exports: ClassVar[bool] = False
+    """Whether :meth:`export` gives what the authors' program loads."""
+    export_key: ClassVar[str] = ""
+    """The key of a file's dictionary under which that program looks."""
+    program: ClassVar[Mapping[str, Any]] = {}
+    """Hyper-parameters that are fixed in that program."""
+
     # -- what a family says ------------------------------------------------
 
     @classmethod
@@ -144,7 +151,7 @@ class NetworkFamily(Family):
         said = " ".join(
             f"{key.name}={_text(values[key.name])}"
             for key in cls.options
-            if values[key.name] not in ((), "")
+            if values[key.name] not in ((), "") or values[key.name] != key.default
         )
         comments = [f"{cls.name}: {cls.summary}", cls.paper, said]
         return write_cfg(sections, [line for line in comments if line])
@@ -211,7 +218,7 @@ class NetworkFamily(Family):
         return result
 
     @classmethod
-    def state_dict(
+    def export(
         cls, options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
     ) -> dict[str, NDArray[Any]]:
         """The tensors of a network under the names of the authors' program.
@@ -227,7 +234,22 @@ class NetworkFamily(Family):
         -------
         dict of str to ndarray, float32
             In PyTorch's orders; what that program loads.
+
+        Raises
+        ------
+        UsageError
+            If there is no such program, or it has no such network.
         """
+        if not cls.exports:
+            raise UsageError(
+                f"the family {cls.name} has no way back to its authors' program"
+            )
+        for name, value in cls.program.items():
+            if options[name] != value:
+                raise UsageError(
+                    f"the program of {cls.namings[0].name} has {name}="
+                    f"{_text(value)}, not {_text(options[name])}"
+                )
         exported: dict[str, NDArray[Any]] = {}
         for tensor_map in cls.build(options).maps:
             exported |= tensor_map.export(
@@ -325,7 +347,12 @@ def _some(names: list[str]) -> str:
     return f"{shown} and {len(names) - 3} more" if len(names) > 3 else shown
 
 
+_NOTHING = "auto"  # what an empty list leaves to the family
+
+
 def _text(value: Any) -> str:
     if isinstance(value, (tuple, list)):
-        return ",".join(map(_text, value))
+        return ",".join(map(_text, value)) or _NOTHING
+    if isinstance(value, bool):
+        return str(int(value))
     return f"{value:.15g}" if isinstance(value, float) else str(value)

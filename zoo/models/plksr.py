@@ -63,6 +63,8 @@ class PLKSR(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, channels = options["filters"], options["channels"]

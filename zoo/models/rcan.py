@@ -19,6 +19,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
+
 from zoo.keys import Key
 from zoo.models.attention import channel_attention
 from zoo.models.base import NotRecognized
@@ -33,7 +35,7 @@ from zoo.models.conventions import (
     prime_factors,
     scale_key,
 )
-from zoo.models.mean_shift import mean_shift, of_gray
+from zoo.models.mean_shift import mean_shift, mean_shift_tensors, of_gray
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
 from zoo.models.state_dict import StateDict
@@ -65,6 +67,9 @@ class RCAN(NetworkFamily):
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )
+
+    exports = True
+    program: ClassVar[Mapping[str, Any]] = {"std": (1.0,)}
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -129,6 +134,13 @@ class RCAN(NetworkFamily):
             "unshuffle": unshuffle,
             "channels": channels,
         }
+
+    @classmethod
+    def export(
+        cls, options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        exported = super().export(options, tensors)
+        return mean_shift_tensors(options) | exported
 
     @classmethod
     def constants(cls, state: StateDict) -> Constants:

@@ -50,6 +50,9 @@ class RDN(NetworkFamily):
         Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
     )
 
+    exports = True
+    program: ClassVar[Mapping[str, Any]] = {"range": 255.0}
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, scale = options["filters"], options["scale"]

@@ -55,6 +55,8 @@ class RFDN(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, aside = options["filters"], options["distilled"]

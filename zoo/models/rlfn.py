@@ -54,6 +54,8 @@ class RLFN(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, width = options["filters"], options["width"]

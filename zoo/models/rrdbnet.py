@@ -71,6 +71,9 @@ class RRDBNet(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+    export_key = "params_ema"
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, unshuffle = options["filters"], options["unshuffle"]

@@ -41,6 +41,8 @@ class SRCNN(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         channels = options["channels"]

@@ -51,6 +51,9 @@ class SRResNet(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+    export_key = "params"
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, scale = options["filters"], options["scale"]

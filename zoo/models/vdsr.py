@@ -43,6 +43,8 @@ class VDSR(NetworkFamily):
         COLOR,
     )
 
+    exports = True
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters = options["filters"]

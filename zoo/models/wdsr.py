@@ -23,6 +23,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from numpy.typing import NDArray
+
 from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.builder import NetworkBuilder
@@ -36,6 +38,7 @@ from zoo.models.conventions import (
     mean_of,
     scale_key,
 )
+from zoo.models.folding import unfold_weight_norm
 from zoo.models.mean_shift import mean_buffers
 from zoo.models.naming import Naming
 from zoo.models.network_family import Constants, NetworkFamily
@@ -109,6 +112,9 @@ class WDSR(NetworkFamily):
         ORDER,
     )
 
+    exports = True
+    program: ClassVar[Mapping[str, Any]] = {"padding": "same", "order": "crd"}
+
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, scale, order = options["filters"], options["scale"], options["order"]
@@ -160,6 +166,25 @@ class WDSR(NetworkFamily):
         ]
 
     @classmethod
+    def export(
+        cls, options: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]]
+    ) -> dict[str, NDArray[Any]]:
+        """With magnitudes and directions; in ychfan's names where the range is 1."""
+        exported = super().export(options, tensors)
+        if options["range"] == 1:
+            exported = {
+                _to_ychfan(name, options["blocks"]): tensor
+                for name, tensor in exported.items()
+            }
+        split: dict[str, NDArray[Any]] = {}
+        for name, tensor in exported.items():
+            if name.endswith(".weight"):
+                split |= unfold_weight_norm(tensor, name)
+            else:
+                split[name] = tensor
+        return split
+
+    @classmethod
     def constants(cls, state: StateDict) -> Constants:
         return mean_buffers(state)
 
@@ -177,6 +202,17 @@ class WDSR(NetworkFamily):
             "channels": channels,
             "skip_size": state.kernel("skip.0")[2],
         }
+
+
+def _to_ychfan(name: str, blocks: int) -> str:
+    """JiahuiYu's name of a tensor to the later program's."""
+    if name.startswith("body."):
+        _, block, rest = name.split(".", 2)
+        return f"body.{int(block) + 1}.{rest}"
+    for theirs, ours in (("head.0.", "body.0."), ("tail.0.", f"body.{blocks + 1}.")):
+        if name.startswith(theirs):
+            return ours + name.removeprefix(theirs)
+    return name
 
 
 _TORCH = {"order": "crd", "padding": "same"}
