@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from oracle_cases import Cases
 
-from zoo.errors import ReaderError
+from zoo.checkpoints.convert import convert
+from zoo.errors import ReaderError, WeightsError
 from zoo.parsers.base import Checkpoint
 from zoo.parsers.detect import reader_of
 
@@ -89,6 +90,8 @@ def test_either_file_may_be_named(tmp_path: Path) -> None:
     alone = read(other)
     assert alone.graph is None
     assert "put 'net-symbol.json' there" in alone.metadata["graph_missing"]
+    with pytest.raises(WeightsError, match="family.*put 'net-symbol.json' there"):
+        convert(other, tmp_path / "out")
 
 
 def test_what_is_missing_or_ambiguous(tmp_path: Path) -> None:

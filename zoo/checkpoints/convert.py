@@ -249,7 +249,14 @@ def make_network(
                 "--check compares a graph with onnxruntime; this is not an ONNX file "
                 "translated as a graph"
             )
-        found = identify(checkpoint, str(source), family, state)
+        try:
+            found = identify(checkpoint, str(source), family, state)
+        except WeightsError as error:
+            # Of containers that can hold a graph: what to do that it does.
+            missing = checkpoint.metadata.get("graph_missing")
+            raise WeightsError(
+                f"{error}; {missing}" if missing else str(error)
+            ) from None
         return _by_family(source, checkpoint, found, options, cfg)
     try:
         found = identify(checkpoint, str(source), family, state)
@@ -273,9 +280,10 @@ def _from_graph(
     check: bool,
 ) -> Made:
     if checkpoint.graph is None:
+        missing = checkpoint.metadata.get("graph_missing")
         raise UsageError(
-            f"{str(source)!r} holds no graph, only named tensors; a family must know "
-            f"them"
+            f"{str(source)!r} holds no graph, only named tensors; "
+            f"{missing or 'a family must know them'}"
         )
     made = translated(checkpoint.graph(), checkpoint.format, options, cfg)
     notes = made.notes

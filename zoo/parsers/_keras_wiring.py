@@ -173,7 +173,13 @@ def _call(layer: LayerConfig, index: int, node: Any, source: str) -> Call:
     for item in items:
         if len(item) > 3 and isinstance(item[3], dict):
             arguments.update(item[3])
-    return Call(layer, index, found, arguments)
+    # A function of TensorFlow's may be given more values by name: {"y": [...]}.
+    more = tuple(
+        (value[0], value[1], value[2])
+        for value in arguments.values()
+        if _is_entry(value)
+    )
+    return Call(layer, index, found + more, arguments)
 
 
 def _entries(item: Any, source: str) -> Iterator[Entry]:

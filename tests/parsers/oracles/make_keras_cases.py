@@ -200,6 +200,18 @@ def build(K, three):
     def grouped():
         return model(lambda x: L.Conv2D(6, 3, groups=2, padding="same")(x))
 
+    if not three:
+
+        @case
+        def functions():
+            def f(x):
+                y = L.Conv2D(16, 3, padding="same")((x - 0.5) / 0.25)
+                y = tf.nn.depth_to_space(tf.nn.leaky_relu(y, alpha=0.1), 2)
+                y = tf.clip_by_value(tf.multiply(y, 0.3) + y * 2, -1.0, 1.5)
+                return tf.tanh(tf.subtract(y, tf.nn.relu(y))) + tf.nn.sigmoid(y)
+
+            return model(f)
+
     return C
 
 
@@ -223,7 +235,7 @@ def run(K, label, three):
         with tempfile.TemporaryDirectory() as d:
             m.save(d + "/m.h5")
             store[f"{label}{name}|file"] = np.frombuffer(
-                Path(d + "/m.h5").read_bytes(), "u1"
+                Path(d, "m.h5").read_bytes(), "u1"
             )
         store[f"{label}{name}|in"] = x
         for i, o in enumerate(outs):
