@@ -24,8 +24,8 @@ class Step:
         ============== ======================================================
         input          the picture
         conv           values: weights kh x kw x C/g x K, biases K or None,
-                       strides, dilation, pads (top, bottom, left, right), same,
-                       groups
+                       strides, dilation, pads (top, bottom, left, right) and what
+                       they hold (mode), same, groups
         deconv         weights kh x kw x K/g x C, biases, strides, pads, extra (rows
                        and columns more at the bottom and right), same, groups
         affine         scale C, offset C: x scale + offset

@@ -134,6 +134,8 @@ def write(draft: Draft, net: Mapping[str, Any], entry: Mapping[str, Any]) -> Sec
             made.problems[str(error)] += 1
             continue
         except _Skipped:
+            if step.kind == "div":
+                made.problems["Div of two values"] += 1
             continue
         made.at[step] = index
         if follower is not None:

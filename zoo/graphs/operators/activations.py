@@ -60,7 +60,7 @@ def clip(t: Tracer, view: View, low: float, high: float) -> View:
     before = view.step
     if before.activation in ("relu", "clip"):  # two bounds after each other
         first = before.values.get("low", 0.0), before.values.get("high", np.inf)
-        low, high = (min(max(bound, first[0]), first[1]) for bound in (low, high))
+        low, high = (min(max(bound, low), high) for bound in first)
         view = View(before.only, view.axes)
     if (low, high) == (0, np.inf):
         return View(t.draft.function(view.step, "relu"), view.axes)

@@ -49,6 +49,7 @@ def pointwise(
         dilation=(1, 1),
         pads=(0, 0, 0, 0),
         same=False,
+        mode="zero",
         groups=1,
     )
 
@@ -112,6 +113,7 @@ def _conv(t: Tracer, node: Node, inputs: list[Any]) -> View:
         dilation=dilation,
         pads=pads,
         same=_auto_pad(node) == "SAME_UPPER",
+        mode="zero",
         groups=groups,
     )
     return t.shown(step)

@@ -256,6 +256,7 @@ def _as_convolution(
         dilation=(1, 1),
         pads=(0, 0, 0, 0),
         same=False,
+        mode="zero",
         groups=depth,
     )
     return step if up == 1 else shuffle(t.draft, step, up, "crd")

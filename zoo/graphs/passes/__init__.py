@@ -11,6 +11,7 @@ from zoo.graphs.passes import (
     enlargements,
     folding,
     norms,
+    padding,
     pointwise,
     selections,
 )
@@ -34,6 +35,7 @@ def simplify(draft: Draft) -> None:
         affines.merge,
         borders.classify,
         folding.fold,
+        padding.fold,
     ):
         run(draft)
         draft.sweep()

@@ -117,6 +117,7 @@ def _every(draft: Draft, x: Step, down: int, across: int) -> Step:
         dilation=(1, 1),
         pads=(0, 0, 0, 0),
         same=False,
+        mode="zero",
         groups=depth,
     )
 

@@ -34,7 +34,8 @@ def offset_may_pass(step: Step) -> bool:
     """Whether adding an offset before a step is adding one after it: no zeros join."""
     match step.kind:
         case "conv":
-            return not any(step.values["pads"]) and not step.values["same"]
+            padded = any(step.values["pads"]) or step.values["same"]
+            return not padded or step.values["mode"] != "zero"
         case "index":
             return bool((step.values["rows"] >= 0).all()) and bool(
                 (step.values["columns"] >= 0).all()

@@ -40,6 +40,8 @@ def _conv(s: Sections, step: Step, activation: str, more: dict[str, Any]) -> int
         _padding(s, keys, _clipped(pads), size, dilation)
     else:
         _padding(s, keys, pads, size, dilation)
+        if values["mode"] != "zero":
+            keys["pad_mode"] = values["mode"]
     if values["groups"] > 1:
         keys["groups"] = values["groups"]
     if dilation > 1:
