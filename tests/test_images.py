@@ -17,7 +17,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.errors import ImageError, ZooError
-from zoo.formats import formats
 from zoo.images import (
     Image,
     Metadata,
@@ -36,7 +35,7 @@ tifffile = pytest.importorskip("tifffile")
 
 RGB_PROFILE = b"\0\0\0\x80" + b"\0" * 12 + b"RGB " + bytes(range(256)) * 400
 GRAY_PROFILE = b"\0\0\0\x80" + b"\0" * 12 + b"GRAY" + b"\0" * 80
-WRITTEN = sorted(n for n, f in formats("picture").items() if f.can_write)
+WRITTEN = ("bmp", "jpg", "png", "tiff", "webp")  # others in test_images_formats.py
 XMP = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'/>"
 
 

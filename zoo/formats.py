@@ -216,7 +216,7 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
         if sys.stdin is None:
             raise ImageError("standard input is closed")
         with _reasons(name):
-            head = sys.stdin.buffer.read(HEAD)
+            head = _head_of(sys.stdin.buffer)
         file = io.BufferedReader(_Headed(head, sys.stdin.buffer), 1 << 16)
         yield Source(name, None, file, head, None)
         return
@@ -230,7 +230,7 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
         opened = open(path, "rb")  # noqa: SIM115 - closed below
     with opened:
         with _reasons(name):
-            head = opened.read(HEAD)
+            head = _head_of(opened)
             size = os.fstat(opened.fileno()).st_size if stat.S_ISREG(mode) else None
             if size is not None:
                 opened.seek(0)
@@ -239,6 +239,18 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
             yield Source(name, name, file, head, None)
         else:
             yield Source(name, name, opened, head, size)
+
+
+def _head_of(stream: IO[bytes]) -> bytes:
+    """The first bytes of a pipe; of a video no more than have come."""
+    head = b""
+    read = getattr(stream, "read1", stream.read)
+    while len(head) < HEAD and (part := read(HEAD - len(head))):
+        head += part
+        found = recognise(head)
+        if found is not None and found.kind == "video":
+            break
+    return head
 
 
 @contextmanager

@@ -73,6 +73,12 @@ class Bar:
         """State a few figures, shown behind the count from the next update on."""
         self._note = printable(text)
 
+    def show(self, text: str) -> None:
+        """State a few figures at once, though nothing more is done."""
+        self._note = text
+        if self._tqdm is not None:
+            self._tqdm.set_description_str(self._count(), refresh=True)
+
     def say(self, text: str) -> None:
         """Print a line on stderr, above the bar if there is one."""
         text = printable(text)

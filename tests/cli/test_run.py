@@ -255,7 +255,8 @@ def test_one_stem_with_two_endings(folder):
         (["-", "-o", "t"], "name a file for standard input"),
         (["a.png", "-j", "0"], "0"),
         (["a.png", "--quality", "101"], "101"),
-        (["a.png", "-f", "gif"], "gif"),
+        (["a.png", "-f", "gif"], "does not write it"),
+        (["a.png", "-f", "xyz"], "there is no format 'xyz'"),
     ],
 )
 def test_wrong_calls_do_nothing(folder, capsys, monkeypatch, arguments, words):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +15,7 @@ import click
 
 from zoo.cli import _completion as completion
 from zoo.cli._common import (
+    SIZE,
     backend_option,
     device_option,
     header_option,
@@ -32,6 +35,7 @@ if TYPE_CHECKING:
     from zoo.progress import Bar
     from zoo.run.files import NetworkFile, Record
     from zoo.run.jobs import Sources
+    from zoo.run.sizes import Wanted
 
 __all__ = ["command"]
 
@@ -79,6 +83,16 @@ __all__ = ["command"]
     metavar="SIZE",
     help="Memory to use beside the weights, as in 500M; by default a quarter of "
     "what is free. The result is the same. Also ZOO_MAX_MEMORY.",
+)
+@click.option("--size", type=SIZE, help="Size of the result, as in 1920x1080.")
+@click.option(
+    "--width", type=click.IntRange(1, 262_144), help="Width of the result in pixels."
+)
+@click.option(
+    "--factor",
+    type=click.FloatRange(0, 64, min_open=True),
+    help="Times the size of the picture. The network runs as often as it needs, then "
+    "bicubic brings the result to its size.",
 )
 @click.option(
     "--flatten",
@@ -134,6 +148,9 @@ def command(
     quality: int | None,
     white: float | None,
     max_memory: str | None,
+    size: tuple[int, int] | None,
+    width: int | None,
+    factor: float | None,
     flatten: str | None,
     plane: str,
     channels: str,
@@ -144,7 +161,10 @@ def command(
     lenient: bool,
     header: int | None,
 ) -> int:
-    """Run a network on pictures and volumes: NIfTI, MGH, PNG, JPEG, WebP, TIFF, BMP.
+    """Run a network on pictures, volumes, animations and video.
+
+    PNG, JPEG, WebP, TIFF, BMP, GIF, PPM and its kind, JPEG 2000, AVIF, NIfTI, MGH,
+    Y4M; `zoo plugins` lists the formats.
 
     CFG is a file or the name of a network (`zoo list`). IMAGE is a file, a
     folder, which is walked and mirrored into the folder -o, or - for stdin.
@@ -169,9 +189,10 @@ def command(
 
     _check_call(output, force, skip_existing, as_json)
     if format is not None:
-        format = named(format).name
-    find_network(cfg)  # whether the network is there, before the pictures
-    sources = find_sources(images, output)
+        chosen = named(format)
+        format = chosen.name
+        if not chosen.can_write:
+            raise UsageError(f"zoo reads {chosen.label} and does not write it")
     network = NetworkFile(
         cfg,
         weights,
@@ -183,8 +204,18 @@ def command(
         header=header,
     )
     background = None if flatten is None else parse_color(flatten)
+    wanted = _wanted(size, width, factor)
+    network, others = _scales(network, wanted)
+    find_network(network.cfg)  # whether the network is there, before the pictures
+    sources = find_sources(images, output)
     model = network.load()
-    jobs = make_jobs(sources, output, format, model.scale, skip_existing=skip_existing)
+    jobs = make_jobs(
+        sources,
+        output,
+        format,
+        wanted.mark or model.scale,
+        skip_existing=skip_existing,
+    )
     if any(job.target == "-" for job in jobs):
         _check_stdout(as_json)
     elif output is not None:
@@ -202,6 +233,8 @@ def command(
         damaged=damaged,
         volume=VolumeOptions(plane, channels, dtype, through, nan),  # type: ignore[arg-type]
         background=background,
+        wanted=wanted,
+        others=others,
     )
     states: Counter[str] = Counter()
     with bar(total=len(jobs), unit="picture") as progress:
@@ -214,12 +247,49 @@ def command(
                 model=model,
                 progress=partial(_reach, progress, index),
                 say=progress.say if verbose else None,
+                count=partial(_count, progress),
             )
             _report(record, progress.say, as_json)
             states[record.state] += 1
             progress.reach(index + 1)
     _conclude(states, sources)
     return 1 if states["failed"] else 0
+
+
+def _wanted(
+    size: tuple[int, int] | None, width: int | None, factor: float | None
+) -> Wanted:
+    """The size of the results, from the three options that state it."""
+    from zoo.run.sizes import Wanted
+
+    if sum(item is not None for item in (size, width, factor)) > 1:
+        raise UsageError("--size, --width and --factor contradict each other; give one")
+    return Wanted(size, width, factor)
+
+
+def _scales(
+    network: NetworkFile, wanted: Wanted
+) -> tuple[NetworkFile, tuple[NetworkFile, ...]]:
+    """A network that is named without its scale, for every scale that it has.
+
+    ``edsr`` is edsr_x2, edsr_x3 and edsr_x4, of which each picture takes the one that
+    it needs for its size.
+    """
+    from zoo.catalog import find_weights, networks
+
+    if wanted.mark is None or Path(network.cfg).exists():
+        return network, ()
+    pattern = re.compile(re.escape(network.cfg.lower()) + r"_x\d+(\.\d+)?")
+    found = [
+        replace(network, cfg=entry.name)
+        for entry in networks()
+        if pattern.fullmatch(entry.name.lower()) and find_weights(entry.cfg)
+    ]
+    if not found:
+        return network, ()
+    if network.weights is not None:
+        raise UsageError(f"--weights are of one scale; name it, as in {found[0].cfg}")
+    return found[0], tuple(found[1:])
 
 
 def _conclude(states: Counter[str], sources: Sources) -> None:
@@ -235,6 +305,11 @@ def _conclude(states: Counter[str], sources: Sources) -> None:
     if sources.left_out:
         words.append(f"left out: {', '.join(sources.left_out)}")
     say("; ".join(words))
+
+
+def _count(progress: Bar, done: int, total: int | None) -> None:
+    """Show at which frame of a video the work is."""
+    progress.show(f"frame {done}" if total is None else f"frame {done}/{total}")
 
 
 def _reach(progress: Bar, index: int, part: float) -> None:

@@ -35,12 +35,14 @@ _COMPLAINTS = (
     "Huffman",
     "Application transferred",
     "libpng error",
+    "OpenJPEG",
     "libpng warning: IDAT",
 )
 _HARMLESS = (
     "libpng warning: IDAT: Extra compressed data",
     "libpng warning: IDAT: Too much image data",
 )
+_LOGGED = re.compile(r"\[ERROR.*errorLogCallback OpenJPEG2000: (.*)")
 _PADDING = re.compile(
     r"Corrupt JPEG data: (\d{1,4}) extraneous bytes before marker 0xd9"
 )
@@ -104,7 +106,7 @@ def examine(data: bytes) -> tuple[NDArray[Any], str]:
 
 def _complaint(data: bytes, heard: list[str]) -> str:
     """The first line of a decoder that means damage; empty if there is none."""
-    for line in heard:
+    for line in map(_without_place, heard):
         if line.startswith(_HARMLESS) or not line.startswith(_COMPLAINTS):
             continue
         padding = _PADDING.match(line)
@@ -112,6 +114,12 @@ def _complaint(data: bytes, heard: list[str]) -> str:
             continue
         return line.rstrip(".")
     return ""
+
+
+def _without_place(line: str) -> str:
+    """What OpenCV logs as an error, without where in OpenCV it is logged."""
+    match = _LOGGED.match(line)
+    return f"OpenJPEG: {match[1]}" if match is not None else line
 
 
 def _is_padded(data: bytes, count: int) -> bool:

@@ -141,3 +141,7 @@ class Image:
     def noted(self, *notes: str) -> Image:
         """The same picture with further notes; empty ones do not count."""
         return replace(self, notes=(*self.notes, *filter(None, notes)))
+
+    def as_lossy(self) -> Image:
+        """The same picture, from a file that did not keep every value."""
+        return replace(self, is_lossless=False)

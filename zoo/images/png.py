@@ -6,15 +6,17 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DamagedError, ImageError
-from zoo.images import codec, exif
+from zoo.formats import Source
+from zoo.images import apng, codec, exif
 from zoo.images.broken import inflated
+from zoo.images.frames import Clip, FrameFormat, FrameWriter
 from zoo.images.image import Image, Metadata
 from zoo.images.picture import PictureFormat, check_size, damage_note
 
@@ -248,8 +250,8 @@ def _inflate(data: bytes) -> bytes:
     return result if stream.eof else b""
 
 
-class PNG(PictureFormat):
-    """PNG files, of 8 and 16 bits."""
+class PNG(PictureFormat, FrameFormat):
+    """PNG files, of 8 and 16 bits; animations too."""
 
     name = "png"
     rank = 0
@@ -294,6 +296,26 @@ class PNG(PictureFormat):
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         return embed(_encode(image), meta)
+
+    def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
+        """See :class:`zoo.images.frames.FrameFormat`."""
+        data = source.file.read()
+        if data.find(b"acTL", len(_SIGNATURE)) < 0:
+            return None
+        clip = apng.clip_of(chunks(data), self.decode)
+        if clip is not None and _has_metadata(metadata(data)):
+            clip.notes.append("the metadata of the animation are left out")
+        return clip
+
+    def frame_writer(
+        self, file: IO[bytes], clip: Clip, *, quality: int | None = None
+    ) -> FrameWriter:
+        """See :class:`zoo.images.frames.FrameFormat`."""
+        return apng.Writer(file, clip, _encode, chunks)
+
+
+def _has_metadata(meta: Metadata) -> bool:
+    return bool(meta.exif or meta.icc or meta.xmp or meta.png)
 
 
 def _encode(image: Image) -> bytes:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from functools import partial
+from typing import IO, NamedTuple
 
 import cv2
 
 from zoo.errors import ImageError
-from zoo.images import codec, exif
+from zoo.formats import Source
+from zoo.images import codec, exif, webp_animation
+from zoo.images.frames import Clip, FrameFormat, FrameWriter
 from zoo.images.image import Image, Metadata
 from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size, damage_note
 
@@ -117,8 +120,8 @@ def embed(data: bytes, meta: Metadata) -> bytes:
     return b"RIFF" + struct.pack("<I", len(content)) + content
 
 
-class WebP(PictureFormat):
-    """WebP files, with or without loss."""
+class WebP(PictureFormat, FrameFormat):
+    """WebP files, with or without loss; animations too."""
 
     name = "webp"
     rank = 3
@@ -156,3 +159,20 @@ class WebP(PictureFormat):
                 cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR,
             ]
         return embed(codec.encode(".webp", codec.for_opencv(image, 3), options), meta)
+
+    def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
+        """See :class:`zoo.images.frames.FrameFormat`."""
+        data = source.file.read()
+        clip = webp_animation.clip_of(data, chunks, self.decode)
+        if clip is not None:
+            meta = metadata(data)
+            if meta.exif or meta.icc or meta.xmp:
+                clip.notes.append("the metadata of the animation are left out")
+        return clip
+
+    def frame_writer(
+        self, file: IO[bytes], clip: Clip, *, quality: int | None = None
+    ) -> FrameWriter:
+        """See :class:`zoo.images.frames.FrameFormat`."""
+        encode = partial(self.bytes_of, meta=Metadata(), quality=quality)
+        return webp_animation.Writer(file, clip, encode, chunks)

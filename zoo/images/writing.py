@@ -13,6 +13,8 @@ from zoo.images.picture import PictureFormat
 
 __all__ = ["check_fits", "encode", "write"]
 
+_MOST_NAMED = 4
+
 
 def write(
     path: str | Path,
@@ -96,6 +98,8 @@ def check_fits(image: Image, format: Format | str, height: int, width: int) -> N
     reason = f"a picture, only a {target.kind}"
     if target.kind == "picture":
         reason = target.misfit(image, size)
+    if target.missing():
+        raise ImageError(f"{target.name} is a format which {target.missing()}")
     if not reason:
         return
     able = [
@@ -105,5 +109,5 @@ def check_fits(image: Image, format: Format | str, height: int, width: int) -> N
     ]
     raise ImageError(
         f"{target.name} cannot hold {reason}; choose "
-        f"{' or '.join(able)} (-f, or the ending of -o)"
+        f"{' or '.join(able[:_MOST_NAMED])} (-f, or the ending of -o)"
     )

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import import_module
@@ -20,12 +20,15 @@ from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
 from zoo.formats import STREAM, Format, Kind, Source, named, open_source
 from zoo.images.reading import format_in
 from zoo.run.jobs import Job, exists
+from zoo.run.sizes import Wanted
 
 if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.plugins import Precision
 
 __all__ = ["NetworkFile", "Options", "Record", "VolumeOptions", "Work", "run_file"]
+
+_MOST_NAMED = 4  # formats that are proposed
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class NetworkFile:
         return None if found is None else str(found)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=8)
 def _load(file: NetworkFile) -> Model:
     from zoo.api import load
     from zoo.checkpoints.passing import find_network
@@ -143,6 +146,10 @@ class Options:
     background : tuple of int, or None
         R, G, B from 0 to 255: where a format holds no transparency or fewer bits,
         the result is laid on this colour and rounded.
+    wanted : Wanted
+        The size of the result, if it is not the network's.
+    others : tuple of NetworkFile
+        The same network for other scales, of which the nearest is taken.
     """
 
     network: NetworkFile
@@ -154,6 +161,8 @@ class Options:
     damaged: bool = False
     background: tuple[int, int, int] | None = None
     volume: VolumeOptions = VolumeOptions()
+    wanted: Wanted = field(default_factory=Wanted)
+    others: tuple[NetworkFile, ...] = ()
 
 
 @dataclass
@@ -220,6 +229,8 @@ class Work:
         Called with the part done, from 0 to 1.
     say : callable or None
         Takes lines for ``-v``; None where nobody listens.
+    count : callable
+        Called with the number of frames done, and that of all or None.
     """
 
     job: Job
@@ -228,6 +239,18 @@ class Work:
     record: Record
     progress: Callable[[float], None]
     say: Callable[[str], None] | None
+    count: Callable[[int, int | None], None]
+
+    def choose(self, needed: float) -> None:
+        """Take the network whose scale is the least that suffices, or the largest."""
+        if not self.options.others:
+            return
+        models = sorted(
+            [self.model, *(other.load() for other in self.options.others)],
+            key=lambda model: model.scale,
+        )
+        able = [model for model in models if model.scale >= needed * (1 - 1e-9)]
+        self.model = able[0] if able else models[-1]
 
     def note(self, text: str) -> None:
         """Add what the user should know to the record."""
@@ -239,6 +262,7 @@ class Work:
         misfit: Callable[[Format], str],
         *,
         can_flatten: bool = False,
+        among: Iterable[Format] | None = None,
     ) -> Format:
         """Choose the format to be written; the job's target follows it.
 
@@ -250,6 +274,8 @@ class Work:
             What a format cannot hold of the result; empty if nothing.
         can_flatten : bool
             Whether ``options.background`` would help, for the message.
+        among : iterable of Format, optional
+            What may be written instead; by default all of the kind of ``given``.
 
         Raises
         ------
@@ -260,15 +286,17 @@ class Work:
         from zoo.formats import formats
 
         chosen = named(self.job.format) if self.job.format else given
+        if chosen.missing():
+            raise ImageError(f"{chosen.name} is a format which {chosen.missing()}")
         reason = misfit(chosen)
         if reason:
             able = [
                 item
-                for item in formats(given.kind).values()
+                for item in (formats(given.kind).values() if among is None else among)
                 if item.can_write and not item.missing() and not misfit(item)
             ]
             if not self.job.is_free or not able:
-                names = " or ".join(item.name for item in able)
+                names = " or ".join(item.name for item in able[:_MOST_NAMED])
                 ways = [f"choose {names} (-f, or the ending of -o)"] if able else []
                 if can_flatten:
                     ways.append(f"--flatten white makes it fit {chosen.name}")
@@ -307,6 +335,7 @@ class _Runner(Protocol):
 # Where files of each kind are run: a function of Work, Source and Format.
 _RUNNERS: dict[Kind, str] = {
     "picture": "zoo.run.pictures:run_picture",
+    "video": "zoo.run.clips:run_video",
     "volume": "zoo.run.volumes:run_volume",
 }
 
@@ -318,6 +347,7 @@ def run_file(
     model: Model | None = None,
     progress: Callable[[float], None] | None = None,
     say: Callable[[str], None] | None = None,
+    count: Callable[[int, int | None], None] | None = None,
 ) -> Record:
     """Run a network on one file and write the result.
 
@@ -333,6 +363,9 @@ def run_file(
         Called with the part of the work done, from 0 to 1.
     say : callable, optional
         Called with lines of what is done, and how.
+    count : callable, optional
+        Called with the number of frames of a video that are done, and with that of
+        all frames, or None where nobody knows it.
 
     Raises
     ------
@@ -346,10 +379,20 @@ def run_file(
     if options.skip_existing and exists(job):
         return _skipped(record, say)
     model = options.network.load() if model is None else model
-    work = Work(job, options, model, record, progress or (lambda part: None), say)
+    work = Work(
+        job,
+        options,
+        model,
+        record,
+        progress or (lambda part: None),
+        say,
+        count or (lambda done, total: None),
+    )
     try:
         with open_source(job.source) as source:
             found = format_in(source)
+            if found.kind == "volume" and options.wanted.mark is not None:
+                raise ImageError("a size, a width or a factor is for pictures alone")
             module, _, name = _RUNNERS[found.kind].partition(":")
             runner: _Runner = getattr(import_module(module), name)
             runner(work, source, found)

@@ -15,7 +15,7 @@ from zoo.formats import named, suffix_of
 __all__ = ["beside", "fitting", "keys", "origin_of", "with_format"]
 
 _LONGEST = 255  # bytes of a name, on every usual file system
-_OURS = re.compile(r"(.+)_x(\d+(?:\.\d+)?)")
+_OURS = re.compile(r"(.+)_(?:x\d+(?:\.\d+)?|\d+x\d+|w\d+)")
 
 
 def beside(path: str, suffix: str, scale: float | str) -> str:

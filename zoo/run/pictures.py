@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from zoo.files import atomic_write
 from zoo.formats import STREAM, Format, Source, named
+from zoo.images.frames import FrameFormat
 from zoo.images.image import Image
 from zoo.images.reading import about
 from zoo.run.alpha import flattened
 from zoo.run.files import Options, Work
 from zoo.run.jobs import require_folder
 from zoo.run.pipeline import color_handling, super_resolve
+from zoo.run.sizes import resized, times
 from zoo.tables import mebibytes
 
-__all__ = ["run_picture"]
+__all__ = ["enlarged", "plan_text", "run_picture", "target_size"]
 
 
 def run_picture(work: Work, source: Source, format: Format) -> None:
@@ -30,27 +35,21 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
     ZooError
         Whatever is wrong, in one sentence that need not name the file.
     """
-    options, model = work.options, work.model
-    with about(source.name):
-        image: Image = format.read(source, damaged=options.damaged)
+    options = work.options
+    image = _read(work, source, format)
+    if image is None:
+        return
     for text in image.notes:
         work.note(text)
-    shape = model.network.shapes(image.height, image.width)[-1]
-    size = (shape.height, shape.width)
+    size = target_size(work, image)
     target = _fit(work, format, image, size)
     path = work.job.target
     if path != STREAM:
         require_folder(Path(path).parent, create=True)
     if work.say is not None:
-        work.say(_plan_text(work, image, *size))
+        work.say(plan_text(work, image, *size))
     start = time.perf_counter()
-    result = super_resolve(
-        model,
-        image,
-        use_ensemble=options.use_ensemble,
-        white=options.white,
-        progress=work.progress,
-    )
+    result = enlarged(work, image, size, work.progress)
     seconds = time.perf_counter() - start
     dtype = _smaller(options, target, result, size)
     if dtype is not None:
@@ -74,6 +73,74 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         "output_height": result.height,
         "network_seconds": round(seconds, 4),
     }
+
+
+def _read(work: Work, source: Source, format: Format) -> Image | None:
+    """Read a picture; None if it was an animation, which is done then."""
+    damaged = work.options.damaged
+    if not isinstance(format, FrameFormat):
+        with about(source.name):
+            picture: Image = format.read(source, damaged=damaged)
+        return picture
+    data = source.file.read()
+    with about(source.name):
+        clip = format.clip(replace(source, file=io.BytesIO(data)), damaged=damaged)
+        if clip is None:
+            picture = format.read(
+                replace(source, file=io.BytesIO(data)), damaged=damaged
+            )
+            return picture
+    wanted = named(work.job.format) if work.job.format else format
+    if work.job.is_free or isinstance(wanted, FrameFormat):
+        from zoo.run.clips import run_clip
+
+        run_clip(work, source, format, clip)
+        return None
+    with about(source.name):
+        first = next(clip.frames)
+    return first.image.noted(f"has {clip.count} frames; the first is taken")
+
+
+def target_size(work: Work, image: Image) -> tuple[int, int]:
+    """Height and width of the result; the network for it becomes the work's."""
+    own = (image.height, image.width)
+    wanted = work.options.wanted.of(*own)
+    if wanted is None:
+        shape = work.model.network.shapes(*own)[-1]
+        return shape.height, shape.width
+    work.choose(max(new / old for new, old in zip(wanted, own, strict=True)))
+    return wanted
+
+
+def enlarged(
+    work: Work,
+    image: Image,
+    size: tuple[int, int],
+    progress: Callable[[float], None],
+) -> Image:
+    """The result for a picture, of a height and width."""
+    options = work.options
+    count = 1
+    if options.wanted.mark is not None:
+        count = times((image.height, image.width), size, work.model.scale)
+    for done in range(count):
+        image = super_resolve(
+            work.model,
+            image,
+            use_ensemble=options.use_ensemble,
+            white=options.white,
+            # Every time is as many times the work of the one before.
+            progress=partial(_part, progress, done, count, work.model.scale**2),
+        )
+    return resized(image, size) if options.wanted.mark is not None else image
+
+
+def _part(
+    progress: Callable[[float], None], done: int, count: int, grows: float, part: float
+) -> None:
+    """Show how far the work is, of which each time takes more than the one before."""
+    shares = [grows**number for number in range(count)]
+    progress((sum(shares[:done]) + part * shares[done]) / sum(shares))
 
 
 def _fit(work: Work, format: Format, image: Image, size: tuple[int, int]) -> Format:
@@ -108,12 +175,16 @@ def _smaller(
     return None
 
 
-def _plan_text(work: Work, image: Image, height: int, width: int) -> str:
+def plan_text(work: Work, image: Image, height: int, width: int) -> str:
     """What is about to happen to one picture."""
     model, job = work.model, work.job
     handling = color_handling(model.network.pixels, image)
     memory = model.plan(image.height, image.width).memory
     ensemble = "; mean of 8 (self-ensemble)" if work.options.use_ensemble else ""
+    if work.options.wanted.mark is not None:
+        count = times((image.height, image.width), (height, width), model.scale)
+        often = f", {count} times" if count > 1 else ""
+        ensemble += f"; x{model.scale:g}{often}, then bicubic to the size wanted"
     return (
         f"{job.source}: {image.description} -> {job.target}: {width}x{height}, "
         f"{job.format}; {handling}{ensemble}; {mebibytes(memory)} MiB beside the weights"
