@@ -237,3 +237,51 @@ def test_published_files(shared: Path) -> None:
         checkpoint = read(path)
         assert len(checkpoint.tensors) == tensors
         assert checkpoint.graph is None
+
+
+def test_models_within_models_cannot_explode(tmp_path: Path) -> None:
+    """Each of eight models calls the next one fifty times."""
+    path = case(tmp_path, "2 sequential")
+
+    def entry(name: str, index: int = 0) -> list[Any]:
+        return [name, index, 0, {}]
+
+    fed = {"class_name": "InputLayer", "name": "x", "config": {}, "inbound_nodes": []}
+    relu = {
+        "class_name": "ReLU",
+        "name": "y",
+        "config": {},
+        "inbound_nodes": [[entry("x")]],
+    }
+    config: dict[str, Any] = {
+        "name": "m",
+        "layers": [fed, relu],
+        "input_layers": [["x", 0, 0]],
+        "output_layers": [["y", 0, 0]],
+    }
+    for _ in range(8):
+        calls = [[entry("x")], *([entry("m", index)] for index in range(49))]
+        inner = {
+            "class_name": "Functional",
+            "name": "m",
+            "config": config,
+            "inbound_nodes": calls,
+        }
+        config = {**config, "layers": [fed, inner], "output_layers": [["m", 49, 0]]}
+    with h5py.File(path, "a") as file:
+        file.attrs["model_config"] = json.dumps({"config": config})
+    graph = read(path).graph
+    assert graph is not None
+    with pytest.raises(ReaderError, match="unfold to more than"):
+        graph()
+
+
+def test_layers_in_any_order(tmp_path: Path) -> None:
+    path = case(tmp_path, "2 esrgan")
+    with h5py.File(path, "a") as file:
+        config = json.loads(file.attrs["model_config"])
+        config["config"]["layers"].reverse()
+        file.attrs["model_config"] = json.dumps(config)
+    graph = read(path).graph
+    assert graph is not None
+    CASES.check("2 esrgan", graph())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from oracle_cases import Cases
-from protobuf_writer import const, node
+from protobuf_writer import attr, chunk, const, integer, node
 
 from zoo.errors import ReaderError
 from zoo.parsers.base import Checkpoint
@@ -295,3 +296,29 @@ def test_published_graphs(shared: Path) -> None:
         assert graph is not None
         assert not [item for item in graph().nodes if item.domain]
         assert graph().outputs == ["NCHW_output"]
+
+
+def test_few_bytes_cannot_ask_for_much(tmp_path: Path) -> None:
+    """A weight that many nodes read is turned once; splits have a limit in all."""
+    path = tmp_path / "net.pb"
+    weights = np.zeros((3, 3, 64, 64), np.float32).tobytes()
+    count = const("n", 3, [], b"\x3a\x01\x00")
+    parts = [
+        const("w", 1, [3, 3, 64, 64], chunk(4, weights)),
+        count,
+        node("x", "Placeholder"),
+    ]
+    for index in range(2000):
+        parts.append(
+            node(f"c{index}", "Conv2D", ["x", "w"], attr("padding", chunk(2, "SAME")))
+        )
+        many = attr("num_split", integer(3, 100_000))
+        parts.append(node(f"s{index}", "Split", ["n", "x"], many))
+    path.write_bytes(b"".join(parts))
+    graph = read(path).graph
+    assert graph is not None
+    tracemalloc.start()
+    translated = graph()
+    assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    tracemalloc.stop()
+    assert len(translated.constants) == 3

@@ -25,6 +25,7 @@ from zoo.parsers._tf_types import GraphNode
 __all__ = ["translate"]
 
 _MAX_DEPTH = 16
+_MAX_NODES = 1 << 17
 _MODELS = ("Functional", "Model", "Sequential")
 
 
@@ -89,20 +90,22 @@ class _Writer:
         for index, entry in enumerate(model.inputs):
             if fed is not None and index < len(fed):
                 values[entry] = [fed[index]]
-        waiting = list(model.calls)
-        while waiting:
-            ready = [call for call in waiting if all(e in values for e in call.inputs)]
-            if not ready:
-                missing = next(e for e in waiting[0].inputs if e not in values)
-                raise ReaderError(
-                    f"{self._source}: layer {quoted(waiting[0].layer.name)} reads "
-                    f"{quoted(missing[0])}, which nothing makes; the configuration is "
-                    f"damaged"
-                )
-            for call in ready:
-                self._call(call, prefix, values, depth)
-            done = {id(call) for call in ready}
-            waiting = [call for call in waiting if id(call) not in done]
+        # A call waits for the first of its inputs that is not there yet.
+        waiting: dict[tuple[str, int, int], list[Call]] = {}
+        ready = list(reversed(model.calls))
+        while ready:
+            call = ready.pop()
+            missing = next((e for e in call.inputs if e not in values), None)
+            if missing is not None:
+                waiting.setdefault(missing, []).append(call)
+                continue
+            for entry in self._call(call, prefix, values, depth):
+                ready += waiting.pop(entry, ())
+        for entry, calls in waiting.items():
+            raise ReaderError(
+                f"{self._source}: layer {quoted(calls[0].layer.name)} reads "
+                f"{quoted(entry[0])}, which nothing makes; the configuration is damaged"
+            )
         outputs: list[str] = []
         for entry in model.outputs:
             if entry not in values:
@@ -119,20 +122,24 @@ class _Writer:
         prefix: str,
         values: dict[tuple[str, int, int], list[str]],
         depth: int,
-    ) -> None:
+    ) -> list[tuple[str, int, int]]:
+        """Write a call; return the values that are there now."""
         layer, key = call.layer, (call.layer.name, call.index, 0)
         if key in values:  # an input that another model feeds
-            return
+            return [key]
         inputs = [name for entry in call.inputs for name in values[entry]]
         name = f"{prefix}{layer.name}" + (f"/call{call.index}" if call.index else "")
         if layer.kind in _MODELS:
             inner = {"class_name": layer.kind, "config": layer.config}
             outputs = self.model(inner, f"{name}/", inputs, depth + 1)
-            for index, output in enumerate(outputs):
-                values[(layer.name, call.index, index)] = [output]
-            return
+            made = [(layer.name, call.index, index) for index in range(len(outputs))]
+            values.update(
+                (entry, [output]) for entry, output in zip(made, outputs, strict=True)
+            )
+            return made
         self._layer(layer, name, inputs, call.arguments)
         values[key] = [name]
+        return [key]
 
     def _layer(
         self,
@@ -149,13 +156,22 @@ class _Writer:
             del self.nodes[before:]
             # Under Keras's name, which may be one of TensorFlow's operations too.
             foreign = GraphNode(name, f"{layer.kind} layer", tuple(inputs), {})
-            self.nodes += [*kept, foreign]
+            self.nodes += kept
+            self.add(foreign)
 
     # -- what layers use ---------------------------------------------------------
 
     def add(self, node: GraphNode) -> None:
-        """Append a node."""
+        """Append a node.
+
+        Models within models can be called many times, and each call is written out.
+        """
         self.nodes.append(node)
+        if len(self.nodes) > _MAX_NODES:
+            raise ReaderError(
+                f"{self._source}: its models unfold to more than {_MAX_NODES} "
+                f"operations; it is no network of this kind"
+            )
 
     def constant(self, name: str, value: Any) -> str:
         """A constant that is not in the file."""

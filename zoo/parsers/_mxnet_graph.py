@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, GraphInput, Node
 from zoo.parsers._mxnet_symbol import MxNode, Symbol
+from zoo.parsers._room import Room
 
 __all__ = ["translate"]
 
@@ -45,9 +46,10 @@ def translate(symbol: Symbol, arrays: Mapping[str, NDArray[Any]]) -> Graph:
     """
     graph = Graph(symbol.source)
     wanted = _read_by_any(symbol)
+    room = Room(len(symbol.nodes))
     for index, node in enumerate(symbol.nodes):
         if node.op != "null":
-            _Node(graph, symbol, node, arrays).translate()
+            _Node(graph, symbol, node, arrays, room).translate()
         elif node.name in arrays:
             graph.constants[node.name] = _as_float(arrays[node.name])
         elif index in wanted:
@@ -92,7 +94,9 @@ class _Node:
         symbol: Symbol,
         node: MxNode,
         arrays: Mapping[str, NDArray[Any]],
+        room: Room,
     ) -> None:
+        self.room = room
         self.graph = graph
         self.node = node
         self.arrays = arrays
@@ -367,7 +371,7 @@ def _concat(self: _Node) -> None:
 def _split(self: _Node) -> None:
     node = self.node
     count, axis = node.integer("num_outputs"), node.integer("axis", 1)
-    if not 1 <= count <= 1 << 12 or node.flag("squeeze_axis"):
+    if node.flag("squeeze_axis") or not self.room.has(count):
         raise _Untranslatable
     names = tuple(_value(node, index) for index in range(count))
     attributes = {"axis": axis, "num_outputs": count}

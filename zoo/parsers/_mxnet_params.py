@@ -31,6 +31,7 @@ MAGIC: Final = struct.pack("<Q", 0x112)
 _V1, _V2, _V3 = 0xF993FAC8, 0xF993FAC9, 0xF993FACA
 _TYPES: Final = ("<f4", "<f8", "<f2", "|u1", "<i4", "|i1", "<i8", "|b1")
 _BFLOAT16: Final = 12
+_MAX_ARRAYS: Final = 1 << 16
 _MAX_AXES: Final = 16
 _MAX_NAME: Final = 4096
 
@@ -49,6 +50,8 @@ def read_params(data: bytes, source: str) -> dict[str, NDArray[Any]]:
         raise file.error("this is no list of MXNet's arrays")
     file.take("<Q")
     count = file.count("arrays", 8)
+    if count > _MAX_ARRAYS:
+        raise file.error(f"{count} arrays are more than any network has")
     arrays = [_array(file) for _ in range(count)]
     names = file.count("names", 8)
     if names != count:

@@ -14,7 +14,7 @@ from zoo.parsers._pickle_values import quoted
 
 __all__ = ["MxNode", "Symbol", "read_symbol"]
 
-_MAX_BYTES: Final = 256 << 20
+_MAX_BYTES: Final = 16 << 20
 _MAX_ITEMS: Final = 64
 _WHAT: Final = "an MXNet symbol"
 

@@ -85,10 +85,11 @@ def _convolve_depthwise(self: TfNode) -> str:
     if weights.ndim != 4:
         raise self.error(f"the weights have {weights.ndim} axes, not 4")
     rows, columns, channels, multiple = weights.shape
-    turned = weights.transpose(2, 3, 0, 1).reshape(
-        channels * multiple, 1, rows, columns
-    )
-    name = self.graph.constant(np.ascontiguousarray(turned), origin=self.inputs[1])
+    name = f"{self.inputs[1]}/depthwise#"
+    if name not in self.graph.constants:
+        turned = np.ascontiguousarray(weights.transpose(2, 3, 0, 1))
+        turned = turned.reshape(channels * multiple, 1, rows, columns)
+        self.graph.constant(turned, name, self.inputs[1])
     value = self.first(self.input)
     geometry = _geometry(self, (rows, columns))
     return self.add("Conv", [value, name], group=channels, **geometry)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, GraphInput
+from zoo.parsers._room import Room
 from zoo.parsers._tf_arithmetic import ARITHMETIC
 from zoo.parsers._tf_convolutions import CONVOLUTIONS
 from zoo.parsers._tf_node import TfNode, Untranslatable, value_name
@@ -66,6 +67,7 @@ def translate(
     """
     graph = Graph(source)
     known = {**_WORDS, **(words or {})}
+    room = Room(len(nodes))
     copies = _copies(nodes, tensors)
     tensors = {**tensors, **{name: tensors[of] for name, of in copies.items()}}
     for node in nodes:
@@ -76,7 +78,7 @@ def translate(
             graph.inputs.append(_input(node, nodes))
         elif node.op not in ("Const", *_SILENT):
             word = known.get(node.op)
-            _translate(graph, node, tensors, word, domain)
+            _translate(TfNode(graph, node, tensors, room), word, domain)
     for name, origin in graph.origins.items():
         graph.origins[name] = copies.get(origin, origin)
     if not graph.inputs:
@@ -111,15 +113,11 @@ def _copies(
 
 
 def _translate(
-    graph: Graph,
-    node: GraphNode,
-    tensors: Mapping[str, NDArray[Any]],
-    word: Callable[[TfNode], None] | None,
-    domain: str,
+    view: TfNode, word: Callable[[TfNode], None] | None, domain: str
 ) -> None:
     """Append a node's translation; one of the foreign domain if it has none."""
+    graph, node = view.graph, view.node
     before = len(graph.nodes)
-    view = TfNode(graph, node, tensors)
     try:
         if word is None:
             raise Untranslatable

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, Node
 from zoo.parsers._pickle_values import quoted
+from zoo.parsers._room import Room
 from zoo.parsers._tf_types import GraphNode
 
 __all__ = ["END", "TfNode", "Untranslatable", "value_name"]
@@ -37,14 +38,21 @@ class TfNode:
     node : GraphNode
     tensors : mapping of str to ndarray
         Constants, by the names of their nodes.
+    room : Room
+        For the outputs of nodes that have many.
     """
 
     def __init__(
-        self, graph: Graph, node: GraphNode, tensors: Mapping[str, NDArray[Any]]
+        self,
+        graph: Graph,
+        node: GraphNode,
+        tensors: Mapping[str, NDArray[Any]],
+        room: Room,
     ) -> None:
         self.graph = graph
         self.node = node
         self.tensors = tensors
+        self.room = room
         self.inputs = [value_name(name) for name in node.inputs if name[:1] != "^"]
 
     @property
@@ -147,8 +155,12 @@ class TfNode:
             return self.add("Transpose", [name], perm=perm)
         if values.ndim != len(perm):
             raise self.error(f"{name[:80]!r} has {values.ndim} axes, not {len(perm)}")
-        turned = np.ascontiguousarray(values.transpose(perm))
-        return self.graph.constant(turned, origin=name)
+        # Once, however many nodes read it.
+        made = f"{name}/{''.join(map(str, perm))}#"
+        if made not in self.graph.constants:
+            turned = np.ascontiguousarray(values.transpose(perm))
+            self.graph.constant(turned, made, name)
+        return made
 
     # -- nodes -----------------------------------------------------------------
 

@@ -81,22 +81,20 @@ def _pack(self: TfNode) -> None:
 def _unpack(self: TfNode) -> None:
     count, axis = self.whole("num"), self.whole("axis")
     where = self.integers(axis)
-    for index in range(_reasonable(count)):
+    if not self.room.has(count):
+        raise Untranslatable
+    for index in range(count):
         name = f"{self.output}:{index}" if index else self.output
         part = self.add("Gather", [self.input, self.integers(index)], axis=axis)
         self.add("Squeeze", [part, where], name)
 
 
-def _reasonable(count: int) -> int:
-    if not 1 <= count <= 1 << 12:
-        raise Untranslatable
-    return count
-
-
 def _split(self: TfNode) -> None:
     """Split(axis, x) into equal parts."""
     (axis,) = self.fixed_integers(0)
-    count = _reasonable(self.whole("num_split"))
+    count = self.whole("num_split")
+    if not self.room.has(count):
+        raise Untranslatable
     self.add_many("Split", [self.take(2)[1]], count, axis=axis, num_outputs=count)
 
 

@@ -7,7 +7,7 @@ h5py, which is an extra of zoo's (``keras``).
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from numpy.typing import NDArray
 
@@ -19,6 +19,8 @@ from zoo.parsers._keras_graph import translate
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["KerasReader"]
+
+_MAX_CONFIG: Final = 16 << 20
 
 
 class KerasReader(Reader):
@@ -80,6 +82,8 @@ class KerasReader(Reader):
                 "save the whole model in Keras (model.save), and zoo translates it"
             )
             return Checkpoint(cls.name, tensors, metadata)
+        if len(text) > _MAX_CONFIG:
+            raise ReaderError(f"{path}: its configuration has {len(text)} characters")
         config = parse_json(text, str(path), "the model's configuration")
 
         def graph() -> Graph:

@@ -29,7 +29,7 @@ from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["TFJSReader"]
 
-_MAX_JSON: Final = 256 << 20
+_MAX_JSON: Final = 16 << 20
 _MAX_AXES: Final = 16
 _TYPES: Final = {
     "float32": "<f4",
