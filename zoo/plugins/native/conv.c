@@ -22,6 +22,9 @@ static int64_t winograd_block(const zoo_conv *p) {
     return round_up(block < 1 ? 1 : block, mr);
 }
 
+/* Channels beyond which a loop over them is long enough by itself. */
+#define MOST_ROW_TAPS 64
+
 static int64_t direct_block(const zoo_conv *p) {
     int64_t mr = p->isa->mr, total = p->tile_rows * p->s.ow;
     int64_t block = 16 * mr;
@@ -61,6 +64,12 @@ void zoo_conv_divide(zoo_conv *p, int64_t images, int64_t rows, int team) {
     p->tile_rows = images * rows;
     if (on_tiles(p->algorithm)) {
         divide_tiles(p, images, rows, team);
+        return;
+    }
+    if (p->algorithm == ZOO_DEPTHWISE) { /* whole rows, two units for each thread */
+        int64_t height = (p->tile_rows + 2 * team - 1) / (2 * team);
+        p->block = (height < 1 ? 1 : height) * p->s.ow;
+        p->units = (p->tile_rows * p->s.ow + p->block - 1) / p->block;
         return;
     }
     /* Units of one size for all threads, none larger than planned. */
@@ -134,11 +143,22 @@ int zoo_conv_init(zoo_conv *p, const zoo_isa *isa, const zoo_conv_shape *s, int 
         p->tile_cols = s->ow;
         p->kcols = algorithm == ZOO_DIRECT ? panel_columns(isa, p->kg) : p->kg;
         p->im2col = algorithm == ZOO_DIRECT && s->groups == 1 && s->c < 8 && taps > 1;
+        p->row_taps = algorithm == ZOO_DIRECT && s->groups == 1 && !p->im2col &&
+                      s->c <= MOST_ROW_TAPS && s->kw > 1 && s->dw == 1;
         columns = zoo_mul(s->ow, s->kw);
         p->block = direct_block(p);
         p->units = (p->tile_rows * s->ow + p->block - 1) / p->block;
+        if (algorithm == ZOO_DEPTHWISE)
+            zoo_conv_divide(p, s->n, s->oh, 1);
         scratch = zoo_mul(zoo_mul(p->block, taps), 8 + (p->im2col ? 4 * s->c : 0));
+        if (algorithm == ZOO_DEPTHWISE)
+            scratch = 0;
         scratch = zoo_sum(scratch, p->block * 24 + 512);
+        if (p->row_taps) /* copies of rows: of a unit's pixels, and around each run */
+            scratch = zoo_sum(
+                scratch, zoo_mul(zoo_mul(s->kh, s->c * 4),
+                                 zoo_sum(zoo_mul(p->block, s->sw),
+                                         zoo_mul(p->block / s->ow + 2, s->kw))));
     }
     k = zoo_mul(s->groups, p->kcols) + 64;
     bytes = zoo_mul(zoo_sum(columns, 8), 8);
@@ -253,7 +273,7 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     l.scratch = NULL;
     if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed, 1))
         goto done;
-    if (on_tiles(algorithm))
+    if (on_tiles(algorithm) || algorithm == ZOO_DEPTHWISE)
         zoo_conv_divide(&p, s->n, s->oh, threads);
     if (threads > p.units)
         threads = p.units < 1 ? 1 : (int)p.units;

@@ -86,6 +86,37 @@ NOINLINE void gather_windows(const zoo_conv *p, const zoo_rows *rows, int64_t un
     }
 }
 
+/* Windows whose columns stand together: a tap is then a row of the window, all of its
+ * columns one after the other. Pixels whose windows leave the image see a copy of the
+ * rows with what is beyond, made once for their run. */
+NOINLINE void find_window_rows(const zoo_conv *p, const zoo_rows *rows, int64_t unit,
+                               int64_t count, const float **at, float *copies) {
+    int64_t ow = p->s.ow, first = unit * p->block, c = p->s.c, kw = p->s.kw;
+    int64_t row = first / ow, column = first % ow, kh = p->s.kh, step = p->s.sw * c;
+    for (int64_t i = 0; i < count; row++, column = 0) {
+        int64_t run = ow - column < count - i ? ow - column : count - i;
+        int64_t low = column * p->s.sw - p->s.left, span = (run - 1) * p->s.sw + kw;
+        int inside = low >= 0 && low + span <= p->s.w;
+        for (int64_t y = 0; y < kh; y++) {
+            const float *in = rows->in[row * kh + y], *from = in + low * c;
+            if (!inside) {
+                from = copies;
+                for (int64_t x = 0, n; x < span; x += n, copies += n * c) {
+                    int64_t source = zoo_source(low + x, p->s.w, p->s.pad_mode);
+                    n = 1;
+                    if (source >= 0 && source == low + x) /* the image itself */
+                        n = span - x < p->s.w - source ? span - x : p->s.w - source;
+                    memcpy(copies, source < 0 ? p->zeros : in + source * c,
+                           (size_t)(n * c) * sizeof *copies);
+                }
+            }
+            for (int64_t j = 0; j < run; j++)
+                at[y * p->block + i + j] = from + j * step;
+        }
+        i += run;
+    }
+}
+
 /* All pixels of a unit, one panel of filters. `at` advances by block per tap. */
 INLINE void conv_panel(const int nv, const zoo_conv *p, const pixels *f,
                        const float *const *at, int64_t taps, int64_t cg,
@@ -202,10 +233,12 @@ static void conv_direct(const zoo_conv *p, const zoo_rows *rows, int64_t begin,
     f.out = (float **)carve(&scratch, p->block * pointer);
     f.residual =
         rows->residual ? (const float **)carve(&scratch, p->block * pointer) : NULL;
-    f.at = (const float **)carve(&scratch,
-                                 (p->im2col ? 1 : taps) * p->block * pointer);
+    f.at = (const float **)carve(
+        &scratch, (p->im2col ? 1 : p->row_taps ? p->s.kh : taps) * p->block * pointer);
     if (p->im2col)
         windows = (float *)carve(&scratch, p->block * taps * cg * 4);
+    else if (p->row_taps)
+        windows = (float *)scratch;
     for (int64_t unit = begin; unit < end; unit++) {
         const float **at = f.at;
         int64_t t = taps, depth = taps * cg, c = cg;
@@ -218,6 +251,13 @@ static void conv_direct(const zoo_conv *p, const zoo_rows *rows, int64_t begin,
                 at[i] = windows + i * depth;
             t = 1;
             c = depth;
+        } else if (p->row_taps) {
+            f.at = NULL;
+            find_pixels(p, rows, unit, &f);
+            f.at = at;
+            find_window_rows(p, rows, unit, f.count, at, windows);
+            t = p->s.kh;
+            c = p->s.kw * cg;
         } else {
             find_pixels(p, rows, unit, &f);
         }
@@ -295,87 +335,5 @@ static void conv_dot(const zoo_conv *p, const zoo_rows *rows, int64_t begin, int
     for (int64_t unit = begin; unit < end; unit++) {
         find_pixels(p, rows, unit, &f);
         bodies[p->s.k - 1](p, &f);
-    }
-}
-
-/* -- one channel per group -------------------------------------------------- */
-
-/* nv vectors of channels of one pixel; k == c. packed: taps x c */
-INLINE void depthwise_run(const int nv, const zoo_conv *p, const float *const *at,
-                          float *out, const float *residual, int64_t c0) {
-    int64_t taps = p->s.kh * p->s.kw;
-    const float *w = p->packed + c0;
-    vf sums[4];
-    UNROLL for (int v = 0; v < nv; v++) sums[v] = v_set(0);
-    for (int64_t t = 0; t < taps; t++) {
-        const float *a = at[t * p->block] + c0;
-        UNROLL for (int v = 0; v < nv; v++) sums[v] =
-            v_fma(v_load(a + v * VL), v_load(w + v * VL), sums[v]);
-        w += p->s.c;
-    }
-    UNROLL for (int v = 0; v < nv; v++) {
-        vf other = residual ? v_load(residual + c0 + v * VL) : sums[v];
-        v_store(out + c0 + v * VL,
-                finish(&p->e, p->fused, sums[v], v_load(p->bias + c0 + v * VL),
-                       p->slopes + c0 + v * VL, residual != NULL, other));
-    }
-}
-
-/* The last n < VL channels. */
-INLINE void depthwise_part(const zoo_conv *p, const float *const *at, float *out,
-                           const float *residual, int64_t c0, int64_t n) {
-    int64_t taps = p->s.kh * p->s.kw;
-    const float *w = p->packed + c0;
-    vf sum = v_set(0), other;
-    for (int64_t t = 0; t < taps; t++, w += p->s.c)
-        sum = v_fma(v_load_part(at[t * p->block] + c0, n), v_load_part(w, n), sum);
-    other = residual ? v_load_part(residual + c0, n) : sum;
-    v_store_part(out + c0,
-                 finish(&p->e, p->fused, sum, v_load(p->bias + c0), p->slopes + c0,
-                        residual != NULL, other),
-                 n);
-}
-
-NOINLINE void depthwise_pixel(const zoo_conv *p, const float *const *at, float *out,
-                              const float *residual) {
-    int64_t c = p->s.c, k = p->s.k, taps = p->s.kh * p->s.kw, c0 = 0, done = 0;
-    if (k == c) {
-        for (; c0 + 4 * VL <= c; c0 += 4 * VL)
-            depthwise_run(4, p, at, out, residual, c0);
-        for (; c0 + VL <= c; c0 += VL)
-            depthwise_run(1, p, at, out, residual, c0);
-        if (MASKS && c0 < c) {
-            depthwise_part(p, at, out, residual, c0, c - c0);
-            c0 = c;
-        }
-        if (p->fused)
-            done = c0;
-    }
-    for (int64_t j = c0; j < k; j++) {
-        float sum = 0;
-        int64_t from = j / p->kg;
-        for (int64_t t = 0; t < taps; t++)
-            sum += at[t * p->block][from] * p->packed[t * k + j];
-        out[j] = sum + p->bias[j];
-    }
-    if (done < k)
-        finish_late(&p->e, p->slopes + done, out + done,
-                    residual ? residual + done : NULL, k - done);
-}
-
-static void conv_depthwise(const zoo_conv *p, const zoo_rows *rows, int64_t begin,
-                           int64_t end, void *memory) {
-    char *scratch = memory;
-    int64_t taps = p->s.kh * p->s.kw, pointer = sizeof(void *);
-    pixels f;
-    f.out = (float **)carve(&scratch, p->block * pointer);
-    f.residual =
-        rows->residual ? (const float **)carve(&scratch, p->block * pointer) : NULL;
-    f.at = (const float **)carve(&scratch, taps * p->block * pointer);
-    for (int64_t unit = begin; unit < end; unit++) {
-        find_pixels(p, rows, unit, &f);
-        for (int64_t i = 0; i < f.count; i++)
-            depthwise_pixel(p, (const float *const *)f.at + i, f.out[i],
-                            f.residual ? f.residual[i] : NULL);
     }
 }

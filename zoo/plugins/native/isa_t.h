@@ -10,6 +10,8 @@
 
 #include "conv_t.h"
 
+#include "depthwise_t.h"
+
 #include "winograd_t.h"
 
 #include "tiles_t.h"

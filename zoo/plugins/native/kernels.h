@@ -92,6 +92,7 @@ typedef struct {
     int algorithm;
     int fused;         /* the epilogue is simple enough for the tile */
     int im2col;        /* few channels: windows are copied together first */
+    int row_taps;      /* some channels: a row of the window is one tap */
     int64_t cg, kg;    /* channels and filters per group */
     int64_t kcols;     /* filters per group, rounded up to whole panels */
     int64_t tile;      /* rows (and columns) of output per Winograd tile, or 1 */
