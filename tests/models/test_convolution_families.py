@@ -156,6 +156,7 @@ def span(
     form: str = "training",
     norm: bool = True,
     blocks: int = 6,
+    width: int = 8,
 ) -> Any:
     def conv(name: str, x: Any) -> Any:
         if form == "deployed":
@@ -187,7 +188,7 @@ def span(
         x = (c + x) * (torch.sigmoid(c) - 0.5)
         ends.append(x)
     x = torch.cat([head, conv("conv_2", x), ends[0], a], 1)
-    x = t.conv("conv_cat", x, filters, 1)
+    x = t.conv("conv_cat", x, width, 1)
     return F.pixel_shuffle(t.conv("upsampler.0", x, channels * scale**2), scale)
 
 
@@ -195,6 +196,11 @@ def span(
 @pytest.mark.parametrize("norm", [True, False])
 def test_span(form: str, norm: bool) -> None:
     check(span, {"filters": 8, "scale": 2, "norm": norm}, form=form, norm=norm)
+
+
+def test_span_that_is_narrow_at_the_end() -> None:
+    expected = {"filters": 8, "width": 5, "blocks": 5}
+    check(span, expected, form="deployed", norm=False, width=5, blocks=5)
 
 
 # -- IMDN, RFDN, RLFN ---------------------------------------------------------
@@ -237,14 +243,44 @@ def test_imdn(scale: int) -> None:
     check(imdn, {**expected, "scale": scale}, scale=scale)
 
 
-def esa(t: Any, name: str, x: Any, hidden: int, deep: bool) -> Any:
+def kair_imdn(t: Any, x: Any, filters: int = 16, scale: int = 4) -> Any:
+    """The winner of AIM 2019, as KAIR has it."""
+    quarter = filters // 4
+    x = head = t.conv("model.0", x, filters)
+    for block in range(3):
+        name, rest, parts = f"model.1.sub.{block}", x, []
+        for number in (1, 2, 3):
+            y = leaky(t.conv(f"{name}.conv{number}.0", rest, filters))
+            part, rest = torch.split(y, (quarter, filters - quarter), 1)
+            parts.append(part)
+        y = torch.cat([*parts, t.conv(f"{name}.conv4", rest, quarter)], 1)
+        x = x + t.conv(f"{name}.conv1x1", y, filters, 1)
+    x = head + t.conv("model.1.sub.3", x, filters)
+    return upsampler(t, "model.2", x, 3, scale)
+
+
+def test_imdn_of_kair() -> None:
+    expected = {"blocks": 3, "simple": True, "distilled": 4, "scale": 4}
+    check(kair_imdn, expected, layout="KAIR")
+
+
+def esa(
+    t: Any,
+    name: str,
+    x: Any,
+    hidden: int,
+    deep: bool,
+    conv: Any = None,
+    act: Any = F.relu,
+) -> Any:
+    conv = conv or t.conv
     first = t.conv(f"{name}.conv1", x, hidden, 1)
     y = t.conv(f"{name}.conv2", first, hidden, 3, stride=2, padding=0)
     y = F.max_pool2d(y, kernel_size=7, stride=3)
     if deep:
-        y = F.relu(t.conv(f"{name}.conv_max", y, hidden))
-        y = F.relu(t.conv(f"{name}.conv3", y, hidden))
-        y = t.conv(f"{name}.conv3_", y, hidden)
+        y = act(conv(f"{name}.conv_max", y, hidden))
+        y = act(conv(f"{name}.conv3", y, hidden))
+        y = conv(f"{name}.conv3_", y, hidden)
     else:
         y = t.conv(f"{name}.conv3", y, hidden)
     y = F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=False)
@@ -298,6 +334,89 @@ def test_rfdn() -> None:
 def test_rlfn() -> None:
     expected = {"blocks": 2, "filters": 12, "width": 10, "hidden": 5, "scale": 3}
     check(rlfn, expected, image=LARGER, scale=3)
+
+
+def ntire_rlfn_name(name: str) -> str:
+    name = name.replace("conv_1.", "fea_conv.").replace("conv_2.", "LR_conv.")
+    return name.replace("block_", "B")
+
+
+def test_rlfn_of_the_challenge() -> None:
+    layout = "RLFN of NTIRE 2022"
+    check(rlfn, {"width": 10}, image=LARGER, rename=ntire_rlfn_name, layout=layout)
+
+
+def bsrn(t: Any, x: Any, filters: int = 8, small: bool = False) -> Any:
+    def linear(name: str, x: Any, outputs: int) -> Any:
+        if not small:
+            return t.conv(name, x, outputs, 1)
+        return t.linear(name, x.permute(0, 2, 3, 1), outputs).permute(0, 3, 1, 2)
+
+    def sep(name: str, x: Any, outputs: int) -> Any:
+        if small:
+            y = linear(f"{name}.pw", x, outputs)
+        else:
+            y = t.conv(f"{name}.pw", x, outputs, 1, bias=False)
+        return t.conv(f"{name}.dw", y, outputs, groups=outputs)
+
+    x = head = sep("fea_conv", torch.cat([x] * 4, 1), filters)
+    ends = []
+    for block in (1, 2):
+        name, parts, y = f"B{block}", [], x
+        for number in (1, 2, 3):
+            parts.append(F.gelu(linear(f"{name}.c{number}_d", y, filters // 2)))
+            y = F.gelu(sep(f"{name}.c{number}_r", y, filters) + y)
+        parts.append(F.gelu(sep(f"{name}.c4", y, filters // 2)))
+        y = linear(f"{name}.c5", torch.cat(parts, 1), filters)
+        y = esa(t, f"{name}.esa", y, 2, True, sep, F.gelu)
+        if small:
+            y = y * t.draw(f"{name}.cw", 1, filters, mean=1, scale=0.2)[..., None, None]
+            y = linear(f"{name}.conv_out", y, filters)
+        else:
+            mean = y.mean((2, 3), keepdim=True)
+            z = mean + ((y - mean) ** 2).mean((2, 3), keepdim=True).sqrt()
+            z = F.relu(t.conv(f"{name}.cca.conv_du.0", z, 2, 1))
+            y = y * torch.sigmoid(t.conv(f"{name}.cca.conv_du.2", z, filters, 1))
+        x = y + x
+        ends.append(x)
+    x = F.gelu(linear("c1", torch.cat(ends, 1), filters))
+    x = head + sep("c2", x, filters)
+    return upsampler(t, "upsampler.upsampleOneStep.0", x, 3, 4)
+
+
+@pytest.mark.parametrize("small", [False, True])
+def test_bsrn(small: bool) -> None:
+    expected = {"blocks": 2, "squeeze": 0 if small else 2, "bias": small, "hidden": 2}
+    check(bsrn, expected, image=LARGER, small=small)
+
+
+def efdn(t: Any, x: Any, filters: int = 8) -> Any:
+    def cell(number: int, x: Any) -> Any:
+        name = f"cells.{number}"
+        a = t.prelu(f"{name}.conv1.act", t.conv(f"{name}.conv1.conv1x1", x, filters, 1))
+        b = t.prelu(f"{name}.conv2.act", t.conv(f"{name}.conv2.rep_conv", a, filters))
+        c = t.prelu(f"{name}.conv3.act", t.conv(f"{name}.conv3.rep_conv", b, filters))
+        halves = [
+            t.conv(f"{name}.branch.{place}", y, filters // 2, 1)
+            for place, y in enumerate((x, a, b, c))
+        ]
+        y = t.conv(f"{name}.fuse", torch.cat(halves, 1), filters, 1)
+        return esa(t, f"{name}.att", y, 2, True) + x
+
+    def fuse(number: int, *parts: Any) -> Any:
+        return t.conv(f"local_fuse.{number}", torch.cat(parts, 1), filters, 1)
+
+    head = t.conv("head", x, filters)
+    first = cell(0, head)
+    second = cell(1, first)
+    third = cell(2, fuse(0, first, second))
+    fourth = cell(3, fuse(1, second, third))
+    x = upsampler(t, "tail.0", fuse(2, second, fourth) + head, 3, 3)
+    return x.clamp(0, 1)
+
+
+def test_efdn() -> None:
+    check(efdn, {"filters": 8, "hidden": 2, "scale": 3}, image=LARGER)
 
 
 # -- CARN ---------------------------------------------------------------------

@@ -14,10 +14,18 @@ from zoo.plugins import select
 from zoo.registry import registry
 
 SMALL: dict[str, dict[str, Any]] = {
+    "bsrn": {
+        "blocks": 1,
+        "filters": 8,
+        "distilled": 4,
+        "hidden": 2,
+        "squeeze": 2,
+    },
     "carn": {"filters": 8, "groups": 2, "variant": "m"},
     "compact": {"blocks": 1, "filters": 8},
     "cunet": {},
     "edsr": {"blocks": 1, "filters": 8},
+    "efdn": {"filters": 8, "hidden": 2},
     "espcn": {"widths": (6, 5)},
     "fsrcnn": {"blocks": 1, "filters": 8, "width": 4},
     "imdn": {"blocks": 1, "filters": 8, "distilled": 2, "hidden": 2},

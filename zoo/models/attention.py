@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from zoo.models.builder import NetworkBuilder
 
 __all__ = ["channel_attention", "enhanced_spatial_attention"]
@@ -29,23 +31,39 @@ def channel_attention(
     return net.scaled(x, y)
 
 
+Convolve = Callable[..., int]
+"""Name, layer, filters and activation of a 3 x 3 convolution, whatever it is made of."""
+
+
 def enhanced_spatial_attention(
-    net: NetworkBuilder, name: str, x: int, hidden: int, *, deep: bool
+    net: NetworkBuilder,
+    name: str,
+    x: int,
+    hidden: int,
+    *,
+    deep: bool,
+    activation: str = "relu",
+    convolve: Convolve | None = None,
 ) -> int:
     """x times a factor per value, from a small picture of x (Liu et al., RFANet, 2020).
 
     ``deep`` has three convolutions of the small picture, as in RFDN; otherwise one,
-    as in RLFN.
+    as in RLFN. They are made by ``convolve``, if given.
     """
+
+    def conv(part: str, x: int, function: str = "linear") -> int:
+        if convolve is not None:
+            return convolve(f"{name}.{part}", x, hidden, function)
+        return net.conv(f"{name}.{part}", x, hidden, 3, function)
+
     first = net.conv(f"{name}.conv1", x, hidden, 1)
     small = net.conv(f"{name}.conv2", first, hidden, 3, stride=2, pad=False)
     y = net.add("maxpool", small, size=7, stride=3, padding=0)
     if deep:
-        y = net.conv(f"{name}.conv_max", y, hidden, activation="relu")
-        y = net.conv(f"{name}.conv3", y, hidden, activation="relu")
-        y = net.conv(f"{name}.conv3_", y, hidden)
+        y = conv("conv_max", y, activation)
+        y = conv("conv3_", conv("conv3", y, activation))
     else:
-        y = net.conv(f"{name}.conv3", y, hidden)
+        y = conv("conv3", y)
     y = net.resize_like(y, first)
     y = net.sum(net.conv(f"{name}.conv_f", first, hidden, 1), y)
     y = net.conv(f"{name}.conv4", y, net.channels(x), 1, "logistic")

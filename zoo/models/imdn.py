@@ -8,7 +8,8 @@
     picture = shuffle(conv(h + conv(leaky(conv 1x1 of [y_1, ..., y_B]))))
 
 d has a quarter of the channels, r the rest; the attention is per channel, of mean
-and standard deviation. Leaky slopes are 0.05.
+and standard deviation. Leaky slopes are 0.05. The form that won the AIM challenge of
+2019 (``simple``) has no attention, and goes on from the last block alone.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class IMDN(NetworkFamily):
         filters_key(64),
         Key("distilled", "int", 16, "channels set aside at each step", minimum=1),
         Key("hidden", "int", 4, "channels inside an attention", minimum=1),
+        Key("simple", "bool", False, "1: without attention and fusion of blocks"),
         scale_key(2),
         CHANNELS,
         COLOR,
@@ -71,14 +73,12 @@ class IMDN(NetworkFamily):
                 parts.append(net.channels_of(y, 0, aside))
                 rest = net.channels_of(y, aside, filters - aside)
             parts.append(net.conv(f"{name}.c4", rest, aside))
-            y = channel_attention(
-                net,
-                f"{name}.cca.conv_du.0",
-                f"{name}.cca.conv_du.2",
-                net.concat(*parts),
-                options["hidden"],
-                contrast=True,
-            )
+            y = net.concat(*parts)
+            if not options["simple"]:
+                squeeze, excite = (f"{name}.cca.conv_du.{place}" for place in (0, 2))
+                y = channel_attention(
+                    net, squeeze, excite, y, options["hidden"], contrast=True
+                )
             return net.sum(net.conv(f"{name}.c5", y, filters, 1), x)
 
         x = head = net.conv("fea_conv", net.input(), filters)
@@ -86,7 +86,8 @@ class IMDN(NetworkFamily):
         for number in range(options["blocks"]):
             x = block(f"IMDB{number + 1}", x)
             blocks.append(x)
-        x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
+        if not options["simple"]:
+            x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
         x = net.sum(net.conv("LR_conv", x, filters), head)
         scale = options["scale"]
         x = net.conv("upsampler.0", x, options["channels"] * scale**2)
@@ -99,14 +100,31 @@ class IMDN(NetworkFamily):
         blocks = 0
         while state.has(f"IMDB{blocks + 1}"):
             blocks += 1
+        simple = not state.has("c.0")
         return {
             "blocks": blocks,
             "filters": filters,
             "distilled": state.filters("IMDB1.c4"),
-            "hidden": state.filters("IMDB1.cca.conv_du.0"),
+            "hidden": 4 if simple else state.filters("IMDB1.cca.conv_du.0"),
+            "simple": simple,
             "scale": state.shuffle_factor("upsampler.0", channels),
             "channels": channels,
         }
 
 
-IMDN.namings = (Naming("IMDN", assume=assume_color),)
+IMDN.namings = (
+    Naming("IMDN", assume=assume_color),
+    Naming(
+        "KAIR",  # whose names are wrapped in "model."
+        (
+            ("0", "fea_conv"),
+            ("1.sub.{b}.conv{k}.0", "IMDB{b+1}.c{k}"),
+            ("1.sub.{b}.conv4", "IMDB{b+1}.c4"),
+            ("1.sub.{b}.conv1x1", "IMDB{b+1}.c5"),
+            ("1.sub.{n}", "LR_conv"),
+            ("2", "upsampler.0"),
+        ),
+        counts={"n": "1.sub.{b}.conv1"},
+        assume=assume_color,
+    ),
+)

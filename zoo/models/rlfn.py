@@ -94,4 +94,19 @@ class RLFN(NetworkFamily):
         }
 
 
-RLFN.namings = (Naming("RLFN", assume=assume_color),)
+RLFN.namings = (
+    Naming("RLFN", assume=assume_color),
+    Naming(
+        "RLFN of NTIRE 2022",
+        (
+            ("fea_conv", "conv_1"),
+            ("B{b}.c{k}_r", "block_{b}.c{k}_r"),
+            ("B{b}.c5", "block_{b}.c5"),
+            ("B{b}.esa.conv{k}", "block_{b}.esa.conv{k}"),
+            ("B{b}.esa.conv_f", "block_{b}.esa.conv_f"),
+            ("LR_conv", "conv_2"),
+            ("upsampler.0", "upsampler.0"),
+        ),
+        assume=assume_color,
+    ),
+)

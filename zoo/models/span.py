@@ -146,6 +146,14 @@ class SPAN(NetworkFamily):
     options: ClassVar[tuple[Key, ...]] = (
         blocks_key(6, "attention blocks"),
         filters_key(48),
+        Key(
+            "width",
+            "int",
+            0,
+            "channels after the concatenation; 0: as many as inside",
+            minimum=0,
+            maximum=4096,
+        ),
         scale_key(4),
         CHANNELS,
         COLOR,
@@ -187,22 +195,25 @@ class SPAN(NetworkFamily):
             x = net.product(net.sum(c, x, alpha=0.5, beta=0.5), attention)
             firsts.append(x)
         x = net.concat(head, conv("conv_2", x), firsts[1], a)
-        x = net.conv("conv_cat", x, filters, 1)
+        x = net.conv("conv_cat", x, options["width"] or filters, 1)
         scale = options["scale"]
         net.shuffle(net.conv("upsampler.0", x, channels * scale**2), scale)
         return net
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        filters = state.filters("conv_cat")
         parts = [f"conv_1.{part}" for part in (_BESIDE, _DEPLOYED)]
-        channels = state.kernel(parts[0] if state.has(parts[0]) else parts[1])[1]
+        filters, channels, _, _ = state.kernel(
+            parts[0] if state.has(parts[0]) else parts[1]
+        )
+        width = state.filters("conv_cat")
         blocks = 0
         while state.has(f"block_{blocks + 1}"):
             blocks += 1
         return {
             "blocks": blocks,
             "filters": filters,
+            "width": width if width != filters else 0,
             "scale": state.shuffle_factor("upsampler.0", channels),
             "channels": channels,
         }

@@ -133,6 +133,10 @@ class AffineMap(TensorMap):
         return (*names, *own, *(f"{self.norm}.{end}" for end in ends))
 
     def check(self, state: StateDict) -> None:
+        self.check_own(state)
+
+    def check_own(self, state: StateDict) -> None:
+        """Check the module's own tensors, and the normalization's."""
         *magnitude, weight = state.weight_names(self.module)
         wanted = self.weight_shape
         found = state.shape(weight)
@@ -148,7 +152,7 @@ class AffineMap(TensorMap):
                     f"{state.original(name)} is {by(state.shape(name))} for "
                     f"{outputs} filters"
                 )
-        for name in self.names(state)[len(magnitude) + 1 :]:
+        for name in AffineMap.names(self, state)[len(magnitude) + 1 :]:
             require_shape(state, name, self.shapes["biases"])
 
     def convert(self, state: StateDict) -> Mapped:
