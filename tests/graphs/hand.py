@@ -588,6 +588,28 @@ def thresholds(w: Writer) -> str:
 
 
 @case
+def dilation_as_a_batch_of_phases(w: Writer) -> str:
+    """TensorFlow's dilated convolution: space to batch, convolve, and back."""
+    h = w("Transpose", w.conv("x", 3, 4), perm=[0, 2, 3, 1])
+    h = w("Pad", h, w.ints([0, 2, 2, 0, 0, 2, 2, 0]))
+    shape = w("Shape", h)
+    two = w.ints([2])
+    rows, columns = (w("Div", w("Gather", shape, w.ints([i])), two) for i in (1, 2))
+    six = w("Concat", w.ints([1]), rows, two, columns, two, w.ints([4]), axis=0)
+    phases = w("Transpose", w("Reshape", h, six), perm=[2, 4, 0, 1, 3, 5])
+    four = w("Concat", w.ints([4]), rows, columns, w.ints([4]), axis=0)
+    x = w("Transpose", w("Reshape", phases, four), perm=[0, 3, 1, 2])
+    y = w.conv(x, 4, 5, pads=[0] * 4)
+    y = w("Relu", w("Transpose", y, perm=[0, 2, 3, 1]))
+    less = [w("Sub", part, two) for part in (rows, columns)]
+    back = w("Concat", w.ints([2, 2, 1]), *less, w.ints([5]), axis=0)
+    y = w("Transpose", w("Reshape", y, back), perm=[2, 3, 0, 4, 1, 5])
+    whole = [w("Mul", part, two) for part in less]
+    y = w("Reshape", y, w("Concat", w.ints([1]), *whole, w.ints([5]), axis=0))
+    return w("Transpose", y, perm=[0, 3, 1, 2])
+
+
+@case
 def means_of_channels(w: Writer) -> str:
     h = w.conv("x", 3, 5)
     both = w(

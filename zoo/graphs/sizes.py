@@ -25,7 +25,7 @@ _MULTIPLES = (1, 2, 4, 8, 16, 32, 64, 128, 3, 6, 12, 24, 48, 5, 10, 20, 7, 14, 2
 _LEAST = 72
 _SMALL = 30
 
-Attempt = Callable[[Shape], tuple[Draft, Counter[str]]]
+Attempt = Callable[[Shape, bool], tuple[Draft, Counter[str]]]
 
 
 @dataclass
@@ -59,7 +59,8 @@ def survey(attempt: Attempt, channels: int, fixed: Iterable[tuple[int, int]]) ->
     Parameters
     ----------
     attempt : callable
-        Traces and simplifies at a size; returns the draft and what has no translation.
+        Traces and simplifies at a size; returns the draft and what has no translation,
+        among it, if the second argument says so, what has no layer.
     channels : int
         Of the picture.
     fixed : iterable of (height, width)
@@ -84,7 +85,7 @@ def survey(attempt: Attempt, channels: int, fixed: Iterable[tuple[int, int]]) ->
             return found
     for height, width in fixed:
         try:
-            draft, missing = attempt(Shape(height, width, channels))
+            draft, missing = attempt(Shape(height, width, channels), True)
         except WrongSize as error:
             wrong = wrong or error
             continue
@@ -112,7 +113,7 @@ def _at_multiples(
     for height, width in _sizes(multiple):
         shape = Shape(height, width, channels)
         try:
-            draft, missing = attempt(shape)
+            draft, missing = attempt(shape, first is None)
         except WrongSize:
             if height < _LEAST:  # too small, perhaps
                 continue

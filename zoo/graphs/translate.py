@@ -24,7 +24,7 @@ from zoo.shapes import Shape
 
 __all__ = ["OPTIONS", "Assumed", "Translation", "translate"]
 
-OPTIONS = ("range", "color", "output", "pad")
+OPTIONS = ("range", "color", "output", "pad", "residual")
 """What a user may set beside the values of further inputs."""
 
 _COMMON_CHANNELS = (3, 1, 4, 12, 48, 2, 6)
@@ -96,7 +96,7 @@ def translate(graph: Graph, settings: Mapping[str, str] | None = None) -> Transl
     ----------
     graph : Graph
     settings : mapping of str to str, optional
-        range, color, output, pad, and values of inputs beside the picture.
+        range, color, output, pad, residual, and values of inputs beside the picture.
 
     Raises
     ------
@@ -277,7 +277,7 @@ def _attempt(
 ) -> Any:
     known: dict[str, Any] = {}
 
-    def attempt(shape: Shape) -> tuple[Draft, Counter[str]]:
+    def attempt(shape: Shape, writes: bool) -> tuple[Draft, Counter[str]]:
         tracer = trace(
             graph, shape, layout=layout, fed=item.name, others=others, output=output
         )
@@ -291,7 +291,8 @@ def _attempt(
             except Untranslatable as error:
                 tracer.problems[str(error)] += 1
             else:
-                tracer.problems.update(write(tracer.draft, {}, {}).problems)
+                if writes:
+                    tracer.problems.update(write(tracer.draft, {}, {}).problems)
         return tracer.draft, tracer.problems
 
     return attempt
@@ -370,12 +371,15 @@ def _finish(
                 Assumed("pad", mode, f"{margin} pixels at each side are missing after")
             )
         _with_margin(draft, margin, mode)
-    sections = write(draft, net, entry)
-    if sections.problems:
-        raise Untranslatable("; ".join(sections.problems))
     if len(found.rows) > 1:
         (a, b), _, (c, d), *_ = found.rows
         stated["scale"] = round((d - b) / (c - a), 6)
+    if "residual" in settings:
+        stated["residual"] = settings["residual"]
+        _with_residual(draft, settings["residual"], stated.get("scale", 0.5))
+    sections = write(draft, net, entry)
+    if sections.problems:
+        raise Untranslatable("; ".join(sections.problems))
     origins = {
         **sections.origins,
         "[net] mean and std": draft.net_origins,
@@ -491,6 +495,30 @@ def _with_margin(draft: Draft, margin: int, mode: str) -> None:
     shape = Shape(height + 2 * margin, width + 2 * margin, depth)
     padded = draft.add("pad", [source], shape, pads=(margin,) * 4, mode=mode)
     draft.replace(source, padded)
+    draft.sweep()
+
+
+def _with_residual(draft: Draft, mode: str, scale: float) -> None:
+    """Add the enlarged picture, as the program does that the file was made for."""
+    if mode not in ("nearest", "bilinear", "bicubic"):
+        raise UsageError(f"residual={mode} is none of nearest, bilinear and bicubic")
+    picture, result = draft.input, draft.output
+    whole = int(scale)
+    if draft.net or whole != scale or result.shape.channels != picture.shape.channels:
+        raise UsageError(
+            "residual is for networks that enlarge by a whole number, keep the "
+            "channels and do not normalise the picture"
+        )
+    height, width, channels = picture.shape
+    result.shape = Shape(height * whole, width * whole, channels)
+    enlarged = picture
+    if whole > 1:
+        enlarged = draft.add(
+            "resize", [picture], result.shape, mode=mode, scale=whole, a=-0.75
+        )
+    draft.output = draft.add(
+        "add", [result, enlarged], result.shape, alpha=1.0, beta=1.0
+    )
     draft.sweep()
 
 

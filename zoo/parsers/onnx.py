@@ -87,22 +87,29 @@ class _Model:
         message = Message(data, self._source)
         body: Message | None = None
         self._opset = 0
-        producer = ""
+        producer, version = "", 0
         functions: dict[tuple[str, str], Function] = {}
         own = []
         for item in message:
-            if item.number == 2 and item.wire == BYTES:
+            if item.number == 1:
+                version = message.signed(item)
+            elif item.number == 2 and item.wire == BYTES:
                 producer = message.text(item)
             elif item.number == 7:
                 body = message.message(item)
             elif item.number == 8:
-                domain, version = _opset(message.message(item))
+                domain, opset = _opset(message.message(item))
                 if domain in _STANDARD:
-                    self._opset = max(self._opset, version)
+                    self._opset = max(self._opset, opset)
             elif item.number == 25:
                 own.append(message.message(item))
         if body is None:
             raise ReaderError(f"{path}: it holds no graph; this is no ONNX file")
+        if not self._opset and version >= 3:
+            raise ReaderError(
+                f"{path}: it does not say which version of the operators it means; the "
+                f"file breaks off or is damaged"
+            )
         for part in own:
             function = self._function(part)
             functions[function.domain, function.name] = function

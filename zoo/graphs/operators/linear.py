@@ -87,6 +87,8 @@ def _conv(t: Tracer, node: Node, inputs: list[Any]) -> View:
         return _conv_of_channels(t, node, view, weights, biases, more)
     if kernel.ndim != 4:
         raise Untranslatable(f"Conv over {kernel.ndim - 2} axes")
+    if view.axes[0]:
+        return _conv_of_phases(t, node, inputs)
     x = t.picture(view)
     groups = int(node.attributes.get("group", 1))
     filters, depth, *size = kernel.shape
@@ -146,6 +148,49 @@ def _pads(
         small, large = total // 2, total - total // 2
         sides += (small, large) if kind == "SAME_UPPER" else (large, small)
     return tuple(sides)  # type: ignore[return-value]
+
+
+def _conv_of_phases(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    """A convolution of every d-th row and column by itself: one with dilation d.
+
+    TensorFlow writes dilated convolutions so, the d x d phases as a batch.
+    """
+    view: View = inputs[0]
+    if view.rank != 4 or len(view.axes[0]) != 2:
+        raise Untranslatable("Conv over a part of the picture at a time")
+    first, second = view.axes[0]
+    height, width, channels_ = view.step.shape
+    phases = first.size
+    wanted = (
+        (Atom("h", phases, 1), Atom("w", phases, 1)),
+        join([Atom("c", channels_)]),
+        (Atom("h", height // phases, phases),),
+        (Atom("w", width // phases, phases),),
+    )
+    if (
+        view.axes != wanted
+        or second.size != phases
+        or _two(node, "strides") != (1, 1)
+        or _auto_pad(node) not in ("NOTSET", "VALID")
+    ):
+        raise Untranslatable("Conv over a part of the picture at a time")
+    pads = [int(pad) * phases for pad in node.attributes.get("pads") or (0, 0, 0, 0)]
+    dilation = [d * phases for d in _two(node, "dilations")]
+    attributes = {**node.attributes, "pads": pads, "dilations": dilation}
+    whole = Node(node.op, node.inputs, node.outputs, attributes, node.name)
+    made = _conv(t, whole, [t.shown(view.step), *inputs[1:]])
+    height, width, filters = made.step.shape
+    if height % phases or width % phases:
+        raise ValueError(f"{height}x{width} pixels in {phases} phases")
+    return View(
+        made.step,
+        (
+            wanted[0],
+            join([Atom("c", filters)]),
+            (Atom("h", height // phases, phases),),
+            (Atom("w", width // phases, phases),),
+        ),
+    )
 
 
 def _conv_of_channels(
