@@ -91,7 +91,7 @@ def _two_scores() -> tuple[Score, Score]:
 
 
 def test_mean_is_of_decibels() -> None:
-    scores = Scores(2, 2, "", _two_scores())
+    scores = Scores(2, "", _two_scores())
     assert scores.psnr == 35
     assert scores.ssim == pytest.approx(0.8)
 

@@ -30,14 +30,18 @@ def test_pictures_are_read_as_three_channels(tmp_path: Path) -> None:
     )
 
 
-def test_sixteen_bits_are_rounded_and_floats_refused(tmp_path: Path) -> None:
+def test_pictures_are_read_as_they_are(tmp_path: Path) -> None:
     deep = np.array([0, 128, 129, 257 * 7 - 100, 65535], np.uint16).reshape(1, 5, 1)
     write(tmp_path / "deep.png", Image(deep))
     read = read_rgb(tmp_path / "deep.png")
-    assert read.dtype == np.uint8
-    assert read[0, :, 0].tolist() == [0, 0, 1, 7, 255]
-    write(tmp_path / "float.tiff", Image(deep.astype(np.float32)))
-    with pytest.raises(ImageError, match="holds floats"):
+    assert read.dtype == np.uint16
+    np.testing.assert_array_equal(read, deep.repeat(3, axis=2))
+    floats = (deep / np.float32(65535)).astype(np.float32)
+    write(tmp_path / "float.tiff", Image(floats))
+    np.testing.assert_array_equal(read_rgb(tmp_path / "float.tiff")[..., :1], floats)
+    floats[0, 0] = np.nan
+    write(tmp_path / "float.tiff", Image(floats))
+    with pytest.raises(ImageError, match="NaN"):
         read_rgb(tmp_path / "float.tiff")
 
 

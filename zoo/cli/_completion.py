@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     import click
     from click.shell_completion import CompletionItem
 
-__all__ = ["backends", "metrics", "networks", "networks_and_bicubic"]
+__all__ = ["backends", "metrics", "networks", "networks_and_bicubic", "protocols"]
 
 
 def _starting(names: list[str], incomplete: str) -> list[str]:
@@ -48,6 +48,13 @@ def backends(ctx: click.Context, param: click.Parameter, incomplete: str) -> lis
 def metrics(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
     """Metrics that are installed."""
     return _of("zoo.metrics", incomplete)
+
+
+def protocols(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Protocols of evaluation."""
+    from zoo.evaluate.presets import PROTOCOLS
+
+    return _starting(list(PROTOCOLS), incomplete)
 
 
 def _of(group: str, incomplete: str) -> list[str]:

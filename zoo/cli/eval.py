@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,6 +63,19 @@ __all__ = ["command"]
     shell_complete=completion.metrics,
     help="What to measure (`zoo plugins` lists them); may be repeated.",
 )
+@click.option(
+    "--protocol",
+    shell_complete=completion.protocols,
+    metavar="NAME",
+    help="benchmark (pictures), mri (volumes), div2k, basicsr.",
+)
+@click.option(
+    "--plane",
+    type=click.Choice(("auto", "axial", "coronal", "sagittal")),
+    default="auto",
+    help="Of the slices of volumes.",
+)
+@click.option("--mask", type=click.Path(path_type=Path), help="Of the one volume.")
 @pair_options
 @backend_option
 @device_option
@@ -77,6 +92,12 @@ __all__ = ["command"]
     metavar="FILE",
     help="Draw bars, and quality against time, as .png.",
 )
+@click.option(
+    "--report",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write one HTML page: tables, bars, worst crops, differences.",
+)
 def command(
     names: tuple[str, ...],
     weights: str | None,
@@ -84,12 +105,16 @@ def command(
     results: tuple[Path, ...],
     ensemble: bool,
     metrics: tuple[str, ...],
+    protocol: str | None,
+    plane: str,
+    mask: Path | None,
     high: str | None,
     low: str | None,
     low_name: str | None,
     as_json: bool,
     form: str | None,
     plot: Path | None,
+    report: Path | None,
     **how: object,
 ) -> int:
     """Measure MODELs on the pictures of FOLDERs.
@@ -104,9 +129,15 @@ def command(
 
     The protocol is that of the literature: luma of BT.601, as many border
     pixels cut off as the scale says, 8 bits, mean over the pictures. It holds
-    for every --metric, which gets those luma planes.
+    for every --metric, which gets those luma planes; --protocol names others.
+
+    A FOLDER may be a volume (NIfTI, MGH) or hold some: their slices are
+    measured, in floats, with the 99.9th percentile as peak; empty ones are left
+    out, and with --mask what lies inside is measured apart.
     """
     from zoo.evaluate.contest import Contest
+    from zoo.evaluate.presets import protocol_named
+    from zoo.evaluate.report import Worst, write_report
     from zoo.progress import bar
 
     models, folders = _sorted_out(names)
@@ -122,14 +153,29 @@ def command(
         for name, find in sets
         for entrant in entrants
     ]
+    if mask is not None and (len(sets) != 1 or not chosen[0][2].has_volumes):
+        raise UsageError("--mask goes with one volume")
+    chosen = [
+        (entrant, name, replace(pictures, plane=plane, mask=mask))  # type: ignore[arg-type]
+        for entrant, name, pictures in chosen
+    ]
+    usual = "mri" if any(of.has_volumes for _, _, of in chosen) else "benchmark"
+    contest.how = protocol_named(protocol or usual)
     total = sum(len(pictures) for _, _, pictures in chosen)
+    worst: list[tuple[str, str, Worst]] = []
     with bar(total=total, unit="picture") as progress:
         contest.on_picture = lambda: progress.update(1)
         for entrant, name, pictures in chosen:
             if pictures.note:
                 progress.say(f"zoo: {pictures.note}")
-            contest.measure(entrant, name, pictures)
+            seen = None if report is None else Worst(entrant)
+            contest.measure(entrant, name, pictures, seen)
+            if seen is not None:
+                worst.append((entrant.name, name, seen))
     _show(contest.results, as_json, form)
+    if report is not None:
+        write_report(contest.results, worst, report, " ".join(sys.argv))
+        say(f"wrote {report}")
     if plot is not None:
         from zoo.evaluate.plots import save_plot
 
@@ -159,12 +205,14 @@ class _Finder:
 def _sorted_out(names: tuple[str, ...]) -> tuple[list[str], list[Path]]:
     """Models and folders of pictures, in whatever order they were given."""
     from zoo.catalog import RUN_CFG
+    from zoo.evaluate.volumes import is_volume
 
     models: list[str] = []
     folders: list[Path] = []
     for position, name in enumerate(names):
         path = Path(name)
         is_folder = path.is_dir() and not (path / RUN_CFG).is_file()
+        is_folder = is_folder or (is_volume(path) and path.is_file())
         # What is nowhere, and stands last, was meant as pictures.
         is_last = position == len(names) - 1 and len(names) > 1
         missing = is_last and not folders and not _is_model(name)

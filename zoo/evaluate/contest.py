@@ -11,6 +11,7 @@ from zoo.errors import ImageError, UsageError, ZooError
 from zoo.evaluate.datasets import PictureSet
 from zoo.evaluate.entrants import Entrant
 from zoo.evaluate.pairs import Pair
+from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.protocol import METRICS, Scores, cases_in, evaluate
 
 __all__ = ["Contest", "Result"]
@@ -67,6 +68,7 @@ class Contest:
     scale : int or None
         For entrants that can do any.
     metrics : sequence of str
+    how : Protocol
     on_picture : callable
         Called after each picture, measured or not.
     """
@@ -74,6 +76,7 @@ class Contest:
     entrants: Sequence[Entrant]
     scale: int | None = None
     metrics: Sequence[str] = METRICS
+    how: Protocol = PROTOCOLS["benchmark"]
     on_picture: Callable[[], None] = lambda: None
     results: list[Result] = field(default_factory=list)
 
@@ -101,8 +104,14 @@ class Contest:
             )
         return scale
 
-    def measure(self, entrant: Entrant, name: str, pictures: PictureSet) -> Result:
-        """Measure one entrant on one set.
+    def measure(
+        self,
+        entrant: Entrant,
+        name: str,
+        pictures: PictureSet,
+        call: Callable[[Pair], Any] | None = None,
+    ) -> Result:
+        """Measure one entrant on one set; ``call`` is used in its place, if given.
 
         Raises
         ------
@@ -120,7 +129,7 @@ class Contest:
         def enlarge(pair: Pair) -> Any:
             nonlocal spent
             start = time.perf_counter()
-            result = entrant(pair)
+            result = (call or entrant)(pair)
             spent += time.perf_counter() - start
             return result
 
@@ -133,6 +142,7 @@ class Contest:
                 report=lambda _: self.on_picture(),
                 metrics=self.metrics,
                 leave_out=leave_out,
+                how=self.how,
             )
         except ImageError:
             reason = next(iter(left_out.values()), "none is left")

@@ -19,7 +19,9 @@ from zoo.evaluate.layouts import (
     sign_of_path,
 )
 from zoo.evaluate.pairs import read_rgb
-from zoo.images import pictures_in
+from zoo.evaluate.volumes import is_volume
+from zoo.images.folders import find
+from zoo.volumes.geometry import PlaneName
 
 __all__ = ["GENERATED", "PictureSet", "find_set", "set_of_files"]
 
@@ -50,6 +52,10 @@ class PictureSet:
         Where the small pictures come from, for the record.
     note : str
         What was seen and left out, for people; empty if nothing.
+    plane : str
+        In which volumes are cut into slices.
+    mask : Path or None
+        Of the one volume that the set is.
     """
 
     root: Path
@@ -59,9 +65,16 @@ class PictureSet:
     scale: int | None
     origin: str
     note: str = ""
+    plane: PlaneName = "auto"
+    mask: Path | None = None
 
     def __len__(self) -> int:
         return len(self.high)
+
+    @property
+    def has_volumes(self) -> bool:
+        """Whether slices of volumes are among them."""
+        return any(is_volume(path) for path in self.high)
 
 
 def find_set(
@@ -98,6 +111,8 @@ def find_set(
         understand it; the sentence says what was seen.
     """
     root = Path(folder)
+    if root.is_file() and is_volume(root):
+        return replace(set_of_files([root]), root=root)
     _require_folder(root)
     if low is not None or is_high:
         files = _pictures(root)
@@ -143,8 +158,14 @@ def _require_folder(folder: Path) -> None:
         raise UsageError(f"there is no folder {str(folder)!r} of pictures")
 
 
+def _files(folder: Path) -> list[Path]:
+    """Pictures and volumes, with those below."""
+    return find(folder, recursive=True, kinds=("picture", "volume")).files
+
+
 def _pictures(folder: Path) -> list[Path]:
-    files = pictures_in(folder) or pictures_in(folder, recursive=True)
+    every = _files(folder)
+    files = [path for path in every if path.parent == folder] or every
     if not files:
         raise UsageError(f"there is no picture in {str(folder)!r}")
     return files
@@ -153,7 +174,7 @@ def _pictures(folder: Path) -> list[Path]:
 def _groups(root: Path) -> dict[Path, list[Path]]:
     """Pictures by the folder that holds them, relative to the root; "." first."""
     groups: dict[Path, list[Path]] = {}
-    for path in pictures_in(root, recursive=True):
+    for path in _files(root):
         groups.setdefault(path.parent.relative_to(root), []).append(path)
     return groups
 
@@ -370,7 +391,7 @@ def _paired(
     if low_name is not None and low_name.count("{}") != 1:
         raise UsageError(f"--lr-name {low_name!r} must hold {{}} once, as in '{{}}x2'")
     small: dict[tuple[Path, str], list[Path]] = {}
-    for path in pictures_in(low, recursive=True):
+    for path in _files(low):
         key = path.parent.relative_to(low), path.stem
         small.setdefault(key, []).append(path)
     files, partners = sorted(files), []

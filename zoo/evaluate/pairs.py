@@ -13,37 +13,58 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.images import read
 from zoo.network import Network
+from zoo.pixels import white_of
 from zoo.resize import imresize
 
 __all__ = ["Pair", "cropped", "low_and_high", "read_pair", "read_rgb", "whole_scale"]
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[Any]
 
 
 @dataclass(frozen=True)
 class Pair:
-    """One picture twice: H x W x 3 and sH x sW x 3, uint8, RGB."""
+    """One picture twice.
+
+    Attributes
+    ----------
+    name : str
+    low, high : ndarray, H x W x 3 and sH x sW x 3, RGB
+        uint8, uint16, or float32, whose white is 1.0. Slices of volumes are floats
+        that may go beyond.
+    floor : float or None
+        What is below is background, of slices of volumes.
+    mask : ndarray, bool, sH x sW, or None
+        What is measured apart.
+    """
 
     name: str
     low: Pixels
     high: Pixels
+    floor: float | None = None
+    mask: NDArray[np.bool_] | None = None
+
+    @property
+    def white(self) -> float:
+        """The value of white."""
+        return white_of(self.high.dtype)
 
 
 def read_rgb(path: Path) -> Pixels:
-    """Read a picture as H x W x 3 of 8 bits, gray replicated, alpha ignored.
+    """Read a picture as H x W x 3, gray replicated, alpha ignored.
 
-    16 bits are rounded to 8, which is all that the protocol compares.
+    Returns
+    -------
+    ndarray, uint8, uint16 or float32
+        As the file has them.
 
     Raises
     ------
     ImageError
-        If it cannot be read, or holds floats, whose white nobody knows.
+        If it cannot be read, or holds values that are not finite.
     """
     pixels = read(path).pixels
-    if pixels.dtype == np.uint16:
-        pixels = np.rint(pixels / np.float32(257)).astype(np.uint8)
-    if pixels.dtype != np.uint8:
-        raise ImageError(f"{path} holds floats; save it with 8 or 16 bits")
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ImageError(f"{path} holds NaN or infinity; fill them first")
     if pixels.shape[2] == 1:
         pixels = np.repeat(pixels, 3, axis=2)
     return np.ascontiguousarray(pixels)

@@ -8,7 +8,7 @@ from pathlib import Path
 from zoo.charts import Bars, Line, Panel, save
 from zoo.evaluate.contest import Result
 
-__all__ = ["save_plot"]
+__all__ = ["panels_of", "save_plot"]
 
 
 def save_plot(results: Sequence[Result], path: Path) -> None:
@@ -21,6 +21,11 @@ def save_plot(results: Sequence[Result], path: Path) -> None:
     ZooError
         If the file cannot be written.
     """
+    save(panels_of(results), path)
+
+
+def panels_of(results: Sequence[Result]) -> list[Panel | Bars]:
+    """Bars by network and set, and quality against time."""
     metric = next(iter(results[0].scores.means))
     unit = "dB" if metric == "psnr" else metric
     sets = list(dict.fromkeys(result.set_name for result in results))
@@ -56,7 +61,7 @@ def save_plot(results: Sequence[Result], path: Path) -> None:
         lines=points,
         log_x=True,
     )
-    save([bars, time], path)
+    return [bars, time]
 
 
 def _label(result: Result) -> str:

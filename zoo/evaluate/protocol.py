@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, PluginError, ShapeError, ZooError
 from zoo.evaluate.datasets import GENERATED, PictureSet
 from zoo.evaluate.pairs import Pair, read_pair
-from zoo.metrics.benchmark import benchmark_planes
+from zoo.evaluate.presets import PROTOCOLS, Protocol
+from zoo.evaluate.volumes import is_volume, slice_pairs
+from zoo.metrics.psnr import psnr
 from zoo.registry import distribution_of, registry
 
 __all__ = [
@@ -48,17 +50,18 @@ class Scores:
     """Results of a folder, and how they were measured."""
 
     scale: int
-    border: int
     low_resolution: str
     scores: tuple[Score, ...]
+    how: Protocol = PROTOCOLS["benchmark"]
 
     @property
     def means(self) -> dict[str, float]:
-        """Mean over the pictures of every metric."""
+        """Mean over the pictures of every metric, as far as they have it."""
+        names = dict.fromkeys(name for score in self.scores for name in score.values)
         return {
-            name: math.fsum(score.values[name] for score in self.scores)
-            / len(self.scores)
-            for name in self.scores[0].values
+            name: math.fsum(values) / len(values)
+            for name in names
+            if (values := [s.values[name] for s in self.scores if name in s.values])
         }
 
     @property
@@ -74,10 +77,7 @@ class Scores:
     @property
     def protocol(self) -> str:
         """How it was measured, in a line."""
-        return (
-            f"Y of BT.601, border {self.border}, 8 bits, peak 255, "
-            f"low resolution: {self.low_resolution}"
-        )
+        return f"{self.how.describe(self.scale)}, low resolution: {self.low_resolution}"
 
 
 LeaveOut = Callable[[str, ZooError], None]
@@ -101,6 +101,11 @@ def cases_in(
         pictures.high, pictures.low, pictures.names, strict=True
     ):
         try:
+            if is_volume(path):
+                yield from slice_pairs(
+                    path, scale, plane=pictures.plane, mask=pictures.mask
+                )
+                continue
             case = read_pair(name, path, small, scale)
         except ZooError as error:
             if leave_out is None:
@@ -118,6 +123,7 @@ def evaluate(
     report: Callable[[Score], None] | None = None,
     metrics: Sequence[str] = METRICS,
     leave_out: LeaveOut | None = None,
+    how: Protocol = PROTOCOLS["benchmark"],
 ) -> Scores:
     """Enlarge every small picture and compare it with the large one.
 
@@ -128,7 +134,6 @@ def evaluate(
         :class:`zoo.evaluate.entrants.Entrant`, say.
     cases : iterable of Pair
     scale : int
-        Also the border that is cut off.
     origin : str
         Where the small pictures come from, for the record.
     report : callable, optional
@@ -138,6 +143,8 @@ def evaluate(
     leave_out : callable, optional
         Told of a picture that is too small or does not fit, and the others follow;
         without it the error is raised.
+    how : Protocol
+        What of the pictures is compared.
 
     Raises
     ------
@@ -152,11 +159,16 @@ def evaluate(
     scores = []
     for case in cases:
         try:
-            result, truth = benchmark_planes(enlarge(case), case.high, scale)
+            made = enlarge(case)
+            result, truth = how.planes(made, case.high, case.white, scale)
             values = {
                 name: _measure(name, function, result, truth, case.name)
                 for name, function in functions.items()
             }
+            if case.mask is not None and case.mask.any():
+                inside = made[case.mask], case.high[case.mask]
+                factor = 255 / case.white
+                values["psnr_in_mask"] = psnr(*(part * factor for part in inside))
         except ShapeError as error:
             named = ShapeError(f"picture {case.name!r}: {error}")
             if leave_out is None:
@@ -169,7 +181,7 @@ def evaluate(
             report(score)
     if not scores:
         raise ImageError("there is no picture that could be measured")
-    return Scores(scale, scale, origin, tuple(scores))
+    return Scores(scale, origin, tuple(scores), how)
 
 
 def _measure(

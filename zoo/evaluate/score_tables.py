@@ -14,6 +14,7 @@ __all__ = [
     "as_latex",
     "as_markdown",
     "as_text",
+    "cells",
     "pictures_as_text",
     "protocol_lines",
 ]
@@ -43,7 +44,7 @@ def pictures_as_text(result: Result) -> str:
     return table(heads, rows, "l" + "r" * len(columns))
 
 
-def _cells(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
+def cells(results: Sequence[Result]) -> tuple[list[str], list[list[str]]]:
     """A row for each entrant and scale, a group of columns for each set."""
     sets = list(dict.fromkeys(result.set_name for result in results))
     metrics = list(results[0].scores.means)
@@ -86,14 +87,14 @@ def protocol_lines(results: Sequence[Result]) -> list[str]:
 
 def as_text(results: Sequence[Result]) -> str:
     """For a terminal."""
-    heads, rows = _cells(results)
+    heads, rows = cells(results)
     lines = [table(heads, rows, "ll" + "r" * (len(heads) - 2))]
     return "\n".join([*lines, *protocol_lines(results)])
 
 
 def as_markdown(results: Sequence[Result]) -> str:
     """A table of GitHub's Markdown, and how it was measured below it."""
-    heads, rows = _cells(results)
+    heads, rows = cells(results)
 
     def line(cells: Sequence[str]) -> str:
         escaped = (printable(cell).replace("|", "\\|") for cell in cells)
@@ -106,7 +107,7 @@ def as_markdown(results: Sequence[Result]) -> str:
 
 def as_latex(results: Sequence[Result]) -> str:
     """A tabular for booktabs."""
-    heads, rows = _cells(results)
+    heads, rows = cells(results)
 
     def line(cells: Sequence[str]) -> str:
         return " & ".join(_latex(printable(cell)) for cell in cells) + r" \\"

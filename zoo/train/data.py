@@ -17,11 +17,15 @@ import numpy as np
 from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.evaluate.datasets import PictureSet
 from zoo.evaluate.pairs import Pair, Pixels, read_pair
+from zoo.evaluate.volumes import is_volume, slice_pairs
+from zoo.pixels import white_of
 
 __all__ = ["PatchSampler", "hold_out", "load_pairs"]
 
 _HELD_OUT = 8
 _LEAST_ROWS = 2  # beside the border that the protocol cuts off
+# A patch of a volume shows something if a quarter of it is no background.
+_FOREGROUND, _TRIES = 0.25, 20
 
 
 def load_pairs(
@@ -39,7 +43,7 @@ def load_pairs(
         Small pictures that they bring are taken as they are.
     scale : int
     read : callable
-        Gives a file's pixels, H x W x 3 uint8 RGB.
+        Gives a file's pixels, H x W x 3, RGB. Volumes are cut into slices.
     patch : int
         Side of the low-resolution patches; smaller pictures are left out.
     report : callable, optional
@@ -62,6 +66,12 @@ def load_pairs(
             pictures.high, pictures.low, pictures.names, strict=True
         ):
             try:
+                if is_volume(path):
+                    found = list(slice_pairs(path, scale, least=patch))
+                    pairs += found
+                    if not found:
+                        say(f"{path}: no slice shows enough; left out")
+                    continue
                 pair = read_pair(name, path, small, scale, read)
             except ImageError as error:
                 say(f"{error}; left out")
@@ -92,13 +102,18 @@ def hold_out(
     """Pictures to learn from, and a few that are kept to be measured on.
 
     A tenth of the pictures, at most eight, chosen by a hash of their names, so that
-    the same ones are kept when the run goes on; of a single picture its last quarter.
+    the same ones are kept when the run goes on; of slices of volumes a block of a
+    tenth; of a single picture its last quarter.
 
     Raises
     ------
     UsageError
         If a single picture is too small for both.
     """
+    if len(pairs) > 2 and all(pair.floor is not None for pair in pairs):
+        # Neighbouring slices are alike: a block of them is kept.
+        first, last = 6 * len(pairs) // 10, 7 * len(pairs) // 10 + 1
+        return [*pairs[:first], *pairs[last:]], list(pairs[first:last])
     if len(pairs) > 1:
         count = min(_HELD_OUT, max(1, len(pairs) // 10))
         order = sorted(pairs, key=lambda pair: sha256(pair.name.encode()).digest())
@@ -156,6 +171,9 @@ class PatchSampler:
         self.rng = np.random.default_rng(seed)
         pixels = np.array([pair.low.size for pair in self.pairs], dtype=np.float64)
         self._bounds = np.cumsum(pixels) / pixels.sum()
+        kinds = {pair.low.dtype for pair in self.pairs}
+        # Pictures of several types meet as floats, whose white is 1.
+        self._dtype = kinds.pop() if len(kinds) == 1 else np.dtype(np.float32)
 
     @property
     def state(self) -> dict[str, Any]:
@@ -167,20 +185,40 @@ class PatchSampler:
         self.rng.bit_generator.state = value
 
     def draw(self) -> tuple[Pixels, Pixels]:
-        """Return low- and high-resolution patches, N x P x P x 3 and N x rP x rP x 3."""
+        """Return low- and high-resolution patches, N x P x P x 3 and N x rP x rP x 3.
+
+        In the type of the pictures; floats from 0 to 1 if they have several.
+        """
         side, large = self.patch, self.patch * self.scale
-        low = np.empty((self.batch, side, side, 3), np.uint8)
-        high = np.empty((self.batch, large, large, 3), np.uint8)
+        low = np.empty((self.batch, side, side, 3), self._dtype)
+        high = np.empty((self.batch, large, large, 3), self._dtype)
         for n in range(self.batch):
             which = np.searchsorted(self._bounds, self.rng.random(), side="right")
             pair = self.pairs[min(int(which), len(self.pairs) - 1)]
-            y = int(self.rng.integers(pair.low.shape[0] - side + 1))
-            x = int(self.rng.integers(pair.low.shape[1] - side + 1))
+            y, x = self._place(pair)
             turn = int(self.rng.integers(8)) if self.augment else 0
             top, left = y * self.scale, x * self.scale
-            low[n] = _turned(pair.low[y : y + side, x : x + side], turn)
-            high[n] = _turned(pair.high[top : top + large, left : left + large], turn)
+            small = pair.low[y : y + side, x : x + side]
+            big = pair.high[top : top + large, left : left + large]
+            low[n] = _turned(self._in_common(small), turn)
+            high[n] = _turned(self._in_common(big), turn)
         return low, high
+
+    def _place(self, pair: Pair) -> tuple[int, int]:
+        """Where a patch begins; of a slice of a volume where something is to see."""
+        for _ in range(1 if pair.floor is None else _TRIES):
+            y = int(self.rng.integers(pair.low.shape[0] - self.patch + 1))
+            x = int(self.rng.integers(pair.low.shape[1] - self.patch + 1))
+            part = pair.low[y : y + self.patch, x : x + self.patch]
+            if pair.floor is None or np.mean(part > pair.floor) >= _FOREGROUND:
+                break
+        return y, x
+
+    def _in_common(self, part: Pixels) -> Pixels:
+        """Pixels in the type that all patches have."""
+        if part.dtype == self._dtype:
+            return part
+        return (part / white_of(part.dtype)).astype(np.float32)
 
 
 def _turned(image: Pixels, turn: int) -> Pixels:

@@ -15,7 +15,7 @@ from zoo.errors import ShapeError, UsageError
 from zoo.layers.base import Array, Layer
 from zoo.net_section import PixelFormat
 from zoo.network import INPUT, Network
-from zoo.pixels import prepare, target
+from zoo.pixels import prepare, target, white_of
 from zoo.plugins import Kernels
 from zoo.train.costs import cost_named, gradient_start
 from zoo.train.optimizers import OPTIMIZERS
@@ -439,7 +439,7 @@ def training_arrays(
 
     Parameters
     ----------
-    low, high : ndarray, uint8, N x P x P x 3 and N x rP x rP x 3, RGB
+    low, high : ndarray, uint8, uint16 or float32, N x P x P x 3, N x rP x rP x 3, RGB
     pixels : PixelFormat
         A network of luma (``color=y``) learns from the luma alone.
 
@@ -450,7 +450,8 @@ def training_arrays(
     """
     if pixels.color == "y":
         small, large = (np.float32(batch) @ _luma_column() for batch in (low, high))
-        return prepare(small, pixels, 255)[0], target(large, pixels, 255)
+        white = white_of(high.dtype)
+        return prepare(small, pixels, white)[0], target(large, pixels, white)
     require_pictures(pixels)
     return prepare(low, pixels)[0], target(high, pixels)
 

@@ -34,7 +34,7 @@ from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 from zoo.train.settings import RunSettings, digest_of_cases, digest_of_files
 from zoo.train.transfer import transfer
-from zoo.train.validation import Validator, load_cases
+from zoo.train.validation import Validator, load_cases, protocol_for
 
 __all__ = ["Session"]
 
@@ -277,7 +277,8 @@ class Session:
         say(f"starts from {self.start_from}; {self.recipe.updates} updates in all")
         origins = " and ".join(dict.fromkeys(pictures.origin for pictures in sets))
         say(f"learns from {len(pairs)} pictures, x{scale}; small ones: {origins}")
-        score = evaluate(Bicubic(), cases, scale, metrics=("psnr",))
+        how = protocol_for(cases)
+        score = evaluate(Bicubic(), cases, scale, metrics=("psnr",), how=how)
         say(
             f"is measured on {len(cases)} other pictures ({measured}), on which bicubic "
             f"has {score.psnr:.2f} dB ({score.protocol})"

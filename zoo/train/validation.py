@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from zoo.api import Model
 from zoo.errors import ShapeError, UsageError, ZooError
 from zoo.evaluate.datasets import find_set
 from zoo.evaluate.pairs import Pair
+from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.images import Image
 from zoo.layers.base import Array
@@ -19,7 +20,7 @@ from zoo.network import Network
 from zoo.plugins import Kernels
 from zoo.run.pipeline import super_resolve
 
-__all__ = ["Validator", "load_cases"]
+__all__ = ["Validator", "load_cases", "protocol_for"]
 
 
 def load_cases(
@@ -74,6 +75,12 @@ def _require_fit(case: Pair, network: Network, scale: int) -> None:
         )
 
 
+def protocol_for(cases: Sequence[Pair]) -> Protocol:
+    """How validation pictures are measured: slices of volumes not in 8 bits."""
+    is_volume = any(case.floor is not None for case in cases)
+    return PROTOCOLS["mri" if is_volume else "benchmark"]
+
+
 class Validator:
     """PSNR of a set of weights on the validation pictures.
 
@@ -94,6 +101,7 @@ class Validator:
         self.kernels = kernels
         self.cases = cases
         self.scale = scale
+        self.how = protocol_for(cases)
 
     def __call__(self, weights: dict[str, Array]) -> float:
         """PSNR in dB; NaN if the weights are not finite, or what they give."""
@@ -109,9 +117,11 @@ class Validator:
             # In floats, for an integer would hide that the network gives NaN.
             nonlocal broken
             image = Image(pair.low.astype(np.float32))
-            large = super_resolve(model, image, white=255).pixels
+            large = super_resolve(model, image, white=pair.white).pixels
             broken = broken or not np.isfinite(large).all()
             return np.nan_to_num(large)
 
-        scores = evaluate(enlarge, self.cases, self.scale, metrics=("psnr",))
+        scores = evaluate(
+            enlarge, self.cases, self.scale, metrics=("psnr",), how=self.how
+        )
         return math.nan if broken else scores.psnr
