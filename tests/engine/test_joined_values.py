@@ -62,6 +62,12 @@ NETWORKS = {
     + "[convolutional]\nfilters=24\nsize=3\npad=1\ngroups=24\nactivation=leaky\n"
     + "[route]\nlayers=-1,0\n[convolutional]\nfilters=3\nsize=3\npad=1\n"
     + "activation=linear\n",
+    "depthwise, few channels and wide windows": HEAD
+    + "[convolutional]\nfilters=20\nsize=3\npad=1\nactivation=relu\n[route]\nlayers=-1,0\n"
+    + "[convolutional]\nfilters=32\nsize=7\npad=1\ngroups=32\nactivation=mish\n"
+    + "[convolutional]\nfilters=9\nsize=7\npad=1\npad_mode=reflect\nactivation=relu\n"
+    + "[route]\nlayers=-1,-2\n[convolutional]\nfilters=5\nsize=9\npad=1\n"
+    + "activation=linear\n",
     "mish": HEAD + CONV.format(9, 3).replace("leaky", "mish") + "[route]\nlayers=-1,0\n"
     "[activation]\nactivation=mish\n[route]\nlayers=-1,1\n" + TAIL,
 }

@@ -96,7 +96,8 @@ NOINLINE void find_window_rows(const zoo_conv *p, const zoo_rows *rows, int64_t 
     for (int64_t i = 0; i < count; row++, column = 0) {
         int64_t run = ow - column < count - i ? ow - column : count - i;
         int64_t low = column * p->s.sw - p->s.left, span = (run - 1) * p->s.sw + kw;
-        int inside = low >= 0 && low + span <= p->s.w;
+        int together = p->in_pixel == c;
+        int inside = low >= 0 && low + span <= p->s.w && together;
         for (int64_t y = 0; y < kh; y++) {
             const float *in = rows->in[row * kh + y], *from = in + low * c;
             if (!inside) {
@@ -104,9 +105,9 @@ NOINLINE void find_window_rows(const zoo_conv *p, const zoo_rows *rows, int64_t 
                 for (int64_t x = 0, n; x < span; x += n, copies += n * c) {
                     int64_t source = zoo_source(low + x, p->s.w, p->s.pad_mode);
                     n = 1;
-                    if (source >= 0 && source == low + x) /* the image itself */
+                    if (together && source >= 0 && source == low + x) /* the image */
                         n = span - x < p->s.w - source ? span - x : p->s.w - source;
-                    memcpy(copies, source < 0 ? p->zeros : in + source * c,
+                    memcpy(copies, source < 0 ? p->zeros : in + source * p->in_pixel,
                            (size_t)(n * c) * sizeof *copies);
                 }
             }

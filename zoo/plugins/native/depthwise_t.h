@@ -36,7 +36,7 @@ INLINE void depthwise_store(const zoo_conv *p, const int n, const vf *sums, floa
         float *to = out + i * p->out_pixel + c0;
         vf other = sums[i];
         if (residual) {
-            const float *from = residual + i * p->s.k + c0;
+            const float *from = residual + i * p->residual_pixel + c0;
             other = width >= VL ? v_load(from) : v_load_part(from, width);
         }
         other = finish(&p->e, p->fused, sums[i], bias, p->slopes + c0, residual != NULL,
@@ -52,7 +52,8 @@ INLINE void depthwise_store(const zoo_conv *p, const int n, const vf *sums, floa
  * columns, one beside the other, where kw is not 0. */
 INLINE void depthwise_inside(const int n, const int kw, const zoo_conv *p,
                              const depthwise_row *r, int64_t column, int64_t c0) {
-    int64_t c = p->s.c, place = (column * p->s.sw - p->s.left) * c + c0;
+    int64_t c = p->s.c, apart = p->in_pixel;
+    int64_t place = (column * p->s.sw - p->s.left) * apart + c0;
     const float *w = p->packed + c0;
     vf sums[RUN];
     UNROLL for (int i = 0; i < n; i++) sums[i] = v_set(0);
@@ -64,7 +65,7 @@ INLINE void depthwise_inside(const int n, const int kw, const zoo_conv *p,
                 weights[x] = v_load(w);
                 STEP_BY_STEP(w);
             }
-            UNROLL for (int j = 0; j < n + kw - 1; j++, in += c) {
+            UNROLL for (int j = 0; j < n + kw - 1; j++, in += apart) {
                 vf value = v_load(in);
                 STEP_BY_STEP(in);
                 UNROLL for (int x = 0; x < kw; x++) {
@@ -76,12 +77,12 @@ INLINE void depthwise_inside(const int n, const int kw, const zoo_conv *p,
             for (int64_t x = 0; x < p->s.kw; x++, w += c) {
                 vf weight = v_load(w);
                 UNROLL for (int i = 0; i < n; i++) sums[i] =
-                    v_fma(v_load(in + (i * p->s.sw + x * p->s.dw) * c), weight, sums[i]);
+                    v_fma(v_load(in + (i * p->s.sw + x * p->s.dw) * apart), weight, sums[i]);
             }
         }
     }
     depthwise_store(p, n, sums, r->out + column * p->out_pixel,
-                    r->residual ? r->residual + column * p->s.k : NULL, c0, VL);
+                    r->residual ? r->residual + column * p->residual_pixel : NULL, c0, VL);
 }
 
 /* One pixel through the table of columns, `width` channels from c0 on. */
@@ -93,14 +94,14 @@ INLINE void depthwise_anywhere(const zoo_conv *p, const depthwise_row *r, int64_
     vf sum = v_set(0);
     for (int64_t y = 0; y < p->s.kh; y++)
         for (int64_t x = 0; x < kw; x++, w += c) {
-            const float *in = source[x] < 0 ? p->zeros : r->in[y] + source[x] * c;
+            const float *in = source[x] < 0 ? p->zeros : r->in[y] + source[x] * p->in_pixel;
             if (width >= VL)
                 sum = v_fma(v_load(in + c0), v_load(w), sum);
             else
                 sum = v_fma(v_load_part(in + c0, width), v_load_part(w, width), sum);
         }
     depthwise_store(p, 1, &sum, r->out + column * p->out_pixel,
-                    r->residual ? r->residual + column * p->s.k : NULL, c0, width);
+                    r->residual ? r->residual + column * p->residual_pixel : NULL, c0, width);
 }
 
 /* The channels in vectors; the last one may overlap the one before. */
@@ -148,20 +149,24 @@ NOINLINE void depthwise_slow(const zoo_conv *p, const depthwise_row *r, int64_t 
         float sum = 0;
         for (int64_t y = 0; y < p->s.kh; y++)
             for (int64_t x = 0; x < kw; x++, w += k)
-                sum += (source[x] < 0 ? 0 : r->in[y][source[x] * p->s.c + j / p->kg]) * *w;
+                sum += (source[x] < 0 ? 0 : r->in[y][source[x] * p->in_pixel + j / p->kg]) * *w;
         out[j] = sum + p->bias[j];
     }
     if (p->fused)
         finish_late(&p->e, p->slopes, out,
-                    r->residual ? r->residual + column * p->s.k : NULL, k);
+                    r->residual ? r->residual + column * p->residual_pixel : NULL, k);
 }
 
 /* What the kernels leave out where the epilogue is not simple. */
 NOINLINE void depthwise_finish(const zoo_conv *p, const depthwise_row *r) {
-    int64_t k = p->s.k, n = p->s.ow * k, step = p->e.activation == ZOO_SLOPE ? k : n;
-    for (int64_t i = 0; i < n; i += step)
-        finish_late(&p->e, step == n ? NULL : p->slopes, r->out + i,
-                    r->residual ? r->residual + i : NULL, step);
+    int64_t k = p->s.k, pixels = p->s.ow, own = p->out_pixel, other = p->residual_pixel;
+    if (p->e.activation != ZOO_SLOPE && own == k && (r->residual == NULL || other == k)) {
+        k *= pixels; /* one after the other: a row at once */
+        pixels = 1;
+    }
+    for (int64_t i = 0; i < pixels; i++)
+        finish_late(&p->e, p->e.activation == ZOO_SLOPE ? p->slopes : NULL,
+                    r->out + i * own, r->residual ? r->residual + i * other : NULL, k);
 }
 
 /* Units are whole rows. */
