@@ -175,6 +175,42 @@ def test_its_layer_and_its_kernels_run_from_a_cfg(
     assert ("conv2d (3, 3, 3, 3): " in result.stderr) == (backend == "acme/timed")
 
 
+def test_a_layer_that_left_is_named_with_whose_it_was(
+    zoo_command: Zoo, site: Path, photo: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "own.cfg").write_text(CFG)
+    bare = zoo_command("show", "own.cfg", path=tmp_path)
+    assert bare.returncode == 1
+    assert "there is no layer [acme/blur]" in bare.stderr
+    assert "acme-zoo" not in bare.stderr
+    script = (
+        "import zoo; from zoo.checkpoints.files import save_weights\n"
+        "from zoo.origins import comments, origins_of\n"
+        "net = zoo.Network.read('own.cfg').initialize(1)\n"
+        "save_weights(net, 'own.safetensors')\n"
+        "print(comments(origins_of(net.kinds)), end='')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(site)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    sentence = "it came from acme-zoo 1.0, which is not installed"
+    for command in (("run", "own.cfg", photo), ("show", "own.cfg")):
+        result = zoo_command(*command, path=tmp_path)
+        assert result.returncode == 1
+        assert sentence in result.stderr
+    # A run's cfg says it itself.
+    assert done.stdout == "# [acme/blur] comes from acme-zoo 1.0\n"
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "model.cfg").write_text(done.stdout + CFG)
+    assert sentence in zoo_command("show", "run", path=tmp_path).stderr
+    assert zoo_command("show", "run", path=site).returncode == 0
+
+
 @pytest.fixture
 def metrics(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH with the metric of docs/plugins.md and a broken one."""

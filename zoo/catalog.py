@@ -33,7 +33,7 @@ CFG_FOLDER = Path(__file__).parent / "cfg"
 RUN_CFG, RUN_BEST = "model.cfg", "best.safetensors"
 """The network of a training run, and its best weights, in the run's folder."""
 
-WEIGHT_SUFFIXES = (".safetensors", ".weights")
+WEIGHT_SUFFIXES = (".safetensors", ".weights", ".npz")
 """Endings of files of weights, the preferred one first."""
 
 
@@ -155,7 +155,7 @@ def find_weights(cfg: str | Path) -> Path | None:
     Returns
     -------
     Path or None
-        A .safetensors or .weights file; None if there is none.
+        A .safetensors, .weights or .npz file; None if there is none.
     """
     given = Path(cfg)
     real = given.resolve()

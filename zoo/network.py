@@ -32,6 +32,7 @@ from zoo.net_section import (
     pixel_format,
     vector_input,
 )
+from zoo.origins import origins_beside
 from zoo.parsers.cfg import (
     Entry,
     Section,
@@ -677,6 +678,7 @@ def _require_known(sections: Sequence[Section]) -> None:
             missing.setdefault(section.kind, []).append(section)
     if not missing:
         return
+    origins = origins_beside(sections[0].source)
     parts = []
     for kind, found in missing.items():
         hint = did_you_mean(kind, known, "[{}]")
@@ -686,6 +688,8 @@ def _require_known(sections: Sequence[Section]) -> None:
         if more:
             dots = ", ..." if len(found) > 6 else ""
             more = f" (also in line{'s' * (len(found) > 2)} {more}{dots})"
+        if kind in origins:
+            hint = f"; it came from {origins[kind]}, which is not installed"
         parts.append(f"there is no layer [{kind}]{more}{hint}")
     first = next(iter(missing.values()))[0]
     text = parts[0]

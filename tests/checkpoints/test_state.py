@@ -280,7 +280,7 @@ def test_the_content_counts_before_the_name(tmp_path: Path) -> None:
 
 
 def test_unknown_endings_are_not_written(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"\.safetensors or \.weights"):
+    with pytest.raises(UsageError, match=r"\.weights or \.npz"):
         save_weights(make(), tmp_path / "a.pth")
     with pytest.raises(UsageError, match="float32 only"):
         save_weights(make(), tmp_path / "a.weights", dtype="float16")

@@ -82,7 +82,7 @@ def test_what_is_assumed_can_be_set(
         (["EDSR_x3.pb", "--set", "colour=rgb"], "did you mean 'color'", 2),
         (["EDSR_x3.pb", "--family", "wdsr"], "of no known family", 1),
         (["EDSR_x3.pb", "--family", "wdrs"], "did you mean 'wdsr'", 2),
-        (["EDSR_x3.pb", "--to", "onnx"], "onnx", 2),
+        (["EDSR_x3.pb", "--to", "pb"], "pb", 2),
         ([], "missing argument", 2),
     ],
 )

@@ -26,7 +26,7 @@ from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 
 __all__ = ["Converted", "Made", "convert", "make_network"]
 
-Target = Literal["safetensors", "weights", "torch"]
+Target = Literal["safetensors", "weights", "npz", "torch"]
 
 _TOLERANCE: Final = 1e-3
 """Of the range of the result: what a check allows."""
@@ -125,7 +125,7 @@ def convert(
         a cfg.
     cfg : str or Path, optional
         The network that the weights belong to.
-    to : {"safetensors", "weights", "torch"}
+    to : {"safetensors", "weights", "npz", "torch"}
         Format of the weights that are written; torch is a .pth file for the
         authors' program, of a network with its ``cfg``.
     licence : str
@@ -378,7 +378,7 @@ def _transcode(
     from zoo.catalog import find_cfg
 
     reader = reader_of(source)
-    if reader.name not in ("safetensors", "weights"):
+    if reader.name not in ("safetensors", "weights", "npz"):
         raise UsageError(
             f"{str(source)!r} is a {reader.name} checkpoint, whose family writes the "
             f"cfg; leave --cfg out"
@@ -442,7 +442,7 @@ def _stem(source: Path, output: str | Path | None, reader: type[Reader]) -> Path
     """Path of what is written, without ending."""
     if output is not None:
         text = str(output)
-        for ending in (".cfg", ".safetensors", ".weights", ".pth"):
+        for ending in (".cfg", ".safetensors", ".weights", ".npz", ".pth"):
             text = text.removesuffix(ending)
         stem = Path(text)
         if text.endswith(("/", "\\")) or stem.name in ("", ".."):

@@ -8,6 +8,7 @@ zoo.format     "1"
 zoo.version    the zoo that wrote the file
 zoo.cfg        fingerprint of the cfg (:func:`zoo.parsers.cfg.fingerprint`)
 zoo.crc32      checksum of the float32 values, in the network's order
+zoo.layers     JSON: the distribution of each layer that is not zoo's own
 source         where the weights came from
 license        SPDX identifier of the weights' licence
 =============  ==========================================================
@@ -18,6 +19,7 @@ Every other format is converted first, by ``zoo convert``.
 
 from __future__ import annotations
 
+import json
 import warnings
 import zlib
 from collections.abc import Mapping
@@ -30,11 +32,15 @@ from numpy.typing import NDArray
 from zoo._version import __version__
 from zoo.checkpoints.assign import Ledger, Placed, assign, require_sound
 from zoo.checkpoints.darknet import read_darknet, write_darknet
+from zoo.checkpoints.npz import read_npz, write_npz
 from zoo.errors import ReaderError, UsageError, WeightsError
 from zoo.files import check_whole, read_head
 from zoo.layers.base import Array
 from zoo.network import Network
+from zoo.origins import METADATA, origins_of
+from zoo.parsers.base import Checkpoint
 from zoo.parsers.detect import reader_of
+from zoo.parsers.npz import NpzReader
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
 
@@ -61,7 +67,7 @@ def load_weights(
     network : Network
         Its ``trained`` becomes True when all its tensors have values.
     path : str or Path
-        A .safetensors file of zoo or a Darknet .weights file.
+        A .safetensors or .npz file of zoo or a Darknet .weights file.
     partial : bool
         Let tensors stay as they are for which the file has no values: a
         backbone in a larger network. Left-over or misshapen ones are still
@@ -81,19 +87,24 @@ def load_weights(
     path = Path(path)
     match _format_of(path):
         case "safetensors":
-            return _load_safetensors(network, path, partial)
+            read = SafetensorsReader.read(path)
+            return _load_named(network, path, read, partial)
+        case "npz":
+            return _load_named(network, path, read_npz(path), partial)
         case _:
             state, placed = read_darknet(network, path, partial=partial, header=header)
             origins = {name: str(run) for name, run in placed.items()}
             return assign(network, state, str(path), partial=partial, origins=origins)
 
 
-def _format_of(path: Path) -> Literal["safetensors", "weights"]:
-    """Which of the two formats a file has, by its content before its name."""
+def _format_of(path: Path) -> Literal["safetensors", "npz", "weights"]:
+    """Which of the formats a file has, by its content before its name."""
     check_whole(path, WeightsError, "weights")
     head = read_head(path, _HEAD_BYTES, WeightsError, "a weights file")
     if SafetensorsReader.recognizes(path, head):
         return "safetensors"
+    if NpzReader.recognizes(path, head):
+        return "npz"
     if DarknetReader.recognizes(path, head):
         return "weights"
     # The name decides how a damaged file is complained about.
@@ -104,14 +115,15 @@ def _format_of(path: Path) -> Literal["safetensors", "weights"]:
     if path.suffix == ".bin":
         reader_of(path)  # refuses what cannot be converted either
     raise WeightsError(
-        f"{str(path)!r} is neither a .safetensors nor a Darknet .weights file; "
+        f"{str(path)!r} is neither a .safetensors, a .npz nor a Darknet .weights file; "
         f"convert it first: zoo convert {path}"
     )
 
 
-def _load_safetensors(network: Network, path: Path, partial: bool) -> Ledger:
+def _load_named(
+    network: Network, path: Path, checkpoint: Checkpoint, partial: bool
+) -> Ledger:
     """Load a file in zoo's names."""
-    checkpoint = SafetensorsReader.read(path)
     metadata = checkpoint.metadata
     version = metadata.get("zoo.format")
     known = network.tensors
@@ -163,8 +175,9 @@ def save_weights(
     network : Network
         With weights.
     path : str or Path
-        Ends in .safetensors, or in .weights for Darknet's format, which has no
-        place for the following parameters. Replaced if it exists.
+        Ends in .safetensors, in .npz for an archive of NumPy, or in .weights for
+        Darknet's format, which has no place for the following parameters. Replaced
+        if it exists.
     source : str, optional
         Where the weights came from.
     licence : str, optional
@@ -195,9 +208,9 @@ def save_weights(
         require_sound(network, network.tensors, network.source)
         write_darknet(network, path)
         return
-    if path.suffix not in SafetensorsReader.suffixes:
+    if path.suffix not in SafetensorsReader.suffixes + NpzReader.suffixes:
         raise UsageError(
-            f"{str(path)!r}: weights are written as .safetensors or .weights; "
+            f"{str(path)!r}: weights are written as .safetensors, .weights or .npz; "
             f"give the file one of these endings"
         )
     require_sound(network, network.tensors, network.source)
@@ -209,11 +222,15 @@ def save_weights(
         "zoo.cfg": network.fingerprint,
         "zoo.crc32": _checksum(tensors),
     }
+    origins = origins_of(network.kinds)
+    if origins:
+        metadata[METADATA] = json.dumps(origins)
     if source is not None:
         metadata["source"] = source
     if licence is not None:
         metadata["license"] = licence
-    write_safetensors(path, tensors, metadata)
+    write = write_npz if path.suffix in NpzReader.suffixes else write_safetensors
+    write(path, tensors, metadata)
 
 
 def _rounded(network: Network, dtype: str) -> dict[str, Array]:

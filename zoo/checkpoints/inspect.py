@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from zoo.checkpoints.convert import make_network
+from zoo.checkpoints.npz import METADATA
 from zoo.errors import ReaderError, WeightsError, ZooError
 from zoo.models.identify import identify
 from zoo.models.stated import as_stated
@@ -98,7 +99,7 @@ def inspect(path: str | Path) -> Facts:
 
 def _network(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     """Family and sizes; of a family's file no tensor is read for it."""
-    if "zoo.format" in checkpoint.metadata:
+    if "zoo.format" in checkpoint.metadata or METADATA in checkpoint.tensors:
         return _ours(checkpoint, path)
     try:
         found = identify(checkpoint, str(path))

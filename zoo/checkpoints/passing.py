@@ -17,12 +17,14 @@ from zoo._version import __version__
 from zoo.cache import cache_folder
 from zoo.catalog import RUN_CFG, find_cfg
 from zoo.checkpoints.cards import digest
+from zoo.checkpoints.npz import METADATA
 from zoo.checkpoints.published import Published, fetched, published
 from zoo.errors import ReaderError, UnknownNetworkError
 from zoo.files import read_head
 from zoo.formats import by_suffix
 from zoo.parsers.base import Reader
 from zoo.parsers.detect import NAMELESS, reader_of
+from zoo.parsers.npz import NpzReader
 from zoo.parsers.safetensors import SafetensorsReader, read_metadata
 from zoo.parsers.shards import checkpoint_in, holds_checkpoint
 
@@ -97,6 +99,8 @@ def _is_text(path: Path) -> bool:
 
 def _is_ours(path: Path, reader: type[Reader]) -> bool:
     """Whether these are weights that zoo wrote, which a cfg goes with."""
+    if reader is NpzReader:
+        return METADATA in NpzReader.read(path).tensors
     return reader is SafetensorsReader and "zoo.format" in read_metadata(path)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -45,10 +47,10 @@ __all__ = ["command"]
 @click.option("--cfg", metavar="CFG", help="The network that nameless weights fit.")
 @click.option(
     "--to",
-    type=click.Choice(["safetensors", "weights", "torch"]),
+    type=click.Choice(["safetensors", "weights", "darknet", "npz", "onnx", "torch"]),
     default="safetensors",
     show_default=True,
-    help="Format of the weights to write.",
+    help="Format of the weights to write; darknet is weights, onnx one file of all.",
 )
 @click.option(
     "--licence",
@@ -76,7 +78,7 @@ def command(
     state: str | None,
     settings: tuple[str, ...],
     cfg: str | None,
-    to: Literal["safetensors", "weights", "torch"],
+    to: str,
     licence: str,
     lenient: bool,
     header: int | None,
@@ -98,24 +100,63 @@ def command(
     """
     from zoo.checkpoints.convert import convert
 
-    result = convert(
-        source,
-        output,
-        family=family,
-        state=state,
-        options=_options(settings),
-        cfg=cfg,
-        to=to,
-        licence=licence,
-        lenient=lenient,
-        header=header,
-        force=force,
-        check=check,
-    )
+    how: dict[str, Any] = {
+        "family": family,
+        "state": state,
+        "options": _options(settings),
+        "cfg": cfg,
+        "licence": licence,
+        "lenient": lenient,
+        "header": header,
+        "check": check,
+    }
+    if to == "onnx":
+        result = _to_onnx(source, output, force, how)
+    else:
+        to = "weights" if to == "darknet" else to
+        result = convert(source, output, to=to, force=force, **how)  # type: ignore[arg-type]
     if as_json:
         print_json(result.as_dict())
     else:
         print_text(_report(result, verbose))
+
+
+def _to_onnx(
+    source: str, output: str | None, force: bool, how: dict[str, Any]
+) -> Converted:
+    """Convert, and write the network as an ONNX file in place of cfg and weights."""
+    from dataclasses import replace
+
+    from zoo import load
+    from zoo.checkpoints.convert import convert
+    from zoo.files import refuse_existing
+    from zoo.onnx.check import export_onnx
+
+    name = Path(source).name
+    stem = (output or name.removesuffix(Path(name).suffix) or name).removesuffix(
+        ".onnx"
+    )
+    target = Path(f"{stem}.onnx")
+    if not force:
+        refuse_existing(target)
+    with tempfile.TemporaryDirectory() as folder:
+        made = convert(source, Path(folder) / "net", **how)
+        weights = made.written[-1]
+        cfg = how["cfg"] or made.written[0]
+        network = load(cfg, weights, backend="numpy", lenient=how["lenient"]).network
+        try:
+            done = export_onnx(network, target)
+        except UsageError as error:
+            reason = str(error).partition(": ")[2] or str(error)
+            raise UsageError(
+                f"{source}: {reason} (zoo export {source} --onnx {target} --size WxH)"
+            ) from None
+    note = (
+        "not compared: ONNX Runtime is not installed"
+        if done.error is None
+        else f"ONNX Runtime gives zoo's output to {done.error:.1e} of its range"
+    )
+    return replace(made, notes=(*made.notes, note), written=(target,))
 
 
 def _options(settings: tuple[str, ...]) -> dict[str, Any]:

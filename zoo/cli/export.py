@@ -20,8 +20,15 @@ from zoo.extras import how_to_install
 
 __all__ = ["command"]
 
+_ENDINGS = {
+    "onnx": ".onnx",
+    "safetensors": ".safetensors",
+    "darknet": ".weights",
+    "npz": ".npz",
+}
 
-@click.command(short_help="Write a network as an ONNX file or for ncnn.")
+
+@click.command(short_help="Write a network as ONNX, for ncnn, or its weights.")
 @click.argument("cfg", shell_complete=completion.networks)
 @click.option(
     "--onnx", "output", type=click.Path(path_type=Path), help="File to write."
@@ -31,6 +38,18 @@ __all__ = ["command"]
     "param",
     type=click.Path(path_type=Path),
     help="Write for ncnn: this .param and a .bin beside it.",
+)
+@click.option(
+    "--to",
+    type=click.Choice(["onnx", "safetensors", "darknet", "npz"]),
+    help="Format of what -o names.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    help="File for --to; by default CFG's name in the current folder.",
 )
 @weights_option
 @click.option(
@@ -50,6 +69,8 @@ def command(
     cfg: str,
     output: Path | None,
     param: Path | None,
+    to: str | None,
+    target: Path | None,
     weights: str | None,
     white: str,
     bare: bool,
@@ -69,6 +90,9 @@ def command(
 
     Needs the package onnx: pip install onnx onnxruntime brings both.
 
+    --to safetensors, darknet or npz writes the weights alone, which run with the
+    cfg; safetensors and npz have every tensor under zoo's name.
+
     For ncnn (Upscayl, chaiNNer, Real-ESRGAN's programs) white is 1, the input is
     called data and the output output, weights are half floats. It is compared
     with zoo's output where the package ncnn is installed.
@@ -76,8 +100,18 @@ def command(
     from zoo.errors import UsageError
     from zoo.files import refuse_existing
 
-    if (output is None) == (param is None):
-        raise UsageError("say where to, with --onnx FILE or --ncnn FILE")
+    if sum(way is not None for way in (output, param, to)) != 1:
+        raise UsageError("say where to, with --onnx FILE, --ncnn FILE or --to FORMAT")
+    if to is None and target is not None:
+        raise UsageError("-o FILE goes with --to FORMAT")
+    if to is not None:
+        target = target or Path(f"{Path(cfg).name.removesuffix('.cfg')}{_ENDINGS[to]}")
+        if to != "onnx":
+            if bare or size or white != "255":
+                raise UsageError(f"--to {to} writes weights, which have no pixels")
+            _write_weights(cfg, target, to, weights, force, lenient, as_json)
+            return
+        output = target
     if param is not None:
         if bare or size or white != "255":
             raise UsageError("--ncnn takes pictures of any size, white being 1")
@@ -119,6 +153,53 @@ def command(
         f"{done.path}: {done.bytes:,} bytes, opset {done.opset}, "
         f"{done.nodes} nodes; {checked}"
     )
+
+
+def _write_weights(
+    cfg: str,
+    target: Path,
+    to: str,
+    weights: str | None,
+    force: bool,
+    lenient: bool,
+    as_json: bool,
+) -> None:
+    """``--to`` one of the formats that hold weights and no network."""
+    from zoo import load
+    from zoo.catalog import find_weights
+    from zoo.checkpoints.files import save_weights
+    from zoo.checkpoints.passing import find_network
+    from zoo.files import refuse_existing
+    from zoo.parsers.safetensors import read_metadata
+
+    if target.suffix != _ENDINGS[to]:
+        target = target.with_name(f"{target.name}{_ENDINGS[to]}")
+    if not force:
+        refuse_existing(target)
+    path = find_network(cfg)
+    network = load(path, weights, backend="numpy", lenient=lenient).network
+    network.require_weights()
+    used = Path(weights) if weights else find_weights(path)
+    known = {}
+    if used is not None and used.suffix == ".safetensors":
+        known = read_metadata(used)
+    kept = {
+        key: value
+        for key, value in known.items()
+        if not key.startswith("zoo.") and key not in ("license", "source")
+    }
+    save_weights(
+        network,
+        target,
+        source=known.get("source", used.name if used is not None else cfg),
+        licence=known.get("license", "unknown"),
+        extra=kept,
+    )
+    size = target.stat().st_size
+    if as_json:
+        print_json({"path": str(target), "bytes": size, "network": str(path)})
+    else:
+        print_text(f"{target}: {size:,} bytes, the weights of {path}")
 
 
 def _write_ncnn(

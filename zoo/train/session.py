@@ -21,6 +21,7 @@ from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
 from zoo.evaluate.protocol import evaluate
 from zoo.layers.base import Array
 from zoo.network import Network
+from zoo.origins import comments, origins_of
 from zoo.parsers.cfg import write_cfg
 from zoo.plugins import Kernels, select
 from zoo.train.curve import draw_curve
@@ -126,6 +127,7 @@ class Session:
         text = write_cfg(network.sections)
         if not lenient:
             text = path.read_text(encoding="utf-8")
+        text = comments(origins_of(network.kinds)) + text.removeprefix("\ufeff")
         return cls(
             folder,
             network,
