@@ -15,7 +15,7 @@ from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph
 from zoo.parsers._hdf5 import SIGNATURE, BoundedHdf5, open_hdf5
 from zoo.parsers._json import parse_json
-from zoo.parsers._keras_graph import translate
+from zoo.parsers._keras.graph import translate
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["KerasReader"]

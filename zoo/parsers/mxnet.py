@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph
 from zoo.parsers._companions import read_bytes
-from zoo.parsers._mxnet_graph import translate
-from zoo.parsers._mxnet_params import MAGIC, read_params
-from zoo.parsers._mxnet_symbol import read_symbol
+from zoo.parsers._mxnet.graph import translate
+from zoo.parsers._mxnet.params import MAGIC, read_params
+from zoo.parsers._mxnet.symbol import read_symbol
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["MXNetReader"]

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph
 from zoo.parsers._companions import read_bytes, read_text
-from zoo.parsers._ncnn_bin import TAGS, NcnnNumbers
-from zoo.parsers._ncnn_graph import translate
-from zoo.parsers._ncnn_param import MAGIC, NcnnLayer, parse_param
-from zoo.parsers._ncnn_tensors import is_placed, take_tensors
+from zoo.parsers._ncnn.graph import translate
+from zoo.parsers._ncnn.numbers import TAGS, NcnnNumbers
+from zoo.parsers._ncnn.param import MAGIC, NcnnLayer, parse_param
+from zoo.parsers._ncnn.tensors import is_placed, take_tensors
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["NcnnReader"]

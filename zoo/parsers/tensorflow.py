@@ -22,8 +22,8 @@ from zoo.parsers._dequantize import dequantize
 from zoo.parsers._pickle_values import quoted
 from zoo.parsers._protobuf import BYTES, VARINT, Field, Message
 from zoo.parsers._tensor_proto import TYPES, TensorProtos, read_shape
-from zoo.parsers._tf_graph import translate
-from zoo.parsers._tf_types import GraphNode
+from zoo.parsers._tensorflow.graph import translate
+from zoo.parsers._tensorflow.types import GraphNode
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["GraphNode", "TensorFlowReader"]

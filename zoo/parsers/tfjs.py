@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph
-from zoo.parsers import _keras_graph, _tf_graph
 from zoo.parsers._companions import beside, read_bytes
 from zoo.parsers._json import read_json
+from zoo.parsers._keras import graph as _keras_graph
 from zoo.parsers._pickle_values import quoted
 from zoo.parsers._tensor_proto import TYPES
-from zoo.parsers._tf_types import GraphNode
+from zoo.parsers._tensorflow import graph as _tf_graph
+from zoo.parsers._tensorflow.types import GraphNode
 from zoo.parsers.base import Checkpoint, Reader
 
 __all__ = ["TFJSReader"]

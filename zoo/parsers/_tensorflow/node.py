@@ -12,7 +12,7 @@ from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, Node
 from zoo.parsers._pickle_values import quoted
 from zoo.parsers._room import Room
-from zoo.parsers._tf_types import GraphNode
+from zoo.parsers._tensorflow.types import GraphNode
 
 __all__ = ["END", "TfNode", "Untranslatable", "value_name"]
 

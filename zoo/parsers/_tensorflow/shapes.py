@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from zoo.parsers._tf_node import END, TfNode, Untranslatable
+from zoo.parsers._tensorflow.node import END, TfNode, Untranslatable
 
 __all__ = ["SHAPES"]
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, GraphInput
 from zoo.parsers._room import Room
-from zoo.parsers._tf_arithmetic import ARITHMETIC
-from zoo.parsers._tf_convolutions import CONVOLUTIONS
-from zoo.parsers._tf_node import TfNode, Untranslatable, value_name
-from zoo.parsers._tf_shapes import SHAPES
-from zoo.parsers._tf_types import GraphNode
+from zoo.parsers._tensorflow.arithmetic import ARITHMETIC
+from zoo.parsers._tensorflow.convolutions import CONVOLUTIONS
+from zoo.parsers._tensorflow.node import TfNode, Untranslatable, value_name
+from zoo.parsers._tensorflow.shapes import SHAPES
+from zoo.parsers._tensorflow.types import GraphNode
 
 __all__ = ["translate"]
 

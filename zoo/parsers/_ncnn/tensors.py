@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
-from zoo.parsers._ncnn_bin import NcnnNumbers
-from zoo.parsers._ncnn_param import NcnnLayer
+from zoo.parsers._ncnn.numbers import NcnnNumbers
+from zoo.parsers._ncnn.param import NcnnLayer
 
 __all__ = ["is_placed", "take_tensors"]
 

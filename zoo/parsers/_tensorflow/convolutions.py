@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from zoo.parsers._tf_node import TfNode, Untranslatable
+from zoo.parsers._tensorflow.node import TfNode, Untranslatable
 
 __all__ = ["CONVOLUTIONS"]
 

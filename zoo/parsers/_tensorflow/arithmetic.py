@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from zoo.parsers._tf_node import TfNode, Untranslatable
+from zoo.parsers._tensorflow.node import TfNode, Untranslatable
 
 __all__ = ["ARITHMETIC"]
 

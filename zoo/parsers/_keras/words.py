@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from zoo.parsers._tf_node import TfNode, Untranslatable
+from zoo.parsers._tensorflow.node import TfNode, Untranslatable
 
 __all__ = ["KERAS_WORDS"]
 
@@ -68,4 +68,4 @@ KERAS_WORDS: Final[Mapping[str, Callable[[TfNode], None]]] = {
     "Swish": _swish,
     "UpSampling2D": _upsampling,
 }
-"""Translations, as in :mod:`zoo.parsers._tf_graph`."""
+"""Translations, as in :mod:`zoo.parsers._tensorflow.graph`."""

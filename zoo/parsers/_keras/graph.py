@@ -1,13 +1,13 @@
 """A model's configuration in Keras becomes a graph.
 
 A layer of Keras is one or a few operations of TensorFlow: the configuration is
-written out as nodes, and :mod:`zoo.parsers._tf_graph` translates them. What has no
+written out as nodes, and :mod:`zoo.parsers._tensorflow.graph` translates them. What has no
 word there keeps Keras's name of the class.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph
-from zoo.parsers._keras_layers import LAYERS, Layer
-from zoo.parsers._keras_wiring import Call, LayerConfig, read_model
-from zoo.parsers._keras_words import KERAS_WORDS
+from zoo.parsers._keras.layer import Layer
+from zoo.parsers._keras.layers import LAYERS
+from zoo.parsers._keras.wiring import Call, LayerConfig, read_model
+from zoo.parsers._keras.words import KERAS_WORDS
 from zoo.parsers._pickle_values import quoted
-from zoo.parsers._tf_graph import translate as translate_nodes
-from zoo.parsers._tf_types import GraphNode
+from zoo.parsers._tensorflow.graph import translate as translate_nodes
+from zoo.parsers._tensorflow.types import GraphNode
 
 __all__ = ["translate"]
 
@@ -172,6 +173,10 @@ class _Writer:
                 f"{self._source}: its models unfold to more than {_MAX_NODES} "
                 f"operations; it is no network of this kind"
             )
+
+    def writer(self, kind: str) -> Callable[[Layer], bool] | None:
+        """What writes a layer of this class."""
+        return LAYERS.get(kind)
 
     def constant(self, name: str, value: Any) -> str:
         """A constant that is not in the file."""

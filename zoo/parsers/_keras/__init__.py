@@ -1,0 +1,1 @@
+"""Keras's configuration of a model, as operations of TensorFlow."""

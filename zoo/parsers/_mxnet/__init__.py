@@ -1,0 +1,1 @@
+"""MXNet's two files, and its operators in ONNX's words."""

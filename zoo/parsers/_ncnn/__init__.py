@@ -1,0 +1,1 @@
+"""ncnn's two files, and its layers in ONNX's words."""

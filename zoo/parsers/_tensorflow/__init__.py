@@ -1,0 +1,1 @@
+"""TensorFlow's operators in ONNX's words."""
