@@ -39,6 +39,8 @@ __all__ = ["COMMANDS", "cli", "main"]
 
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("zoo.cli.run", "Run a network on pictures."),
+    "detect": ("zoo.cli.detect", "Find objects in pictures."),
+    "classify": ("zoo.cli.classify", "Name what pictures show."),
     "list": ("zoo.cli.list", "List the networks there are."),
     "show": ("zoo.cli.show", "Show a network layer by layer."),
     "new": ("zoo.cli.new", "Write the cfg of a new network."),
@@ -50,6 +52,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
     "study": ("zoo.cli.study", "Repeat the thesis's study of brain MRI."),
     "export": ("zoo.cli.export", "Write a network as an ONNX file."),
+    "graph": ("zoo.cli.graph", "Draw a network."),
     "layers": ("zoo.cli.layers", "List layers, or show the keys of one."),
     "plugins": ("zoo.cli.plugins", "List what is installed, and by whom."),
     "info": ("zoo.cli.info", "Show versions, back ends, threads and formats."),

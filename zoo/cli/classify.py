@@ -1,0 +1,124 @@
+"""``zoo classify``: what pictures show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from zoo.cli._common import (
+    backend_option,
+    header_option,
+    json_option,
+    lenient_option,
+    print_json,
+    print_text,
+    say,
+    threads_option,
+)
+
+if TYPE_CHECKING:
+    from zoo.detect.resizing import Resize
+
+__all__ = ["command"]
+
+
+@click.command(short_help="Name what pictures show.")
+@click.argument("cfg")
+@click.argument("pictures", nargs=-1, required=True, metavar="PICTURE...")
+@click.option("--weights", metavar="FILE", help="By default what lies beside CFG.")
+@click.option("--names", metavar="FILE", help="Names of the classes, a line each.")
+@click.option(
+    "--top",
+    type=click.IntRange(1, 100_000),
+    default=5,
+    show_default=True,
+    help="How many classes to list.",
+)
+@click.option(
+    "--resize",
+    type=click.Choice(("opencv", "darknet", "letterbox")),
+    help="How pictures are brought to the network's size; by default letterbox if [net] "
+    "has letter_box=1 or dialect=pjreddie, else opencv.",
+)
+@click.option(
+    "--middle", is_flag=True, help="See only the middle, as AlexeyAB's Darknet does."
+)
+@backend_option
+@threads_option
+@lenient_option
+@header_option
+@json_option
+def command(
+    cfg: str,
+    pictures: tuple[str, ...],
+    weights: str | None,
+    names: str | None,
+    top: int,
+    resize: Resize | None,
+    middle: bool,
+    backend: str | None,
+    threads: int | None,
+    lenient: bool,
+    header: int | None,
+    as_json: bool,
+) -> int:
+    """Name what pictures (or folders of them) show, with the classifier CFG.
+
+    A line for each of the likeliest classes. Pictures are resized to the size that
+    [net] says. With --json an object of JSON for each picture, in a line.
+    """
+    from zoo import load
+    from zoo.catalog import find_cfg, find_weights
+    from zoo.detect import Classifier, read_names
+    from zoo.errors import ZooError
+    from zoo.images import read
+    from zoo.progress import bar
+    from zoo.run.jobs import find_sources
+
+    path = find_cfg(cfg)
+    known = None if names is None else read_names(names)
+    model = load(
+        path,
+        weights if weights is not None else find_weights(path),
+        backend=backend,
+        threads=threads,
+        lenient=lenient,
+        header=header,
+    )
+    classifier = Classifier(model, known, resize=resize, middle=middle)
+    model.network.require_weights()
+    sources = find_sources(pictures, None)
+    for text in sources.left_out:
+        say(text)
+    failures = 0
+    with bar(total=len(sources.items), unit="picture") as progress:
+        for number, item in enumerate(sources.items, start=1):
+            record: dict[str, Any] = {"input": item.path, "resize": classifier.resize}
+            error = None
+            try:
+                guesses = classifier(read(item.path), top)
+                record["classes"] = [guess.as_dict() for guess in guesses]
+            except (ZooError, OSError, MemoryError) as problem:
+                failures += 1
+                text = " ".join(str(problem).split()) or type(problem).__name__
+                error = text if item.path in text else f"{item.path}: {text}"
+                progress.say(f"zoo: {error}")
+            if as_json:
+                print_json({**record, "error": error}, indent=None)
+            elif error is None:
+                print_text(_lines(record, len(sources.items) > 1))
+            progress.reach(number)
+    if failures and len(sources.items) > 1:
+        say(f"{failures} of {len(sources.items)} pictures failed")
+    return 1 if failures else 0
+
+
+def _lines(record: dict[str, Any], is_one_of_many: bool) -> str:
+    from zoo.tables import printable, table
+
+    rows = [
+        (printable(one["name"]), f"{one['score']:.2%}") for one in record["classes"]
+    ]
+    head = f"{printable(record['input'])}:\n" if is_one_of_many else ""
+    return head + table(("class", "probability"), rows, "lr")
