@@ -116,8 +116,6 @@ def _middle(image: Image, size: tuple[int, int]) -> Image:
     columns = min(image.width, image.height * width // height) or 1
     top, left = (image.height - rows) // 2, (image.width - columns) // 2
     return image.with_pixels(
-        np.ascontiguousarray(
-            image.pixels[top : top + rows, left : left + columns]
-        ),
+        np.ascontiguousarray(image.pixels[top : top + rows, left : left + columns]),
         None,
     )

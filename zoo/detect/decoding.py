@@ -91,7 +91,7 @@ def _grid(output: Array) -> tuple[Array, Array, int, int]:
     return columns, rows, width, height
 
 
-def _boxes(x: Array, y: Array, w: Array, h: Array) -> Array:
+def _boxes(x: Any, y: Any, w: Any, h: Any) -> Array:
     parts = np.broadcast_arrays(x, y, w, h)
     return np.stack(parts, axis=-1).astype(np.float32).reshape(-1, 4)
 
@@ -104,9 +104,7 @@ def _exp(x: Array) -> Array:
 
 def _rows(boxes: Array, objectness: Array, classes: Array) -> Rows:
     scores = objectness[..., None] * classes
-    return Rows(
-        boxes, objectness.reshape(-1), scores.reshape(len(boxes), -1)
-    )
+    return Rows(boxes, objectness.reshape(-1), scores.reshape(len(boxes), -1))
 
 
 def _yolo(layer: Yolo, output: Array, size: tuple[int, int]) -> Rows:

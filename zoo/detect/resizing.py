@@ -95,9 +95,7 @@ def fitted(
         resized = stretched(values.astype(np.float32), *size)
     else:
         resized, fit = _letterboxed(values.astype(np.float32), size, image.white)
-    x, _ = prepare(
-        resized.reshape(*size, pixels.channels), pixels, float(image.white)
-    )
+    x, _ = prepare(resized.reshape(*size, pixels.channels), pixels, float(image.white))
     return x, fit
 
 

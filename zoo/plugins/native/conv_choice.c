@@ -15,6 +15,8 @@ static const struct {
     [ZOO_WINOGRAD6] = {1.3, 600, 600, 450},
 };
 
+enum { SHORTEST_TILED = 192 }; /* products in a sum that three bfloat16 products form */
+
 static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
                      int packed) {
     int m = winograd_tile(algorithm), row = m ? algorithm : ZOO_AUTO;
@@ -83,7 +85,10 @@ int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
             for (int way = ZOO_WINOGRAD2; way <= ZOO_WINOGRAD6; way++)
                 if (cycles(isa, s, way, packed) < cycles(isa, s, best, packed))
                     best = way;
-        if (isa->has_tiles && tiles_fit(s)) {
+        /* Sums of few products gain little on tiles, and would lose what float32 keeps:
+         * detectors are chains of such, and each adds its part to the error. */
+        if (isa->has_tiles && tiles_fit(s) &&
+            (wanted != ZOO_AUTO || s->kh * s->kw * cg >= SHORTEST_TILED)) {
             int way = wanted == ZOO_AUTO ? ZOO_AMX3 : ZOO_AMX1;
             if (cycles(isa, s, way, packed) < cycles(isa, s, best, packed))
                 best = way;
