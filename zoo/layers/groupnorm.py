@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from zoo.errors import ShapeError
 from zoo.keys import Key
-from zoo.layers.base import Window
+from zoo.layers.base import Array, Window
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.layers.standardized import Standardized, epsilon_key
+from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 
 __all__ = ["GroupNorm"]
@@ -36,6 +39,31 @@ class GroupNorm(Standardized):
                 f"{shape.channels} channels do not divide into groups={self.groups}"
             )
         return shape
+
+    def forward(
+        self, *inputs: Array, kernels: Kernels, training: bool = False
+    ) -> Array:
+        if training:
+            return super().forward(*inputs, kernels=kernels, training=True)
+        (x,) = inputs
+        y = np.empty_like(x)
+        for image, result in zip(x, y, strict=True):
+            mean, divisor = self._statistics(*kernels.channel_moments(image))
+            factor = self._parameter("scales") / divisor
+            result[...] = kernels.normalize(image, mean, factor, self.biases)
+        return y
+
+    def _statistics(self, mean: Array, variance: Array) -> tuple[Array, Array]:
+        """m and sqrt(v + eps) of each channel's group, from each channel's m and v."""
+        means = mean.reshape(self.groups, -1)
+        middle = means.mean(1, keepdims=True, dtype=np.float64)
+        spread = variance.reshape(means.shape) + (means - middle) ** 2
+        divisor = np.sqrt(spread.mean(1, keepdims=True, dtype=np.float64) + self.eps)
+        m, d = (
+            np.broadcast_to(each, means.shape).reshape(-1).astype(mean.dtype)
+            for each in (middle, divisor)
+        )
+        return m, d
 
     def window(self) -> tuple[Window, Window]:
         """Infinite: the statistics are those of the whole picture."""

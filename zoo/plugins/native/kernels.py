@@ -282,6 +282,12 @@ class NativeKernels(Backward):
             _native.multiply(self.level, self.threads, *code, one, other, result)
         return out
 
+    def deviation(self, x: Array) -> Array:
+        if not computable(x):
+            return super().deviation(x)
+        variances = [self.channel_moments(image)[1] for image in x]
+        return np.sqrt(np.stack(variances))[:, None, None]
+
     def normalize_pixels(
         self, x: Array, scales: Array, biases: Array, epsilon: float
     ) -> Array:
