@@ -14,6 +14,7 @@ import json
 import pickle
 import types
 import warnings
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -480,6 +481,15 @@ def kinds() -> dict[str, Kind]:
         found[f"safetensors with prefix {prefix}"] = Kind(
             _safetensors(lambda prefix=prefix: _prefixed(prefix, _state())), "raw"
         )
+    for prefix in ("edsr_", "net/", "G:", "my-net-"):
+        found[f"prefix {prefix} without a dot"] = Kind(
+            _saver(lambda prefix=prefix: _prefixed(prefix, _state())), "raw"
+        )
+    found["pairs"] = Kind(_saver(lambda: list(_state().items())), "raw")
+    found["pairs in a dictionary"] = Kind(
+        _saver(lambda: {"params": list(_state().items()), "epoch": 3}), "raw"
+    )
+    found["packed again"] = Kind(_packed_again, "raw")
     found["compiled in the middle"] = Kind(_compiled, "raw")
     found["a list"] = Kind(_saver(lambda: [_state(), _training()]), "raw")
     found["a tuple"] = Kind(_saver(lambda: (7, _state())), "raw")
@@ -800,6 +810,19 @@ def kinds() -> dict[str, Kind]:
         _saver(lambda: _critic().state_dict()), refused="no known family"
     )
     return found
+
+
+def _packed_again(folder: Path) -> Path:
+    """Unpacked and packed by hand, compressed and without the folder around."""
+    path = _saver(_state)(folder)
+    out = folder / "again.pth"
+    with (
+        zipfile.ZipFile(path) as old,
+        zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as new,
+    ):
+        for name in old.namelist():
+            new.writestr(name.partition("/")[2], old.read(name))
+    return out
 
 
 def _truncated(folder: Path) -> Path:

@@ -14,6 +14,7 @@ single numbers that count something are set aside.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -186,6 +187,19 @@ class Stock:
         }
         part = replace(self.checkpoint, tensors=LazyTensors(shapes, read))
         return Candidate(path, part, originals, filled)
+
+    def without_prefix(self) -> Candidate | None:
+        """All tensors without what all names begin with, where no dot ends it."""
+        names = list(self.originals)
+        prefix = os.path.commonprefix(names)
+        prefix = prefix[: max(prefix.rfind(mark) for mark in "_/:-|") + 1]
+        if not prefix or len(names) < _FEWEST or prefix.rfind(".") >= 0:
+            return None
+        originals = {
+            name.removeprefix(prefix): original
+            for name, original in self.originals.items()
+        }
+        return self._of(prefix, originals)
 
     def start_of(self, candidate: Candidate) -> str:
         """What the names of a candidate begin with in the file."""

@@ -188,6 +188,10 @@ def _search(
             if is_average(path):
                 averages.append(path)
             waiting += stock.paths(path)
+    if not accepted and not below:
+        candidate = stock.without_prefix()
+        found = _ask(candidate, source, known) if candidate else None
+        accepted += [found] if found else []
     # Averages often lack what is not trained, and are completed by the network.
     averages += [item.candidate.path for item in accepted if item.candidate.is_average]
     networks = [item for item in accepted if not item.candidate.is_average]

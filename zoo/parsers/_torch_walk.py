@@ -105,12 +105,26 @@ def _children(path: str, value: Any, contents: Contents) -> Iterator[tuple[str, 
         for key, item in value.items():
             if isinstance(key, (str, int)) and not isinstance(key, bool):
                 yield f"{start}{str(key)[:1000]}", item
+    elif isinstance(value, (list, tuple)) and _is_pairs(value):
+        for key, item in value:
+            yield f"{start}{key[:1000]}", item
     elif isinstance(value, (list, tuple)):
         for index, item in enumerate(value[:_MAX_LIST]):
             if not isinstance(item, (int, float, str)):
                 yield f"{start}{index}", item
     elif isinstance(value, Opaque) and not _was_tensor(value):
         yield from _inside_object(start, value, contents)
+
+
+def _is_pairs(values: Any) -> bool:
+    """Whether a list holds names with their tensors, as named_parameters() gives."""
+    return bool(values) and all(
+        isinstance(pair, (list, tuple))
+        and len(pair) == 2
+        and isinstance(pair[0], str)
+        and isinstance(pair[1], (TensorRef, NumpyArray))
+        for pair in values
+    )
 
 
 def _inside_object(

@@ -133,7 +133,9 @@ class TorchReader(Reader):
 
 def _is_of_torch(entry: str) -> bool:
     """Whether an entry of an archive is a checkpoint's or an exported program's."""
-    return entry.endswith(("/data.pkl", "/models/model.json", "/archive_format"))
+    return entry == "data.pkl" or entry.endswith(
+        ("/data.pkl", "/models/model.json", "/archive_format")
+    )
 
 
 def _shape(value: TensorRef | NumpyArray | Opaque) -> tuple[int, ...]:
