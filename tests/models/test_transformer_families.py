@@ -141,3 +141,148 @@ def test_a_table_of_another_size_is_refused() -> None:
     state[name] = np.zeros((48, 3), np.float32)
     with pytest.raises(WeightsError, match=f"{name} is 48x3 in place of 49x3"):
         identify(Checkpoint("torch", state), "x")
+
+
+# -- DAT ------------------------------------------------------------------------
+
+
+def dat_windows(
+    t: Any, name: str, qkv: Any, window: tuple[int, int], heads: int, moved: bool
+) -> Any:
+    """Attention inside windows of q, k and v, each N x H x W x C; for one half."""
+    rows, columns = window
+    down, right = (rows // 2, columns // 2) if moved else (0, 0)
+    count, height, width, filters = qkv[0].shape
+
+    def windows(x: Any) -> Any:
+        x = x.roll((-down, -right), (1, 2))
+        x = x.unfold(1, rows, rows).unfold(2, columns, columns)
+        return x.permute(0, 1, 2, 4, 5, 3).reshape(-1, rows * columns, x.shape[3])
+
+    ids = torch.zeros(1, height, width, 1)
+    if moved:  # pixels that only the rolling brings together
+        ids[:, :down] += 1
+        ids[:, :, :right] += 2
+    apart = windows(ids) - windows(ids).transpose(1, 2)
+    mask = torch.where(apart != 0, -100.0, 0.0)[:, None]
+
+    at = torch.stack(
+        torch.meshgrid(
+            torch.arange(1 - rows, rows),
+            torch.arange(1 - columns, columns),
+            indexing="ij",
+        )
+    )
+    places = at.flatten(1).T.contiguous().float()
+    t.state[f"{name}.rpe_biases"] = places
+    x = t.linear(f"{name}.pos.pos_proj", places, 3)
+    for number in (1, 2, 3):
+        part = f"{name}.pos.pos{number}"
+        scales = t.draw(f"{part}.0.weight", 3, scale=0.2, mean=1)
+        x = F.relu(F.layer_norm(x, (3,), scales, t.draw(f"{part}.0.bias", 3)))
+        x = t.linear(f"{part}.2", x, heads if number == 3 else 3)
+    y, x_ = torch.meshgrid(torch.arange(rows), torch.arange(columns), indexing="ij")
+    y, x_ = y.flatten(), x_.flatten()
+    index = (y[:, None] - y + rows - 1) * (2 * columns - 1)
+    index = index + x_[:, None] - x_ + columns - 1
+    t.state[f"{name}.relative_position_index"] = index
+
+    q, k, v = (windows(part).unflatten(2, (heads, -1)).transpose(1, 2) for part in qkv)
+    logits = q @ k.transpose(-1, -2) / q.shape[-1] ** 0.5
+    logits = logits + x[index].permute(2, 0, 1) + mask
+    out = (logits.softmax(-1) @ v).transpose(1, 2).flatten(2)
+    out = out.reshape(count, height // rows, width // columns, rows, columns, filters)
+    out = out.transpose(2, 3).reshape(count, height, width, filters)
+    return out.roll((down, right), (1, 2))
+
+
+def dat(
+    t: Any,
+    x: Any,
+    window: tuple[int, int] = (2, 4),
+    depths: tuple[int, ...] = (3, 2),
+    filters: int = 16,
+    heads: int = 4,
+    scale: int = 2,
+) -> Any:
+    mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
+    height, width = x.shape[2:]
+
+    def linear(name: str, x: Any, outputs: int) -> Any:
+        return t.linear(name, x.permute(0, 2, 3, 1), outputs).permute(0, 3, 1, 2)
+
+    def bn(name: str, x: Any) -> Any:
+        return F.gelu(t.batchnorm(name, x))
+
+    def attention(name: str, x: Any, group: int, block: int) -> Any:
+        qkv = linear(f"{name}.qkv", x, 3 * filters)
+        v = qkv[:, 2 * filters :]
+        convolved = t.conv(f"{name}.dwconv.0", v, filters, groups=filters)
+        convolved = bn(f"{name}.dwconv.1", convolved)
+        if block % 2:
+            q, k, v = qkv.flatten(2).unflatten(1, (3, heads, -1)).unbind(1)
+            q, k = F.normalize(q, dim=-1), F.normalize(k, dim=-1)
+            warm = t.draw(f"{name}.temperature", heads, 1, 1, mean=1, scale=0.2)
+            attended = (warm * (q @ k.transpose(-1, -2))).softmax(-1) @ v
+            attended = attended.reshape(1, filters, height, width)
+        else:
+            side = max(window)
+            padded = F.pad(qkv, (0, -width % side, 0, -height % side))
+            parts = padded.permute(0, 2, 3, 1).chunk(3, 3)
+            moved = block % 4 == (2 if group % 2 == 0 else 0)
+            halves = [
+                dat_windows(
+                    t,
+                    f"{name}.attns.{half}",
+                    [p.chunk(2, 3)[half] for p in parts],
+                    window[:: -1 if half else 1],
+                    heads // 2,
+                    moved,
+                )
+                for half in (0, 1)
+            ]
+            attended = torch.cat(halves, 3)[:, :height, :width].permute(0, 3, 1, 2)
+
+        def channel_map(x: Any) -> Any:
+            inner = f"{name}.channel_interaction"
+            y = t.conv(f"{inner}.1", x.mean((2, 3), keepdim=True), filters // 8, 1)
+            return t.conv(f"{inner}.4", bn(f"{inner}.2", y), filters, 1).sigmoid()
+
+        def spatial_map(x: Any) -> Any:
+            inner = f"{name}.spatial_interaction"
+            y = bn(f"{inner}.1", t.conv(f"{inner}.0", x, filters // 16, 1))
+            return t.conv(f"{inner}.3", y, 1, 1).sigmoid()
+
+        if block % 2:
+            y = attended * spatial_map(convolved) + convolved * channel_map(attended)
+        else:
+            y = attended * channel_map(convolved) + convolved * spatial_map(attended)
+        return linear(f"{name}.proj", y, filters)
+
+    def gate(name: str, x: Any) -> Any:
+        a, b = F.gelu(linear(f"{name}.fc1", x, 12)).chunk(2, 1)
+        b = t.layernorm(f"{name}.sg.norm", b, 1e-5)
+        b = t.conv(f"{name}.sg.conv", b, 6, groups=6)
+        return linear(f"{name}.fc2", a * b, filters)
+
+    x = head = t.conv("conv_first", x - mean, filters)
+    x = t.layernorm("before_RG.1", x, 1e-5)
+    for group, depth in enumerate(depths):
+        y = x
+        for block in range(depth):
+            name = f"layers.{group}.blocks.{block}"
+            z = t.layernorm(f"{name}.norm1", y, 1e-5)
+            y = y + attention(f"{name}.attn", z, group, block)
+            y = y + gate(f"{name}.ffn", t.layernorm(f"{name}.norm2", y, 1e-5))
+        x = x + t.conv(f"layers.{group}.conv", y, filters)
+    x = head + t.conv("conv_after_body", t.layernorm("norm", x, 1e-5), filters)
+    x = F.leaky_relu(t.conv("conv_before_upsample.0", x, 6))
+    for stage, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale]):
+        x = F.pixel_shuffle(t.conv(f"upsample.{2 * stage}", x, 6 * factor**2), factor)
+    return t.conv("conv_last", x, 3) + mean
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_dat(scale: int) -> None:
+    expected = {"window": (2, 4), "depths": (3, 2), "heads": (4, 4), "hidden": 12}
+    check(dat, {**expected, "scale": scale}, scale=scale)
