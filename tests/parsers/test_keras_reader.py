@@ -14,8 +14,11 @@ from hypothesis import strategies as st
 from oracle_cases import Cases
 
 from zoo.errors import ReaderError
+from zoo.parsers._keras import contents
+from zoo.parsers._keras.contents import extract
 from zoo.parsers.base import Checkpoint
 from zoo.parsers.detect import reader_of
+from zoo.parsers.keras import checkpoint_of
 
 h5py = pytest.importorskip("h5py")
 CASES = Cases("keras")
@@ -159,6 +162,24 @@ def test_without_h5py(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         read(path)
 
 
+@pytest.mark.parametrize(
+    ("child", "reason"),
+    [
+        ("import time; time.sleep(60)", "reading it does not end"),
+        ("import os; os.abort()", "crashed"),
+        ("pass", "crashed"),
+    ],
+)
+def test_the_library_may_hang_or_crash(
+    child: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = case(tmp_path, "2 sequential")
+    monkeypatch.setattr(contents, "_CHILD", child)
+    monkeypatch.setattr(contents, "_PATIENCE", 0.2)
+    with pytest.raises(ReaderError, match=reason):
+        read(path)
+
+
 def test_an_archive_of_keras_3_is_named(tmp_path: Path) -> None:
     import zipfile
 
@@ -181,7 +202,7 @@ def test_a_damaged_configuration_is_one_error_or_none(
         _damage(config, data)
         file.attrs["model_config"] = json.dumps(config)
     try:
-        graph = read(path).graph
+        graph = checkpoint_of(extract(path), path).graph
         if graph:
             graph()
     except ReaderError as error:
@@ -207,7 +228,7 @@ def _damage(value: Any, data: st.DataObject) -> None:
         value = value[key]
 
 
-@settings(max_examples=100)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_damaged_bytes_are_one_error_or_none(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
