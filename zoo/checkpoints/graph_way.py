@@ -79,7 +79,7 @@ def translated(
     assign(network, made.tensors, f"the graph in {graph.source}")
     recognition = Recognition(
         FAMILY,
-        f"{container}'s graph",
+        container,
         {**made.stated, **{item.option: item.value for item in made.assumed}},
         tuple(Assumption(a.option, a.value, a.reason) for a in made.assumed),
     )

@@ -95,12 +95,15 @@ class Draft:
         Keys of [net] that the ends of the network became.
     net_origins : set of str
         Constants that they were made of.
+    is_coarse : bool
+        Whether constants are of half precision, so that they tell little.
     """
 
     def __init__(self, shape: Shape) -> None:
         self.steps: list[Step] = []
         self.net: dict[str, Any] = {}
         self.net_origins: set[str] = set()
+        self.is_coarse = False
         self.output: Step = self.add("input", [], shape)
 
     @property

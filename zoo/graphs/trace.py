@@ -91,6 +91,7 @@ class Tracer:
         array = self.graph.constants[name]
         if array.dtype == np.float16:
             array = array.astype(np.float32)  # float32 holds all that is computed
+            self.draft.is_coarse = True
         made = Const(array, frozenset((name,)))
         self._values[name] = made
         return made

@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import UsageError, WeightsError, did_you_mean
+from zoo.graphs.account import account
 from zoo.graphs.check import check
 from zoo.graphs.draft import Draft
 from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, GraphInput
 from zoo.graphs.passes import simplify
-from zoo.graphs.sections import Sections, write
+from zoo.graphs.sections import write
 from zoo.graphs.sizes import Survey, survey
 from zoo.graphs.trace import trace
 from zoo.shapes import Shape
@@ -387,7 +388,7 @@ def _finish(
     return Translation(
         sections.sections,
         sections.tensors,
-        _ledger(graph, sections, origins, stated_constants),
+        account(graph, sections.tensors, origins, stated_constants),
         assumed,
         stated,
         notes,
@@ -520,38 +521,3 @@ def _with_residual(draft: Draft, mode: str, scale: float) -> None:
         "add", [result, enlarged], result.shape, alpha=1.0, beta=1.0
     )
     draft.sweep()
-
-
-# -- the account --------------------------------------------------------------------
-
-
-def _ledger(
-    graph: Graph,
-    sections: Sections,
-    origins: Mapping[str, set[str]],
-    stated: set[str],
-) -> list[tuple[str, tuple[int, ...], str, str]]:
-    """Where every constant of the graph went."""
-    used: dict[str, list[str]] = {}
-    for tensor, names in origins.items():
-        for name in names:
-            used.setdefault(name, []).append(tensor)
-    read = {name for node in graph.nodes for name in node.inputs}
-    lines: dict[str, tuple[str, tuple[int, ...], str, str]] = {}
-    for name, array in graph.constants.items():
-        title = graph.origins.get(name, name)
-        shape = tuple(np.shape(array))
-        places = used.get(name, [])
-        if len(places) == 1 and len(origins[places[0]]) <= 2:
-            line = (title, shape, "stored", places[0])
-        elif places:
-            shown = ", ".join(places[:3]) + (", ..." if len(places) > 3 else "")
-            line = (title, shape, "folded", f"into {shown}")
-        elif name in stated or name in read:
-            line = (title, shape, "stated", "a shape, size or argument of the graph")
-        else:
-            line = (title, shape, "ignored", "nothing that the output needs reads it")
-        known = lines.get(title)
-        if known is None or known[2] in ("stated", "ignored"):
-            lines[title] = line
-    return list(lines.values())

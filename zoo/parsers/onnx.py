@@ -145,6 +145,7 @@ class _Model:
         # Old files list their weights among the inputs as well.
         graph.inputs = [item for item in inputs if item.name not in graph.constants]
         graph.nodes = [plain for node in graph.nodes for plain in _plain(node, graph)]
+        _lift_constants(graph)
         return graph
 
     def _initializer(self, graph: Graph, message: Message) -> None:
@@ -242,6 +243,19 @@ class _Model:
                     key, value = self._attribute(message.message(item), 0)
                     defaults[key] = value
         return Function(name, domain, tuple(inputs), tuple(outputs), nodes, defaults)
+
+
+def _lift_constants(graph: Graph) -> None:
+    """Count nodes that make a constant tensor among the constants."""
+    kept = []
+    for node in graph.nodes:
+        value = node.attributes.get("value") if node.op == "Constant" else None
+        is_new = len(node.outputs) == 1 and node.outputs[0] not in graph.constants
+        if isinstance(value, np.ndarray) and is_new and value.dtype != object:
+            graph.constants[node.outputs[0]] = value
+        else:
+            kept.append(node)
+    graph.nodes = kept
 
 
 def _text(data: bytes) -> str:

@@ -21,6 +21,7 @@ __all__ = ["recognize"]
 
 _MOST_STEPS = 24
 _TOLERANCE = 2e-6
+_COARSE = 3e-3  # sqrt(2) of half precision
 _POINTS = np.concatenate([np.linspace(-9, 9, 361), [-70.0, -1e-3, 1e-3, 70.0]])
 
 Array = NDArray[Any]
@@ -192,7 +193,7 @@ def _rectifier(draft: Draft, root: Step, grid: Array, values: Array) -> Step | N
     """One slope above zero, another below: relu, leaky, prelu, linear, abs."""
     above, below = (values[grid[:, 0] == x][0] / x for x in (1.0, -1.0))
     fit = np.where(grid > 0, above * grid, below * grid)
-    if not _close(fit, values):
+    if not _error(fit, values) <= _TOLERANCE:
         return None
     channels = root.shape.channels
     above, below = (
@@ -216,17 +217,26 @@ def _rectifier(draft: Draft, root: Step, grid: Array, values: Array) -> Step | N
 
 
 def _smooth(draft: Draft, root: Step, grid: Array, values: Array) -> Step | None:
+    """The function that comes nearest, if it is near enough."""
+    fits = []
     for name in _KNOWN:
         function = _FUNCTIONS[name](grid)
         design = np.stack([function, np.ones_like(function)], axis=1)
         (factor, offset), *_ = np.linalg.lstsq(design, values, rcond=None)
-        if factor and _close(factor * function + offset, values):
-            made = draft.function(root, name)
-            offset = 0.0 if abs(offset) < 1e-6 * abs(factor) else offset
-            factor = 1.0 if abs(factor - 1) < 1e-6 else factor
-            return draft.affine(made, factor, offset)
-    return None
+        if factor:
+            error = _error(factor * function + offset, values)
+            fits.append((error, name, float(factor), float(offset)))
+    if not fits:
+        return None
+    tolerance = _COARSE if draft.is_coarse else _TOLERANCE
+    error, name, factor, offset = min(fits)
+    if error > tolerance:
+        return None
+    offset = 0.0 if abs(offset) < tolerance * abs(factor) else offset
+    factor = 1.0 if abs(factor - 1) < tolerance else factor
+    return draft.affine(draft.function(root, name), factor, offset)
 
 
-def _close(a: Array, b: Array) -> bool:
-    return bool(np.abs(a - b).max() <= _TOLERANCE * max(1.0, np.abs(b).max() / 10))
+def _error(a: Array, b: Array) -> float:
+    """Largest difference, in units of the values' size."""
+    return float(np.abs(a - b).max()) / max(1.0, float(np.abs(b).max()) / 10)
