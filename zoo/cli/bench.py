@@ -17,8 +17,10 @@ from zoo.cli._common import (
     precision_option,
     print_json,
     print_text,
+    say,
     threads_option,
 )
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.bench.cases import LayerCase
@@ -196,6 +198,9 @@ def _network(name: str, weights: str | None, lenient: bool) -> tuple[Network, st
     help="Engines, separated by commas; none measures zoo alone.",
 )
 @click.option("--backend", "backends", multiple=True, help="Kernels of zoo.")
+@click.option(
+    "--thesis", is_flag=True, help="The thesis's cases, drawn as its figures 2.10-2.14."
+)
 @click.option("--batch", type=click.IntRange(1, 4096), default=16, show_default=True)
 @click.option("--size", type=SIZE, default="512x512", show_default=True)
 @click.option(
@@ -216,6 +221,7 @@ def layers(
     size: tuple[int, int],
     runs: int,
     scan: str | None,
+    thesis: bool,
     plot: Path | None,
     as_json: bool,
 ) -> int:
@@ -234,6 +240,10 @@ def layers(
     from zoo.bench.report import layers_panels, layers_text, machine_line, save_plot
     from zoo.bench.results import Entrant
 
+    if thesis:
+        if names:
+            raise UsageError("--thesis chooses the cases; leave --case out")
+        plot = plot or Path("thesis_layers.png")
     chosen = _picked(names, CASES, THESIS, "case")
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     for name in _words(against):
@@ -254,6 +264,7 @@ def layers(
     machine = describe()
     if plot is not None and any(row.seconds for row in rows):
         save_plot(layers_panels(rows), plot)
+        say(f"wrote {plot}")
     if as_json:
         print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
     else:
@@ -348,7 +359,6 @@ def _picked(
 
 
 def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
-    from zoo.errors import UsageError
 
     there = ", ".join(known) if known else "none here"
     raise UsageError(f"there is no {kind} {name!r}; there are: {there}")
@@ -356,7 +366,6 @@ def _unknown(kind: str, name: str, known: list[str]) -> NoReturn:
 
 def _scan(text: str | None) -> list[int]:
     """Numbers of threads to try: 1, 2, 4, ... and all there are, or what is given."""
-    from zoo.errors import UsageError
     from zoo.machine.threads import MAX_THREADS, available_threads
 
     if text is None:
