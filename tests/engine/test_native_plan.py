@@ -287,7 +287,9 @@ scale=0.5
 def test_attention_in_bands_and_strips(stride, order, like, mode, more, size):
     net = network(ATTENTION.format(stride, order, like, mode, more))
     names = [step.operation for step in Plan(net, *size, NATIVE).steps()]
-    assert {"multiply", "normalize", "unshuffle", "resize"} <= set(names)
+    assert {"normalize", "unshuffle", "resize"} <= set(names)
+    assert "conv 3x3 + logistic + multiply + relu" in names
+    assert "multiply" in names, "by one channel"
     assert not {"upsample", "sam", "reorg3d"} & set(names), "nothing runs by itself"
     check_in_little_memory(net, *size)
 
@@ -325,6 +327,46 @@ def test_what_needs_the_whole_picture(deviation, size):
     plan = Plan(net, *size, NATIVE)
     assert "scale" in [step.operation for step in plan.steps()]
     assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 1e-5
+
+
+PRODUCTS = """[net]
+channels=3
+[convolutional]
+filters={0}
+size=3
+pad=1
+activation=linear
+[convolutional]
+filters={0}
+size=3
+pad=1
+groups={2}
+activation={1}
+[sam]
+from=-2
+activation=leaky
+slope=0.2
+[convolutional]
+filters={0}
+size=1
+activation={1}
+[sam]
+from=-2
+"""
+
+
+@pytest.mark.parametrize("algorithm", ["auto", "direct", "winograd2", "winograd4"])
+@pytest.mark.parametrize("filters", [3, 20, 64])
+@pytest.mark.parametrize("activation", ["linear", "relu", "logistic"])
+@pytest.mark.parametrize("depthwise", [False, True])
+def test_convolutions_multiply(algorithm, filters, activation, depthwise):
+    kernels = type(NATIVE)(2, algorithm=algorithm)
+    groups = filters if depthwise else 1
+    net = network(PRODUCTS.format(filters, activation, groups))
+    x = picture(net, 15, 22)
+    plan = Plan(net, 15, 22, kernels)
+    assert "multiply" not in [step.operation for step in plan.steps()]
+    assert relative_error(plan(x), net.forward(x, kernels=NUMPY)) < 3e-5
 
 
 POOLED = """[net]

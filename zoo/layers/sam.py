@@ -38,9 +38,6 @@ class Product(Activated):
         # Relative references may reach -1, the network's input.
         return index - 1, self.origin if self.origin >= 0 else index + self.origin
 
-    def operations(self, *inputs: Shape) -> int:
-        return self.output_shape(*inputs).size
-
     def forward(
         self, *inputs: Array, kernels: Kernels, training: bool = False
     ) -> Array:

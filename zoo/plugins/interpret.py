@@ -102,7 +102,9 @@ def _convolve(conv: Conv, inputs: Sequence[Array], kernels: Kernels) -> Array:
     y = kernels.conv2d(inputs[0], conv.weights, conv.biases, conv.geometry)
     if epilogue.activation != "linear":
         y = kernels.activate(y, epilogue.activation, epilogue.slopes)
-    if epilogue.residual:
+    if epilogue.product:
+        y = kernels.multiply(y, inputs[1], epilogue.last)
+    elif epilogue.residual:
         y = kernels.add(y, inputs[1], epilogue.alpha, epilogue.beta, epilogue.last)
     if conv.shuffle != 1:
         y = kernels.depth_to_space(y, conv.shuffle, conv.order)

@@ -1,13 +1,15 @@
 """Operations that can be done in one pass over the pixels become one.
 
 A convolution takes on what follows it when nobody else reads its output: an
-activation, a shortcut (with its activation), a pixel shuffle. Each rule only
+activation, a shortcut or a product with another layer (with its activation), a pixel
+shuffle. Each rule only
 moves arithmetic to where the value still is in a register; it changes no
 formula, so results stay those of the unfused program to rounding.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from zoo.program.operations import (
@@ -16,10 +18,12 @@ from zoo.program.operations import (
     Conv,
     Epilogue,
     Identity,
+    Multiply,
     Program,
     Shuffle,
     Step,
 )
+from zoo.shapes import Shape
 
 __all__ = ["fuse"]
 
@@ -37,7 +41,7 @@ def fuse(program: Program) -> Program:
             is_only_reader = len(readers.get(value, ())) == 1
             if position is None or not is_only_reader or value == program.output:
                 continue
-            fused = _join(steps[position], step, place)
+            fused = _join(steps[position], step, place, program.shapes)
             if fused is not None:
                 # The joint step goes where the later one stood: what else it
                 # reads exists by then.
@@ -66,7 +70,9 @@ def _without_identities(program: Program) -> Program:
     return Program(program.shapes, steps, same.get(program.output, program.output))
 
 
-def _join(first: Step, second: Step, place: int) -> Step | None:
+def _join(
+    first: Step, second: Step, place: int, shapes: Sequence[Shape]
+) -> Step | None:
     """One step in place of two, ``second`` reading ``first`` as input ``place``."""
     conv, operation = first.operation, second.operation
     if not isinstance(conv, Conv) or conv.shuffle != 1:
@@ -86,6 +92,15 @@ def _join(first: Step, second: Step, place: int) -> Step | None:
                 alpha=alpha,
                 beta=beta,
                 last=operation.activation,
+            )
+            inputs = (*inputs, second.inputs[1 - place])
+        case Multiply() if (
+            not epilogue.residual
+            and second.inputs[0] != second.inputs[1]
+            and shapes[second.inputs[0]] == shapes[second.inputs[1]]
+        ):
+            epilogue = replace(
+                epilogue, residual=True, product=True, last=operation.activation
             )
             inputs = (*inputs, second.inputs[1 - place])
         case Shuffle() if not epilogue.residual:

@@ -88,7 +88,7 @@ class Epilogue:
     """What happens to each value between the sum and the store.
 
     v = activation(v); then, with a residual r (the operation's second input),
-    v = last(alpha v + beta r).
+    v = last(alpha v + beta r), or last(v r) with ``product``.
     """
 
     activation: str = "linear"
@@ -97,6 +97,7 @@ class Epilogue:
     alpha: float = 1.0
     beta: float = 1.0
     last: str = "linear"
+    product: bool = False
 
 
 @dataclass(frozen=True)
@@ -274,9 +275,6 @@ class Multiply(Operation):
     kind = "multiply"
     activation: str = "linear"
 
-    def operations(self, output: Shape) -> int:
-        return output.size
-
 
 @dataclass(frozen=True)
 class Scale(Operation):
@@ -287,9 +285,6 @@ class Scale(Operation):
 
     def axes(self, index: int) -> tuple[Axis, Axis]:
         return (ALL, ALL) if index == 0 else (SAME, SAME)
-
-    def operations(self, output: Shape) -> int:
-        return output.size
 
 
 @dataclass(frozen=True)

@@ -129,7 +129,11 @@ def apply_conv(
     y = convolve(inputs[0], weights, biases, conv.geometry)
     y = activate(y, epilogue.activation, slopes)
     if epilogue.residual:
-        y = _sum(y, epilogue.alpha, inputs[1], epilogue.beta)
+        y = (
+            y * inputs[1]
+            if epilogue.product
+            else _sum(y, epilogue.alpha, inputs[1], epilogue.beta)
+        )
         y = activate(y, epilogue.last)
     return y if conv.shuffle == 1 else shuffle(y, conv.shuffle, conv.order)
 

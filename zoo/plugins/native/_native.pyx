@@ -28,6 +28,7 @@ cdef extern from "kernels.h" nogil:
         const float *bias
         const float *slopes
         float alpha, beta
+        int product
 
     ctypedef struct zoo_conv_shape:
         int64_t n, h, w, c, oh, ow, k, kh, kw, sh, sw, dh, dw, top, left, groups
@@ -252,6 +253,7 @@ def conv2d(int level, int threads, const float[:, :, :, ::1] x,
         e.bias = &bias[0]
     e.slopes = NULL
     e.alpha = e.beta = 1
+    e.product = 0
     with nogil:
         failed = zoo_conv2d(isa, threads, &s, algorithm, &e, &x[0, 0, 0, 0],
                             &weights[0, 0, 0, 0], NULL, &out[0, 0, 0, 0])
@@ -281,6 +283,7 @@ def dense(int level, int threads, const float[:, ::1] x, const float[:, ::1] wei
         e.bias = &bias[0]
     e.slopes = NULL
     e.alpha = e.beta = 1
+    e.product = 0
     with nogil:
         failed = zoo_dense(isa, threads, x.shape[0], x.shape[1], weights.shape[0],
                            &x[0, 0], &weights[0, 0], &e, &out[0, 0])

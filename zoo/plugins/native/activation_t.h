@@ -274,6 +274,15 @@ static void blend(int kind, float slope, float alpha, float beta, const float *a
                        n - i < 1024 ? n - i : 1024);
 }
 
+/* y = a b; y may be a or b. */
+static void multiply(const float *a, const float *b, float *y, int64_t n) {
+    int64_t i = 0;
+    for (; i + VL <= n; i += VL)
+        v_store(y + i, v_load(a + i) * v_load(b + i));
+    if (i < n)
+        v_store_part(y + i, v_load_part(a + i, n - i) * v_load_part(b + i, n - i), n - i);
+}
+
 static void maximum(const float *a, const float *b, float *y, int64_t n) {
     int64_t i = 0;
     for (; i + VL <= n; i += VL)
@@ -305,7 +314,10 @@ INLINE vf finish(const zoo_epilogue *e, int fused, vf v, vf bias, const float *s
     else if (e->activation == ZOO_SLOPE)
         v = v_slope(v, v_load(slopes));
     if (has_residual) {
-        v = v_fma(v_set(e->alpha), v, v_set(e->beta) * residual);
+        if (e->product)
+            v = v * residual;
+        else
+            v = v_fma(v_set(e->alpha), v, v_set(e->beta) * residual);
         if (e->last == ZOO_RELU)
             v = v_relu(v);
     }
@@ -316,6 +328,10 @@ INLINE vf finish(const zoo_epilogue *e, int fused, vf v, vf bias, const float *s
 NOINLINE void finish_late(const zoo_epilogue *e, const float *slopes, float *y,
                           const float *residual, int64_t n) {
     activate(e->activation, 0, slopes, y, y, n);
-    if (residual)
+    if (residual && e->product) {
+        multiply(y, residual, y, n);
+        if (e->last != ZOO_LINEAR)
+            activate(e->last, e->last_slope, NULL, y, y, n);
+    } else if (residual)
         blend(e->last, e->last_slope, e->alpha, e->beta, y, residual, y, n);
 }

@@ -296,7 +296,7 @@ def _name(operation: Operation) -> str:
     if epilogue.activation != "linear":
         parts.append(epilogue.activation)
     if epilogue.residual:
-        parts.append("add")
+        parts.append("multiply" if epilogue.product else "add")
     if epilogue.last != "linear":
         parts.append(epilogue.last)
     if operation.shuffle != 1:

@@ -96,7 +96,7 @@ def _describe_step(
                 *codes.geometry_codes(operation.geometry),
                 *(found.code, activation, slope, plain(e.slopes)),
                 *(e.alpha, e.beta, *_code(e.last)),
-                operation.shuffle,
+                *(e.product, operation.shuffle),
             )
         case Pool():
             size, stride, padding = (

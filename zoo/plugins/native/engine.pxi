@@ -210,8 +210,8 @@ cdef class Engine:
                  tuple dilation, tuple padding, int pad_mode, int64_t groups,
                  int algorithm, int activation, float slope,
                  const float[::1] slopes, float alpha, float beta, int last,
-                 float last_slope, int64_t shuffle):
-        """A convolution of `width` columns; a second input is the residual.
+                 float last_slope, bint product, int64_t shuffle):
+        """A convolution of `width` columns; a second input is the residual, or a factor.
 
         With ``shuffle`` above 1 its filters, in the order dcr, are stored as the
         pixels of an image so many times as large; there is no residual then.
@@ -249,6 +249,7 @@ cdef class Engine:
         e.last = last
         e.slope = slope
         e.last_slope = last_slope
+        e.product = product
         e.bias = e.slopes = NULL
         if bias is not None:
             e.bias = &bias[0]

@@ -43,7 +43,7 @@ enum zoo_activation {
 };
 
 /* What happens between the sum and the store: v = activation(v + bias), then,
- * if there is a residual r, v = last(alpha v + beta r). */
+ * if there is a residual r, v = last(alpha v + beta r), or last(v r). */
 typedef struct {
     int activation;
     int last;
@@ -52,6 +52,7 @@ typedef struct {
     const float *bias;   /* k, or NULL */
     const float *slopes; /* k, or NULL */
     float alpha, beta;
+    int product;
 } zoo_epilogue;
 
 /* -- convolution ----------------------------------------------------------- */

@@ -1,14 +1,5 @@
-/* Products, normalization and resampling of pixels. Included once per instruction set,
+/* Products with a value per pixel, normalization and resampling of pixels. Included once per instruction set,
  * after activation_t.h. */
-
-/* y = a b; y may be a or b. */
-static void multiply(const float *a, const float *b, float *y, int64_t n) {
-    int64_t i = 0;
-    for (; i + VL <= n; i += VL)
-        v_store(y + i, v_load(a + i) * v_load(b + i));
-    if (i < n)
-        v_store_part(y + i, v_load_part(a + i, n - i) * v_load_part(b + i, n - i), n - i);
-}
 
 /* Pixels of c channels of a, each times one value of b. */
 static void multiply_each(const float *a, const float *b, float *y, int64_t pixels,

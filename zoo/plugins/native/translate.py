@@ -203,7 +203,9 @@ def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
         ),
     ]
     if epilogue.residual:
-        total = Add(epilogue.alpha, epilogue.beta, epilogue.last)
+        total: Operation = Add(epilogue.alpha, epilogue.beta, epilogue.last)
+        if epilogue.product:
+            total = Multiply(epilogue.last)
         joined = Step(total, (output, step.inputs[1]), step.output, step.layers)
         steps += _in_known_steps(joined, shapes)
     return steps
