@@ -43,3 +43,15 @@ def test_hidden_layer_learns_xor(seed: int) -> None:
 def test_convolutions_read_digits() -> None:
     pytest.importorskip("sklearn")
     assert example("learning_digits").learn() > 0.97
+
+
+@pytest.mark.parametrize("unit", ["rnn", "gru", "lstm"])
+def test_recurrent_layers_learn_a_sine(unit: str) -> None:
+    sine = example("learning_sine")
+    first, last, network = sine.learn(unit, updates=100)
+    assert first > 0.3 and last < 0.05
+    # Half a period more without seeing it: far from the last value, and turned round.
+    steps = sine.PERIOD // 2
+    places = np.arange(sine.STEPS, sine.STEPS + steps)
+    truth = np.sin(2 * np.pi * places / sine.PERIOD)
+    assert np.abs(sine.go_on(network, unit, steps) - truth).max() < 0.5
