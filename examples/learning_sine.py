@@ -58,9 +58,7 @@ def learn(
     return losses[0], losses[-1], net
 
 
-def go_on(
-    trained: Network, unit: str = "gru", steps: int = 3 * PERIOD
-) -> np.ndarray:
+def go_on(trained: Network, unit: str = "gru", steps: int = 3 * PERIOD) -> np.ndarray:
     """What the network foretells of a sine that it saw for one piece."""
     seen = wave(np.zeros(1), STEPS).reshape(-1)
     while len(seen) < STEPS + steps:
@@ -77,6 +75,8 @@ if __name__ == "__main__":
     print(f"loss {first:.3f} at first, {last:.5f} in the end")
     truth = np.sin(2 * np.pi * np.arange(STEPS, STEPS + 3 * PERIOD) / PERIOD)
     foretold = go_on(trained)
-    print(f"three periods by itself: off by {np.abs(foretold - truth).max():.2f} at most")
+    print(
+        f"three periods by itself: off by {np.abs(foretold - truth).max():.2f} at most"
+    )
     for value in foretold[:PERIOD]:
         print(" " * round(30 * (value + 1)) + "*")

@@ -53,7 +53,9 @@ def test_networks_that_ship(name: str, times: int, most: int) -> None:
 def test_the_drawing_is_xml_that_names_every_layer() -> None:
     network = Network.parse(HEAD + 5 * BLOCK + "[route]\nlayers=0,-1\n")
     root = ET.fromstring(draw_network(network, 12, 10))
-    texts = ["".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")]
+    texts = [
+        "".join(node.itertext()) for node in root.iter() if node.tag.endswith("text")
+    ]
     assert "5 times, to 15" in texts
     assert "12x10x16" in texts and "route" in texts
     assert sum(text == "conv 3x3 8 relu" for text in texts) == 1

@@ -22,6 +22,7 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.extras import how_to_install
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
+from zoo.onnx.heads import BOXES, HEADS, SCORES, boxes_and_scores
 from zoo.onnx.layers import depends_on, layer_writer, prefers_layer
 from zoo.onnx.operations import OPERATIONS, deviation
 from zoo.plugins.base import Array, Padding, PadMode, ShuffleOrder
@@ -92,7 +93,10 @@ def to_onnx(
     -------
     onnx.ModelProto
         Checked; opset 18, input ``input``, output ``output``. Of a network with
-        several outputs each is named by its section and index: ``yolo_121``.
+        several outputs each is named by its section and index: ``yolo_121``. That of
+        a detector has two more: ``boxes`` (N x rows x 4: x, y of the centre, w, h in
+        parts of the input) and ``scores`` (N x rows x classes) of all heads, nothing
+        left out; where its size stays open, [net]'s is taken.
 
     Raises
     ------
@@ -110,6 +114,7 @@ def to_onnx(
         raise PluginError(
             f"writing ONNX needs the package onnx ({error}); {how_to_install('onnx')}"
         ) from None
+    height, width = _size_of(network, height, width)
     program = program_of(network, height, width)
     writer = _Writer(network)
     writer.write(program, white)
@@ -141,6 +146,12 @@ def to_onnx(
                 (name, program.shapes[index + 1])
                 for index, name in output_names(network).items()
             )
+        ]
+        + [
+            helper.make_tensor_value_info(
+                name, TensorProto.FLOAT, [batch or "batch", *shape]
+            )
+            for name, shape in writer.decoded.items()
         ],
         [
             onnx.numpy_helper.from_array(tensor, name)
@@ -175,8 +186,21 @@ def nodes_of(
     The parameters and errors are those of :func:`to_onnx`; onnx is not needed.
     """
     writer = _Writer(network)
+    height, width = _size_of(network, height, width)
     writer.write(program_of(network, height, width), white)
     return writer.nodes, writer.tensors
+
+
+def _size_of(
+    network: Network, height: int | None, width: int | None
+) -> tuple[int | None, int | None]:
+    """The size of a detector is [net]'s: where boxes stand depends on it."""
+    if any(type(layer) in HEADS for layer in network):
+        return (
+            height or network.settings["height"] or None,
+            width or network.settings["width"] or None,
+        )
+    return height, width
 
 
 def output_names(network: Network) -> dict[int, str]:
@@ -264,6 +288,8 @@ class _Writer:
         self.nodes: list[OnnxNode] = []
         self.tensors: dict[str, Array] = {}
         self._constants: dict[float, str] = {}
+        self.decoded: dict[str, tuple[int, int]] = {}
+        """Outputs of what heads mean, with their rows and columns."""
 
     def write(self, program: Program, white: float | None = None) -> None:
         """Write all steps of an unfused program; see :func:`to_onnx`."""
@@ -276,7 +302,7 @@ class _Writer:
             depth = [shape.channels for shape in shapes]
             layer = self.network.layers[step.layers[0]]
             try:
-                own = layer_writer(layer)
+                own = HEADS.get(type(layer)) or layer_writer(layer)
                 if own is not None and prefers_layer(step.operation):
                     made = own(self, layer, inputs, shapes)
                 else:
@@ -295,6 +321,33 @@ class _Writer:
                 channels = program.shapes[index + 1].channels
                 made = self._to_pixels(made, channels, white)
             self.nodes.append(OnnxNode("Identity", (made,), name, {}))
+        self._decode(program, names)
+
+    def _decode(self, program: Program, names: dict[int, str]) -> None:
+        """Boxes and scores of all heads, one after the other."""
+        heads = [i for i, layer in enumerate(self.network) if type(layer) in HEADS]
+        if not heads:
+            return
+        size = program.shapes[0].height, program.shapes[0].width
+        found = []
+        for index in heads:
+            layer: Any = self.network[index]
+            shape = program.shapes[index + 1]
+            found.append(boxes_and_scores(self, layer, names[index + 1], shape, size))
+        boxes, scores, rows = zip(*found, strict=True)
+        classes = {layer.classes for layer in map(self._head, heads)}
+        if len(classes) > 1:
+            return  # there is no one table of scores
+        for name, parts, columns in (
+            (BOXES, boxes, 4),
+            (SCORES, scores, classes.pop()),
+        ):
+            made = parts[0] if len(parts) == 1 else self.node("Concat", *parts, axis=1)
+            self.nodes.append(OnnxNode("Identity", (made,), name, {}))
+            self.decoded[name] = (sum(rows), columns)
+
+    def _head(self, index: int) -> Any:
+        return self.network[index]
 
     def _from_pixels(self, x: str, white: float) -> str:
         """What :func:`zoo.pixels.prepare` does to pixels."""

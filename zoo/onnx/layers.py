@@ -12,6 +12,7 @@ from zoo.layers.base import Layer
 from zoo.layers.connected import Connected
 from zoo.layers.deconvolutional import Deconvolutional
 from zoo.layers.groupnorm import GroupNorm
+from zoo.layers.heads import Head
 from zoo.layers.shortcut import Shortcut, overlap
 from zoo.layers.softmax import Softmax
 from zoo.layers.upsample import Upsample
@@ -20,7 +21,14 @@ from zoo.plugins.base import Array
 from zoo.program.operations import Opaque, Operation, Resize
 from zoo.shapes import Shape
 
-__all__ = ["LAYERS", "depends_on", "layer_writer", "prefers_layer"]
+__all__ = [
+    "LAYERS",
+    "GraphWriter",
+    "LayerWriter",
+    "depends_on",
+    "layer_writer",
+    "prefers_layer",
+]
 
 
 class GraphWriter(Writer, Protocol):
@@ -56,7 +64,9 @@ def prefers_layer(operation: Operation) -> bool:
 def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:
     """What the nodes of a layer take from its inputs' sizes; None for nothing."""
     unequal = any(shape != shapes[0] for shape in shapes)
-    if isinstance(layer, Connected) or (isinstance(layer, Shortcut) and unequal):
+    if isinstance(layer, (Connected, Head)) or (
+        isinstance(layer, Shortcut) and unequal
+    ):
         return tuple(shapes)
     return None
 
