@@ -114,7 +114,7 @@ def test_a_missing_end_marker(format: str) -> None:
         decode(cut)
     image = decode(cut, damaged=True)
     np.testing.assert_array_equal(image.pixels, expected)
-    assert "is truncated" in image.notes[0]
+    assert "truncated" in image.notes[0]
 
 
 @pytest.mark.parametrize("part", [0.3, 0.6, 0.9])
@@ -200,3 +200,47 @@ def test_stderr_is_heard_even_if_it_is_closed(tmp_path: Path) -> None:
     )
     assert b"120\n" in done.stdout
     assert b"Corrupt JPEG data" in done.stdout
+
+
+def rle_bmp(runs: bytes) -> bytes:
+    """A BMP file of 8 x 4 pixels in run lengths, with a gray palette."""
+    palette = b"".join(bytes([value] * 3 + [0]) for value in range(256))
+    start = 54 + len(palette)
+    numbers = (start + len(runs), 0, start, 40, 8, 4, 1, 8, 1, len(runs), 0, 0, 256, 0)
+    return b"BM" + struct.pack("<IIIIiiHHIIiiII", *numbers) + palette + runs
+
+
+def test_run_lengths_of_bmp() -> None:
+    runs = b"".join(bytes([8, row]) + b"\0\0" for row in range(4)) + b"\0\1"
+    image = decode(rle_bmp(runs))
+    np.testing.assert_array_equal(image.pixels[:, 0, 0], [3, 2, 1, 0])
+    for wrong in (runs[:-2], runs[:6], b"\x09\x01" + runs, b"\0\0" * 4 + runs):
+        with pytest.raises(DamagedError, match="run lengths"):
+            decode(rle_bmp(wrong))
+
+
+def test_half_a_bmp_is_read_by_who_insists() -> None:
+    data = encode(Image(smooth()), "bmp")
+    with pytest.raises(DamagedError, match="truncated"):
+        decode(data[: len(data) // 2])
+    image = decode(data[: len(data) // 2], damaged=True)
+    # Rows are stored from the bottom.
+    np.testing.assert_array_equal(image.pixels[60:], smooth()[60:])
+    assert not image.pixels[:30].any()
+
+
+@pytest.mark.parametrize("format", ["jpg", "png", "webp", "bmp", "pnm"])
+def test_a_second_picture_behind_the_first(
+    format: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = encode(Image(smooth(), is_lossless=True), format)
+    path = tmp_path / "two"
+    for second in (data, encode(Image(smooth()), "png")):
+        path.write_bytes(data + second)
+        assert any("second picture" in note for note in read(path).notes)
+        stdin = io.TextIOWrapper(io.BytesIO(data + second))
+        monkeypatch.setattr("sys.stdin", stdin)
+        with pytest.raises(ImageError, match="holds a second picture"):
+            read("-")
+    path.write_bytes(data + b"\0\0trailer of a camera")
+    assert not read(path).notes

@@ -8,19 +8,21 @@ reads is declared in setup.cfg as a third party would do it.
 from __future__ import annotations
 
 import io
+import mmap
 import os
 import stat
 import sys
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import PurePath
 from typing import IO, Any, ClassVar, Literal
 
 from zoo.errors import ImageError, PluginError, UsageError, did_you_mean
+from zoo.machine.memory import available_memory
 from zoo.registry import Registry, registry
 
 __all__ = [
@@ -42,6 +44,10 @@ Kind = Literal["picture", "volume", "video"]
 
 HEAD = 4096
 """Bytes of a file that :meth:`Format.recognise` sees, fewer if there are fewer."""
+
+_MAPPED = 1 << 26  # bytes of a file that is read into memory
+_PIECE = 1 << 20
+_LONGEST_PIPE = 1 << 29
 
 STREAM = "-"
 """Stands for standard input and standard output."""
@@ -151,7 +157,7 @@ class Format(ABC):
         return ()
 
 
-@dataclass(frozen=True)
+@dataclass
 class Source:
     """An open file of pictures, and what is known of it before it is read.
 
@@ -174,6 +180,41 @@ class Source:
     file: IO[bytes]
     head: bytes
     size: int | None
+    _content: bytes | None = None
+
+    def content(self) -> bytes:
+        """All bytes, read once.
+
+        A large file is not read but mapped: a sparse one, which has any size and
+        takes no room on the disk, takes none in memory either. What is returned
+        then is an ``mmap``, of which slices are bytes.
+
+        Raises
+        ------
+        ImageError
+            If a pipe brings more than 512 MiB, or a quarter of the free memory.
+        """
+        if self._content is None:
+            self._content = self._read()
+        return self._content
+
+    def _read(self) -> bytes:
+        if self.size is not None and self.size > _MAPPED:
+            with suppress(OSError, ValueError):  # no file of the system
+                mapped = mmap.mmap(self.file.fileno(), 0, access=mmap.ACCESS_READ)
+                return mapped  # type: ignore[return-value]
+        if self.size is not None:
+            return self.file.read()
+        limit = min(_LONGEST_PIPE, max(_MAPPED, available_memory() // 4))
+        parts, left = [], limit
+        while part := self.file.read(min(left, _PIECE)):
+            parts.append(part)
+            left -= len(part)
+            if left <= 0:
+                raise ImageError(
+                    f"has more than {limit} bytes; save it to a file and give that"
+                )
+        return b"".join(parts)
 
 
 class _Headed(io.RawIOBase):

@@ -180,7 +180,9 @@ class Writer(FrameWriter):
             if kind != b"IDAT":
                 continue
             if self._count:
-                self._file.write(chunk(b"fdAT", struct.pack(">I", self._next()) + data))
+                self._file.write(
+                    chunk(b"fdAT", struct.pack(">I", self._next()) + bytes(data))
+                )
             else:
                 self._file.write(chunk(b"IDAT", data))
         self._count += 1
@@ -201,5 +203,6 @@ class Writer(FrameWriter):
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     """A chunk with its length and checksum."""
-    checksum = struct.pack(">I", zlib.crc32(kind + body))
-    return struct.pack(">I", len(body)) + kind + body + checksum
+    content = b"".join((kind, body))
+    checksum = struct.pack(">I", zlib.crc32(content))
+    return struct.pack(">I", len(body)) + content + checksum

@@ -73,13 +73,17 @@ class GIF(PictureFormat, FrameFormat):
             image = replace(image, alpha=None)
         return image.noted(note), 1
 
+    def end(self, data: bytes) -> int | None:
+        """See :class:`zoo.images.picture.PictureFormat`."""
+        return _File(data).end
+
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         """Not done: 256 colours are too few for what a network makes."""
         raise ImageError("gif cannot hold anything that zoo makes")
 
     def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
         """See :class:`zoo.images.frames.FrameFormat`."""
-        file = _File(source.file.read())
+        file = _File(source.content())
         if len(file.blocks) < 2:
             return None
         frames = file.frames(damaged)
@@ -111,6 +115,8 @@ class _File:
         """Every frame as it is seen."""
         if not self.is_whole and not damaged:
             raise DamagedError("is truncated")
+        if not self.blocks:
+            raise ImageError("is damaged: it holds no picture")
         canvas = Canvas(self.height, self.width, 3, np.dtype(np.uint8))
         has_alpha = self._shows_through()
         for index, block in enumerate(self.blocks):
@@ -125,6 +131,11 @@ class _File:
                 canvas.restore(before)
             elif block.disposal == _RESTORE_BACKGROUND:
                 canvas.clear(block.top, block.left, block.height, block.width)
+
+    @property
+    def end(self) -> int | None:
+        """Where it ends."""
+        return self._position if self.is_whole else None
 
     def _shows_through(self) -> bool:
         """Whether a pixel of any frame may be transparent."""

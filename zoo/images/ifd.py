@@ -22,6 +22,7 @@ _SIZES |= {13: 4, 16: 8, 17: 8, 18: 8}
 _CODES = {1: "B", 3: "H", 4: "I", 6: "b", 8: "h", 9: "i", 11: "f", 12: "d"}
 _CODES |= {13: "I", 16: "Q", 17: "q", 18: "Q"}
 _MAX_ENTRIES = 4096
+_MAX_VALUES = 1 << 20  # a palette of 16 bits has 196,608
 _SLACK = 1 << 16  # writers let a few small values share a place
 
 
@@ -53,7 +54,15 @@ class Entry:
         return bytes(self.source[self.start : self.start + self.length])
 
     def values(self, layout: Layout) -> tuple[Any, ...]:
-        """The values as numbers; rationals as pairs."""
+        """The values as numbers; rationals as pairs.
+
+        Raises
+        ------
+        ImageError
+            If there are more than any tag but those of strips has.
+        """
+        if self.count > _MAX_VALUES:
+            raise ImageError(f"is damaged: a TIFF tag has {self.count} values")
         if self.type in (5, 10):
             code = "I" if self.type == 5 else "i"
             flat = struct.unpack(f"{layout.order}{2 * self.count}{code}", self.data)

@@ -34,6 +34,10 @@ _MOST_MARKERS = 60
 # At least one bit for the first and one for the other coefficients of 64 pixels,
 # where nothing is subsampled; sixteen for a flat one of 4 x 4 blocks.
 _RATIO = 1024
+# More than 16 bytes a pixel nothing takes; what is appended is none of our business.
+_MOST_PER_PIXEL = 16
+_SLACK = 1 << 26
+_MOST_SCANS = 500
 _ARITHMETIC_RATIO = 1 << 16
 _START_OF_SCAN = 0xDA
 # Frames SOF0 to SOF15; 0xC4, 0xC8 and 0xCC are something else.
@@ -82,6 +86,14 @@ def _segments(data: bytes) -> Iterator[tuple[int, bytes, int]]:
     raise ImageError("is truncated")
 
 
+def _first_scan(data: bytes) -> int:
+    """Where the last segment before the first scan ends."""
+    end = 2
+    for _, _, end in _segments(data):
+        pass
+    return end
+
+
 def read_header(data: bytes) -> Header:
     """Size and number of components.
 
@@ -105,9 +117,26 @@ def read_header(data: bytes) -> Header:
         raise ImageError(f"has {depth} bits a sample; convert it to PNG or TIFF first")
     if components not in (1, 3):
         raise ImageError(f"has {components} components; zoo takes gray or colour")
-    # In a scan 0xFF is followed by 0 or a restart marker: D9 can only be the end.
-    is_whole = data.find(b"\xff\xd9", scan) >= 0
+    is_whole = _end_of(data, scan, width * height) is not None
     return Header(width, height, components, frame >= _ARITHMETIC, is_whole)
+
+
+def _end_of(data: bytes, scan: int, pixels: int) -> int | None:
+    """Where the end marker ends; None if there is none where it may be.
+
+    In a scan 0xFF is followed by 0 or a restart marker: D9 can only be the end.
+    """
+    found = data.find(b"\xff\xd9", scan, scan + _SLACK + _MOST_PER_PIXEL * pixels)
+    return None if found < 0 else found + 2
+
+
+def _check_scans(data: bytes, scan: int, end: int) -> None:
+    """Refuse scans over scans, each of which passes over the whole picture."""
+    for _ in range(_MOST_SCANS):
+        scan = data.find(b"\xff\xda", scan, end) + 2
+        if scan < 2:
+            return
+    raise ImageError(f"has more than {_MOST_SCANS} scans, which no picture needs")
 
 
 def metadata(data: bytes) -> Metadata:
@@ -205,9 +234,7 @@ def _first_scans(data: bytes) -> NDArray[Any]:
     ImageError
         If not even the first one can be.
     """
-    end = 0
-    for _, _, end in _segments(data):
-        pass
+    end = _first_scan(data)
     # 0 is no marker, D0 to D7 stand inside of a scan.
     places = [
         match.start()
@@ -240,12 +267,15 @@ class JPEG(PictureFormat):
         header = read_header(data)
         ratio = _ARITHMETIC_RATIO if header.is_arithmetic else _RATIO
         check_size(header.width, header.height, len(data), ratio)
+        scan = _first_scan(data)
+        last = scan + _SLACK + _MOST_PER_PIXEL * header.width * header.height
+        _check_scans(data, scan, last)
         fault = ""
         if not header.is_whole:
             fault = "is truncated"
             if not damaged:
                 raise DamagedError(fault)
-            data += b"\xff\xd9"
+            data = data[:last] + b"\xff\xd9"
         try:
             pixels, complaint = codec.decode(data, damaged=damaged)
         except DamagedError:
@@ -263,10 +293,8 @@ class JPEG(PictureFormat):
 
     def end(self, data: bytes) -> int | None:
         """See :class:`zoo.images.picture.PictureFormat`."""
-        for _, _, scan in _segments(data):
-            pass
-        found = data.find(b"\xff\xd9", scan)
-        return None if found < 0 else found + 2
+        header = read_header(data)
+        return _end_of(data, _first_scan(data), header.width * header.height)
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         quality = quality or DEFAULT_QUALITY

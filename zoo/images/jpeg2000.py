@@ -18,6 +18,7 @@ __all__ = ["JPEG2000"]
 _BOX = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODE = b"\xff\x4f\xff\x51"  # start of a code stream, and its sizes
 _RATIO = 1 << 14
+_HEAD = 1 << 24  # bytes of boxes before the code stream
 _SMALLEST = 32  # OpenCV has OpenJPEG halve it five times
 _LOSSLESS = 1000  # per mille of the size that it has without loss
 
@@ -29,7 +30,7 @@ class _Header(NamedTuple):
 
 
 def _header(data: bytes) -> _Header:
-    start = data.find(_CODE)
+    start = data.find(_CODE, 0, _HEAD)
     if start < 0 or start + 42 > len(data):
         raise ImageError("is truncated")
     right, lower, left, upper = struct.unpack_from(">4I", data, start + 8)

@@ -17,6 +17,7 @@ __all__ = ["OpenEXR"]
 
 _MAGIC = b"v/1\x01"
 _RATIO = 1 << 10
+_HEAD = 1 << 20  # bytes of attributes
 
 
 class OpenEXR(PictureFormat):
@@ -57,7 +58,7 @@ class OpenEXR(PictureFormat):
 def _size(data: bytes) -> tuple[int, int]:
     """Width and height of the data window, an attribute of the header."""
     position = 8
-    while position < len(data) and data[position]:
+    while position < min(len(data), _HEAD) and data[position]:
         name, _, rest = data[position : position + 256].partition(b"\0")
         kind, _, _ = rest.partition(b"\0")
         start = position + len(name) + len(kind) + 2

@@ -91,7 +91,7 @@ class PictureFormat(Format):
 
     def read(self, source: Source, *, damaged: bool = False) -> Image:
         """Read a picture; see :class:`zoo.formats.Format`."""
-        data = source.file.read()
+        data = source.content()
         image = self.decode(data, damaged=damaged)
         end = self.end(data)
         rest = b"" if end is None else data[end : end + HEAD].lstrip(b"\0\r\n")
@@ -160,6 +160,7 @@ class PictureFormat(Format):
 
 def damage_note(fault: str) -> str:
     """What a reader says of a damaged picture that it was told to read."""
+    fault = fault.removeprefix("is damaged: ").removeprefix("is ")
     return f"is damaged, and was read as far as it can be: {fault}"
 
 

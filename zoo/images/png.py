@@ -27,6 +27,8 @@ _CARRIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTX
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _XMP = b"XML:com.adobe.xmp\0"
 _MAX_PROFILE = 1 << 24
+_PIXELS = (b"IDAT", b"fdAT")
+_MAX_BODY = 1 << 26  # of chunks that are no pixels
 _METERS_PER_INCH = 0.0254
 # Deflate shrinks by at most 1032:1 (RFC 1951: 258 bytes by two bits).
 _MAX_RATIO = 1040
@@ -55,7 +57,7 @@ class Header(NamedTuple):
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and data of every chunk up to IEND.
+    """Type and data of every chunk up to IEND; pixels as views of the file.
 
     Damaged chunks that a picture can do without are left out.
 
@@ -77,16 +79,43 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
 def _all_chunks(data: bytes) -> Iterator[tuple[int, bytes, bytes, bool]]:
     """Place, type, data of every whole chunk, and whether its checksum is right."""
     position = len(_SIGNATURE)
+    view = memoryview(data)
+    most = _longest(data)
     while position + 12 <= len(data):
         (length,) = struct.unpack_from(">I", data, position)
         end = position + 8 + length
-        if end + 4 > len(data):
-            return
         kind = data[position + 4 : position + 8]
+        if end + 4 > len(data) or not kind.isalpha():
+            return
+        if length > most and kind in _PIXELS:
+            raise DamagedError("is damaged: a chunk is longer than its picture")
         (stated,) = struct.unpack_from(">I", data, end)
-        right = zlib.crc32(data[position + 4 : end]) == stated
-        yield position, kind, data[position + 8 : end], right
+        right = zlib.crc32(view[position + 4 : end]) == stated
+        body: Any = view[position + 8 : end]
+        if kind not in _PIXELS:
+            body = bytes(body) if right and length <= _MAX_BODY else b""
+        yield position, kind, body, right
         position = end + 4
+
+
+def _longest(data: bytes) -> int:
+    """Bytes of pixels that even deflate which does not shrink them stays below."""
+    if len(data) < 33 or data[12:16] != b"IHDR" or data[25] not in _CHANNELS:
+        return _MAX_BODY
+    width, height, depth, color = struct.unpack_from(">IIBB", data, 16)
+    return _MAX_BODY + 2 * height * (1 + width * _CHANNELS[color] * depth // 8)
+
+
+def _is_animated(data: bytes) -> bool:
+    """Whether there is a chunk acTL before the pixels."""
+    position = len(_SIGNATURE)
+    while position + 12 <= len(data):
+        kind = data[position + 4 : position + 8]
+        if kind in (b"IDAT", b"acTL"):
+            return kind == b"acTL"
+        (length,) = struct.unpack_from(">I", data, position)
+        position += 12 + length
+    return False
 
 
 def read_header(data: bytes) -> Header:
@@ -132,7 +161,8 @@ def repaired(data: bytes) -> bytes:
     head = found[0][2]
     stream = [body for _, kind, body, _ in found if kind == b"IDAT"]
     last = found[-1]
-    tail = last[0] + 12 + len(last[2])
+    (length,) = struct.unpack_from(">I", data, last[0])
+    tail = last[0] + 12 + length
     if data[tail + 4 : tail + 8] == b"IDAT":  # cut in the middle of it
         stream.append(data[tail + 8 :])
     width, height, depth, color, _, _, interlaced = struct.unpack(">IIBBBBB", head)
@@ -292,15 +322,18 @@ class PNG(PictureFormat, FrameFormat):
 
     def end(self, data: bytes) -> int:
         """See :class:`zoo.images.picture.PictureFormat`."""
-        return data.find(b"IEND", len(_SIGNATURE)) + 8 if b"IEND" in data else len(data)
+        for position, kind, body, _ in _all_chunks(data):
+            if kind == b"IEND":
+                return position + 12 + len(body)
+        return len(data)
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         return embed(_encode(image), meta)
 
     def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
         """See :class:`zoo.images.frames.FrameFormat`."""
-        data = source.file.read()
-        if data.find(b"acTL", len(_SIGNATURE)) < 0:
+        data = source.content()
+        if not _is_animated(data):
             return None
         clip = apng.clip_of(chunks(data), self.decode)
         if clip is not None and _has_metadata(metadata(data)):

@@ -60,6 +60,8 @@ def _header(data: bytes) -> _Header:
     """Read the header of any of them."""
     if data[:2] == b"P7":
         return _pam_header(data)
+    if not re.match(rb"P[1-6]", data):
+        raise ImageError("is damaged: its Netpbm header makes no sense")
     kind = data[1] - ord("0")
     numbers, position = [], 2
     for _ in range(2 if kind in (1, 4) else 3):
@@ -174,7 +176,9 @@ def _samples(data: bytes, header: _Header, damaged: bool) -> tuple[NDArray[Any],
             samples = np.frombuffer(raw, header.dtype)
     else:
         count = header.width * header.height * header.depth
-        text = re.sub(rb"#[^\n\r]*", b"", data[header.start :])
+        # Five digits and a blank take a sample; comments are rare.
+        text = data[header.start : header.start + 8 * count + _LONGEST_HEAD]
+        text = re.sub(rb"#[^\n\r]*", b"", text)
         if header.kind == 1:  # digits need no blanks between them
             words = np.frombuffer(text, np.uint8)
             numbers = words[(words == 48) | (words == 49)].astype(np.int64) - 48

@@ -61,7 +61,9 @@ def decode(data: bytes, name: str = "the picture", *, damaged: bool = False) -> 
         If they are truncated, damaged, animated, in several pages, CMYK, or not
         a picture at all.
     """
-    return _read(Source(name, None, io.BytesIO(data), data[:HEAD], len(data)), damaged)
+    return _read(
+        Source(name, None, io.BytesIO(data), data[:HEAD], len(data), data), damaged
+    )
 
 
 def format_in(source: Source) -> Format:

@@ -122,14 +122,14 @@ def _dtype(page: Page) -> np.dtype[Any]:
 def _grid(page: Page, dtype: np.dtype[Any]) -> _Grid:
     """Read how the page is cut, and refuse what cannot be."""
     is_tiled = _TILE_OFFSETS in page.entries
-    offsets = page.numbers(_TILE_OFFSETS if is_tiled else _STRIP_OFFSETS)
-    counts = page.numbers(_TILE_BYTES if is_tiled else _STRIP_BYTES)
     width = page.number(_TILE_WIDTH) if is_tiled else page.width
     rows = page.number(_TILE_LENGTH if is_tiled else _ROWS_PER_STRIP, page.height)
     rows = rows if is_tiled else min(rows, page.height)
     if min(width, rows) < 1 or max(width - page.width, rows - page.height) > _MAX_TILE:
         raise ImageError("is damaged: its tiles make no sense")
     number = page.planes * -(-page.height // rows) * -(-page.width // width)
+    offsets = page.numbers(_TILE_OFFSETS if is_tiled else _STRIP_OFFSETS)
+    counts = page.numbers(_TILE_BYTES if is_tiled else _STRIP_BYTES)
     if len(offsets) != number or len(counts) != number:
         raise ImageError("is damaged: it has the wrong number of strips or tiles")
     whole = page.height * page.width * page.samples * page.bits // 8

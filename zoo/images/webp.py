@@ -6,7 +6,7 @@ import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import cv2
 
@@ -20,6 +20,8 @@ from zoo.images.picture import DEFAULT_QUALITY, PictureFormat, check_size, damag
 __all__ = ["WebP"]
 
 _ALPHA, _ICC, _EXIF, _XMP, _ANIMATION = 0x10, 0x20, 0x08, 0x04, 0x02
+_PIXELS = (b"VP8 ", b"VP8L", b"ALPH", b"ANMF")
+_MAX_BODY = 1 << 26  # of chunks that are no pixels
 _RATIO = 4096  # a picture of one colour takes next to nothing
 _LOSSLESS = 101  # OpenCV's way to ask for it
 
@@ -34,7 +36,7 @@ class Header(NamedTuple):
 
 
 def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Type and data of every chunk.
+    """Type and data of every chunk; pixels as views of the file.
 
     Raises
     ------
@@ -47,13 +49,16 @@ def chunks(data: bytes) -> Iterator[tuple[bytes, bytes]]:
     end = 8 + size
     if end > len(data):
         raise ImageError("is truncated")
-    position = 12
+    position, view = 12, memoryview(data)
     while position + 8 <= end:
         kind = data[position : position + 4]
         (length,) = struct.unpack_from("<I", data, position + 4)
         if position + 8 + length > end:
             raise ImageError("is truncated")
-        yield kind, data[position + 8 : position + 8 + length]
+        body: Any = view[position + 8 : position + 8 + length]
+        if kind not in _PIXELS:
+            body = bytes(body) if length <= _MAX_BODY else b""
+        yield kind, body
         position += 8 + length + length % 2
 
 
@@ -114,7 +119,7 @@ def embed(data: bytes, meta: Metadata) -> bytes:
     if meta.xmp:
         items.append((b"XMP ", meta.xmp))
     content = b"WEBP" + b"".join(
-        kind + struct.pack("<I", len(part)) + part + b"\0" * (len(part) % 2)
+        kind + struct.pack("<I", len(part)) + bytes(part) + b"\0" * (len(part) % 2)
         for kind, part in items
     )
     return b"RIFF" + struct.pack("<I", len(content)) + content
@@ -162,7 +167,7 @@ class WebP(PictureFormat, FrameFormat):
 
     def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
         """See :class:`zoo.images.frames.FrameFormat`."""
-        data = source.file.read()
+        data = source.content()
         clip = webp_animation.clip_of(data, chunks, self.decode)
         if clip is not None:
             meta = metadata(data)

@@ -83,7 +83,7 @@ def _frames(
     canvas: Canvas | None = None
     for body in bodies:
         left, top, width, height = _place(body)
-        image = decode(_still(body[16:], width, height))
+        image = decode(_still(bytes(body[16:]), width, height))
         if (image.width, image.height) != (width, height):
             raise ImageError("is damaged: a frame has another size than is said")
         if canvas is None:
@@ -164,4 +164,5 @@ class Writer(FrameWriter):
 
 def chunk(kind: bytes, body: bytes) -> bytes:
     """A chunk with its length, filled up to an even one."""
-    return kind + struct.pack("<I", len(body)) + body + b"\0" * (len(body) % 2)
+    head = kind + struct.pack("<I", len(body))
+    return b"".join((head, body, b"\0" * (len(body) % 2)))

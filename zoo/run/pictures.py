@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import time
 from collections.abc import Callable
@@ -82,13 +81,10 @@ def _read(work: Work, source: Source, format: Format) -> Image | None:
         with about(source.name):
             picture: Image = format.read(source, damaged=damaged)
         return picture
-    data = source.file.read()
     with about(source.name):
-        clip = format.clip(replace(source, file=io.BytesIO(data)), damaged=damaged)
+        clip = format.clip(source, damaged=damaged)
         if clip is None:
-            picture = format.read(
-                replace(source, file=io.BytesIO(data)), damaged=damaged
-            )
+            picture = format.read(source, damaged=damaged)
             return picture
     wanted = named(work.job.format) if work.job.format else format
     if work.job.is_free or isinstance(wanted, FrameFormat):
