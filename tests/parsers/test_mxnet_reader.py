@@ -84,8 +84,8 @@ def test_arrays_of_every_version(magic: int, tmp_path: Path) -> None:
 def test_either_file_may_be_named(tmp_path: Path) -> None:
     symbol = pair(tmp_path, "convolution")
     other = tmp_path / "net-0000.params"
-    assert read(symbol).metadata == {"companions": [str(other)]}
-    assert read(other).metadata == {"companions": [str(symbol)]}
+    assert read(symbol).metadata == {"files": [other.name]}
+    assert read(other).metadata == {"files": [symbol.name]}
     symbol.unlink()
     alone = read(other)
     assert alone.graph is None

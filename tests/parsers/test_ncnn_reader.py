@@ -364,7 +364,7 @@ def test_tensors_have_names_and_shapes(tmp_path: Path) -> None:
     checkpoint = read(path)
     assert checkpoint.format == "ncnn"
     assert checkpoint.shapes == {"l1.weight": (6, 2, 2, 2)}
-    assert checkpoint.metadata["companions"] == [str(path.with_suffix(".bin"))]
+    assert checkpoint.metadata["files"] == ["net.bin"]
     graph = graph_of(path.with_suffix(".bin"))  # either file will do
     assert graph.outputs == ["out"]
     assert [value.shape for value in graph.constants.values()] == [(4, 3, 2, 2)]

@@ -154,7 +154,7 @@ def layers_model(folder: Path, name: str, shards: int = 1) -> Path:
 def test_a_layers_model(name: str, tmp_path: Path) -> None:
     path = layers_model(tmp_path, name, shards=3)
     checkpoint = read(path)
-    assert len(checkpoint.metadata["companions"]) == 3
+    assert len(checkpoint.metadata["files"]) == 3
     assert checkpoint.graph is not None
     KERAS.check(name, checkpoint.graph())
 

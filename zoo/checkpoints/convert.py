@@ -428,7 +428,7 @@ def _transcode(
 def _sha256(path: Path, *more: str) -> str:
     """Of a file, followed by others of its folder where it is in several files."""
     digest = hashlib.sha256()
-    for part in (path, *(path.with_name(name) for name in more)):
+    for part in (path, *(path.parent / name for name in more)):
         with open(part, "rb") as file:
             while block := file.read(1 << 20):
                 digest.update(block)

@@ -31,7 +31,7 @@ class MXNetReader(Reader):
     """Reads arrays, with their graph where it lies beside them.
 
     Tensors have the names of the graph's variables, without "arg:" and "aux:".
-    The metadata has ``companions``, the other file, and, where the graph is not
+    The metadata has ``files``, the other file, and, where the graph is not
     there, ``graph_missing``, which says so.
     """
 
@@ -84,7 +84,7 @@ class MXNetReader(Reader):
             return translate(read, arrays)
 
         other = symbol if is_params else params
-        return Checkpoint(cls.name, arrays, {"companions": [str(other)]}, graph)
+        return Checkpoint(cls.name, arrays, {"files": [other.name]}, graph)
 
 
 def _widened(values: NDArray[Any]) -> NDArray[Any]:

@@ -31,8 +31,8 @@ _MAX_TEXT: Final = 16 << 20
 class NcnnReader(Reader):
     """Reads pairs of ``.param`` and ``.bin``; tensors are called LAYER.ROLE.
 
-    Roles are ncnn's: weight, bias, slope, data, ... The metadata has ``companions``,
-    the other file of the pair.
+    Roles are ncnn's: weight, bias, slope, data, ... The metadata has ``files``, the
+    other file of the pair.
     """
 
     name: ClassVar[str] = "ncnn"
@@ -96,7 +96,7 @@ class NcnnReader(Reader):
             return translate(layers, weights, str(param))
 
         other = binary if path == param else param
-        return Checkpoint(cls.name, tensors, {"companions": [str(other)]}, graph)
+        return Checkpoint(cls.name, tensors, {"files": [other.name]}, graph)
 
 
 def _take_all(

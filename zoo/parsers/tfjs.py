@@ -48,7 +48,7 @@ _KEYS: Final = (b'"modelTopology"', b'"weightsManifest"')
 class TFJSReader(Reader):
     """Reads layers models and graph models; tensors have the manifest's names.
 
-    The metadata has ``companions``, the shards.
+    The metadata has ``files``, the shards.
     """
 
     name: ClassVar[str] = "tfjs"
@@ -81,7 +81,7 @@ class TFJSReader(Reader):
             _Group(path, group, shards).read(tensors)
         if not tensors:
             raise ReaderError(f"{path}: there are no weights in it")
-        metadata: dict[str, Any] = {"companions": shards}
+        metadata: dict[str, Any] = {"files": shards}
         if not isinstance(topology, dict):
             metadata["graph_missing"] = "its modelTopology, which wires it, is missing"
             return Checkpoint(cls.name, tensors, metadata)
@@ -110,9 +110,9 @@ class _Group:
             if not isinstance(name, str):
                 raise self._error("a path of its weightsManifest is no text")
             shard = beside(path, name)
-            if str(shard) in shards:
+            if name in shards:
                 raise self._error(f"the shard {quoted(name)} is listed twice")
-            shards.append(str(shard))
+            shards.append(name)
             self._data += read_bytes(shard)
         self._at = 0
 
