@@ -8,20 +8,16 @@ a few bytes may ask for any size.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from zoo.graphs.array_math import FUNCTIONS as ARITHMETIC
+from zoo.graphs.array_math import Array, Attributes, Function, Inputs, bounded, ints
 from zoo.graphs.errors import Damaged, Untranslatable
 
 __all__ = ["DTYPES", "FUNCTIONS", "ints", "resize_axes", "slices", "split_sizes"]
 
-Array = NDArray[Any]
-Attributes = Mapping[str, Any]
-Inputs = Sequence[Any]
-Function = Callable[[Attributes, Inputs], Sequence[Array]]
 
 DTYPES: dict[int, str] = {
     1: "float32",
@@ -38,146 +34,6 @@ DTYPES: dict[int, str] = {
     13: "uint64",
 }
 """NumPy's names of ONNX's element types that hold plain numbers."""
-
-LARGEST = 1 << 26
-"""Values that one constant may have, if it was computed."""
-
-
-def _bounded(count: int) -> int:
-    if count > LARGEST:
-        raise Damaged(
-            f"a constant of {count} values is to be computed, more than a network needs"
-        )
-    return count
-
-
-def ints(array: Any) -> list[int]:
-    """The values of a constant that lists lengths or axes."""
-    return [int(value) for value in np.asarray(array).reshape(-1)]
-
-
-# -- arithmetic -------------------------------------------------------------
-
-
-def _pointwise(function: Callable[..., Any], keep: bool = True) -> Function:
-    def apply(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-        shape = np.broadcast_shapes(*(np.shape(x) for x in inputs))
-        _bounded(math.prod(shape))
-        with np.errstate(all="ignore"):
-            result = np.asarray(function(*inputs))
-        kind = np.asarray(inputs[0]).dtype
-        return [result.astype(kind, copy=False) if keep else result]
-
-    return apply
-
-
-def _divide(a: Array, b: Array) -> Array:
-    if a.dtype.kind in "iu":
-        if not np.all(b):
-            raise Damaged("a constant is divided by zero")
-        result: Array = np.trunc(a / b) if a.dtype.itemsize < 8 else _truncated(a, b)
-        return result
-    return a / b
-
-
-def _truncated(a: Array, b: Array) -> Array:
-    quotient = np.abs(a) // np.abs(b)
-    return quotient * np.sign(a) * np.sign(b)
-
-
-def _mod(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    a, b = inputs
-    if a.dtype.kind in "iu" and not np.all(b):
-        raise Damaged("a constant is divided by zero")
-    return [np.fmod(a, b) if attributes.get("fmod") else np.mod(a, b)]
-
-
-def _erf(x: Array) -> Array:
-    return np.vectorize(math.erf, otypes=[np.float64])(x) if x.size else x
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))
-
-
-def _clip(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    x, low, high = (*inputs, None, None)[:3]
-    low = attributes.get("min") if low is None else low
-    high = attributes.get("max") if high is None else high
-    if low is not None:
-        x = np.maximum(x, np.asarray(low, x.dtype))
-    if high is not None:
-        x = np.minimum(x, np.asarray(high, x.dtype))
-    return [x]
-
-
-def _folded(function: Callable[[Array, Array], Array]) -> Function:
-    def apply(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-        result = inputs[0]
-        for x in inputs[1:]:
-            result = function(result, x)
-        return [result]
-
-    return apply
-
-
-def _mean(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    return [sum(inputs[1:], inputs[0]) / np.asarray(len(inputs), inputs[0].dtype)]
-
-
-def _matmul(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    a, b = inputs[:2]
-    if a.ndim and b.ndim:
-        _bounded(a.size // max(a.shape[-1], 1) * (b.shape[-1] if b.ndim > 1 else 1))
-    return [np.matmul(a, b)]
-
-
-def _gemm(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    a, b = inputs[:2]
-    a = a.T if attributes.get("transA") else a
-    b = b.T if attributes.get("transB") else b
-    _bounded(a.shape[0] * b.shape[-1])
-    y = attributes.get("alpha", 1.0) * (a @ b)
-    if len(inputs) > 2 and inputs[2] is not None:
-        y = y + attributes.get("beta", 1.0) * inputs[2]
-    return [y.astype(a.dtype)]
-
-
-# -- reductions --------------------------------------------------------------
-
-
-def _reduction(function: Callable[..., Any]) -> Function:
-    def apply(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-        x = inputs[0]
-        axes = attributes.get("axes")
-        if len(inputs) > 1 and inputs[1] is not None:
-            axes = ints(inputs[1])
-        if not axes:
-            if attributes.get("noop_with_empty_axes"):
-                return [x]
-            axes = range(x.ndim)
-        keep = bool(attributes.get("keepdims", 1))
-        result = function(x, axis=tuple(int(a) for a in axes), keepdims=keep)
-        return [np.asarray(result).astype(x.dtype, copy=False)]
-
-    return apply
-
-
-def _l2(x: Array, **how: Any) -> Array:
-    wide = np.asarray(x, np.float64)
-    return np.asarray(np.sqrt(np.sum(wide * wide, **how)))
-
-
-def _arg(function: Callable[..., Any]) -> Function:
-    def apply(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-        axis = attributes.get("axis", 0)
-        keep = bool(attributes.get("keepdims", 1))
-        return [np.asarray(function(inputs[0], axis=axis, keepdims=keep), np.int64)]
-
-    return apply
-
-
-# -- shapes -------------------------------------------------------------------
 
 
 def _shape(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
@@ -242,7 +98,7 @@ def _flatten(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
 
 
 def _concat(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    _bounded(sum(x.size for x in inputs))
+    bounded(sum(x.size for x in inputs))
     return [np.concatenate(inputs, attributes.get("axis", 1))]
 
 
@@ -306,7 +162,7 @@ def _slice(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
 def _gather(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     x, indices = inputs
     axis = attributes.get("axis", 0)
-    _bounded(x.size // max(x.shape[axis], 1) * max(indices.size, 1))
+    bounded(x.size // max(x.shape[axis], 1) * max(indices.size, 1))
     return [np.take(x, indices, axis)]
 
 
@@ -331,13 +187,13 @@ def _scatter_nd(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
 def _expand(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     x = inputs[0]
     shape = np.broadcast_shapes(x.shape, tuple(ints(inputs[1])))
-    _bounded(math.prod(shape))
+    bounded(math.prod(shape))
     return [np.broadcast_to(x, shape)]
 
 
 def _tile(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     repeats = ints(inputs[1])
-    _bounded(inputs[0].size * math.prod(repeats))
+    bounded(inputs[0].size * math.prod(repeats))
     return [np.tile(inputs[0], repeats)]
 
 
@@ -345,7 +201,7 @@ def _constant_of_shape(attributes: Attributes, inputs: Inputs) -> Sequence[Array
     shape = ints(inputs[0])
     if min(shape, default=0) < 0:
         raise Damaged("a constant of a negative length")
-    _bounded(math.prod(shape))
+    bounded(math.prod(shape))
     value = np.asarray(attributes.get("value", np.float32(0))).reshape(-1)[:1]
     return [np.broadcast_to(value, shape) if shape else value.reshape(())]
 
@@ -355,7 +211,7 @@ def _range(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     if step == 0:
         raise Damaged("a Range with a step of 0")
     count = math.ceil((float(limit) - float(start)) / float(step))
-    _bounded(count)
+    bounded(count)
     return [(start + np.arange(max(count, 0)) * step).astype(start.dtype)]
 
 
@@ -375,7 +231,7 @@ def _pad(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     value = inputs[2] if len(inputs) > 2 and inputs[2] is not None else 0
     half = len(pads) // 2
     widths = [(pads[i], pads[i + half]) for i in range(half)]
-    _bounded(math.prod(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)))
+    bounded(math.prod(n + a + b for n, (a, b) in zip(x.shape, widths, strict=True)))
     filling = np.asarray(value).reshape(()).item()
     return [np.pad(x, widths, constant_values=filling)]
 
@@ -404,91 +260,34 @@ def _trilu(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
     return [keep(inputs[0], shift)]
 
 
-def _softmax(attributes: Attributes, inputs: Inputs) -> Sequence[Array]:
-    axis = attributes.get("axis", -1)
-    shifted = np.exp(inputs[0] - inputs[0].max(axis=axis, keepdims=True))
-    return [shifted / shifted.sum(axis=axis, keepdims=True)]
-
-
 FUNCTIONS: dict[str, Function] = {
-    "Abs": _pointwise(np.abs),
-    "Add": _pointwise(np.add),
-    "And": _pointwise(np.logical_and, False),
-    "ArgMax": _arg(np.argmax),
-    "ArgMin": _arg(np.argmin),
+    **ARITHMETIC,
     "Cast": _cast,
     "CastLike": lambda attributes, inputs: [inputs[0].astype(inputs[1].dtype)],
-    "Ceil": _pointwise(np.ceil),
-    "Clip": _clip,
     "Compress": _compress,
     "Concat": _concat,
     "ConstantOfShape": _constant_of_shape,
-    "Cos": _pointwise(np.cos),
     "CumSum": lambda attributes, inputs: [np.cumsum(inputs[0], int(inputs[1]))],
     "DequantizeLinear": _dequantize,
-    "Div": _pointwise(_divide),
     "Dropout": lambda attributes, inputs: [inputs[0]],
-    "Equal": _pointwise(np.equal, False),
-    "Erf": _pointwise(_erf),
-    "Exp": _pointwise(np.exp),
     "Expand": _expand,
     "Flatten": _flatten,
-    "Floor": _pointwise(np.floor),
     "Gather": _gather,
     "GatherElements": _gather_elements,
     "GatherND": _gather_nd,
-    "Gemm": _gemm,
-    "Greater": _pointwise(np.greater, False),
-    "GreaterOrEqual": _pointwise(np.greater_equal, False),
     "Identity": lambda attributes, inputs: [inputs[0]],
-    "IsInf": _pointwise(np.isinf, False),
-    "IsNaN": _pointwise(np.isnan, False),
-    "Less": _pointwise(np.less, False),
-    "LessOrEqual": _pointwise(np.less_equal, False),
-    "Log": _pointwise(np.log),
-    "MatMul": _matmul,
-    "Max": _folded(np.maximum),
-    "Mean": _mean,
-    "Min": _folded(np.minimum),
-    "Mod": _mod,
-    "Mul": _pointwise(np.multiply),
-    "Neg": _pointwise(np.negative),
-    "Not": _pointwise(np.logical_not, False),
-    "Or": _pointwise(np.logical_or, False),
     "Pad": _pad,
-    "Pow": _pointwise(np.power),
     "Range": _range,
-    "Reciprocal": _pointwise(np.reciprocal),
-    "ReduceL1": _reduction(lambda x, **how: np.sum(np.abs(x), **how)),
-    "ReduceL2": _reduction(_l2),
-    "ReduceMax": _reduction(np.max),
-    "ReduceMean": _reduction(np.mean),
-    "ReduceMin": _reduction(np.min),
-    "ReduceProd": _reduction(np.prod),
-    "ReduceSum": _reduction(np.sum),
-    "ReduceSumSquare": _reduction(lambda x, **how: np.sum(x * x, **how)),
-    "Relu": _pointwise(lambda x: np.maximum(x, x.dtype.type(0))),
     "Reshape": _reshape,
-    "Round": _pointwise(np.round),
     "ScatterND": _scatter_nd,
     "Shape": _shape,
-    "Sigmoid": _pointwise(_sigmoid),
-    "Sign": _pointwise(np.sign),
-    "Sin": _pointwise(np.sin),
     "Size": lambda attributes, inputs: [np.array(inputs[0].size, np.int64)],
     "Slice": _slice,
-    "Softmax": _softmax,
     "Split": _split,
-    "Sqrt": _pointwise(np.sqrt),
     "Squeeze": _squeeze,
-    "Sub": _pointwise(np.subtract),
-    "Sum": _folded(np.add),
-    "Tanh": _pointwise(np.tanh),
     "Tile": _tile,
     "Transpose": _transpose,
     "Trilu": _trilu,
     "Unsqueeze": _unsqueeze,
-    "Where": _pointwise(lambda c, a, b: np.where(c, a, b), False),
-    "Xor": _pointwise(np.logical_xor, False),
 }
 """By ONNX's name."""

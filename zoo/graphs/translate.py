@@ -2,49 +2,37 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import UsageError, WeightsError, did_you_mean
+from zoo.errors import WeightsError
 from zoo.graphs.account import account
 from zoo.graphs.check import check
+from zoo.graphs.completion import add_margin, add_residual, margin_of
 from zoo.graphs.draft import Draft
 from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, GraphInput
+from zoo.graphs.inputs import (
+    channels_of,
+    check_settings,
+    fixed_sizes,
+    layouts_of,
+    others_of,
+    picture_of,
+)
 from zoo.graphs.passes import simplify
+from zoo.graphs.picture_keys import Assumed, color_of, range_of
 from zoo.graphs.sections import write
 from zoo.graphs.sizes import Survey, survey
 from zoo.graphs.trace import trace
 from zoo.shapes import Shape
 
-__all__ = ["OPTIONS", "Assumed", "Translation", "translate"]
-
-OPTIONS = ("range", "color", "output", "pad", "residual")
-"""What a user may set beside the values of further inputs."""
-
-_COMMON_CHANNELS = (3, 1, 4, 12, 48, 2, 6)
-
-
-@dataclass(frozen=True)
-class Assumed:
-    """What the graph does not say.
-
-    Attributes
-    ----------
-    option : str
-    value : object
-    reason : str
-    """
-
-    option: str
-    value: Any
-    reason: str
+__all__ = ["Translation", "translate"]
 
 
 @dataclass
@@ -123,9 +111,9 @@ def translate(graph: Graph, settings: Mapping[str, str] | None = None) -> Transl
 
 
 def _translate(graph: Graph, settings: dict[str, str]) -> Translation:
-    _known(graph, settings)
-    picture = _picture(graph)
-    others = _others(graph, picture, settings)
+    check_settings(graph, settings)
+    picture = picture_of(graph)
+    others = others_of(graph, picture, settings)
     output = settings.get("output")
     notes = list(graph.notes)
     if output is None and len(graph.outputs) > 1:
@@ -141,131 +129,6 @@ def _translate(graph: Graph, settings: dict[str, str]) -> Translation:
     return _finish(
         graph, settings, picture, others, output, notes, found, layout, stated_constants
     )
-
-
-# -- inputs and outputs ---------------------------------------------------------
-
-
-def _known(graph: Graph, settings: Mapping[str, str]) -> None:
-    names = [*OPTIONS, *(item.name for item in graph.inputs)]
-    for name in settings:
-        if name not in names:
-            hint = did_you_mean(name, names) or f"; there are {', '.join(names)}"
-            raise UsageError(f"the graph has no setting {name!r}{hint}")
-    output = settings.get("output")
-    if output is not None and output not in graph.outputs:
-        raise UsageError(
-            f"there is no output {output!r}; there are {', '.join(graph.outputs)}"
-        )
-
-
-def _picture(graph: Graph) -> GraphInput:
-    """The input that takes the picture."""
-    likely = [item for item in graph.inputs if _rank(item) in (3, 4)]
-    likely = [item for item in likely if not _is_small(item)] or likely
-    if not likely:
-        likely = [item for item in graph.inputs if item.shape is None]
-    for item in graph.inputs:
-        if _rank(item) == 5:
-            raise Refused(f"its input {item.name!r} takes video (five axes)")
-    if not likely:
-        shapes = ", ".join(f"{i.name} {i.shape}" for i in graph.inputs)
-        raise Refused(f"none of its inputs takes a picture ({shapes})")
-    return likely[0]
-
-
-def _rank(item: GraphInput) -> int:
-    return -1 if item.shape is None else len(item.shape)
-
-
-def _is_small(item: GraphInput) -> bool:
-    return item.shape is not None and all(size == 1 for size in item.shape)
-
-
-def _others(
-    graph: Graph, picture: GraphInput, settings: Mapping[str, str]
-) -> dict[str, NDArray[Any]]:
-    values: dict[str, NDArray[Any]] = {}
-    for item in graph.inputs:
-        if item is picture:
-            continue
-        if item.name not in settings:
-            raise UsageError(
-                f"{graph.source}: beside the picture {picture.name!r} it also wants "
-                f"{item.name!r}; --set {item.name}=0.1 makes it a constant"
-            )
-        try:
-            number = float(settings[item.name])
-        except ValueError:
-            raise UsageError(
-                f"{item.name}={settings[item.name]} is no number"
-            ) from None
-        shape = [size or 1 for size in item.shape or ()]
-        dtype = "float32" if "float" in item.dtype else item.dtype
-        if math.prod(shape) > 1 << 20:
-            raise Refused(f"its input {item.name!r} takes a second picture")
-        values[item.name] = np.full(shape, number, dtype)
-    return values
-
-
-def _layouts(item: GraphInput) -> list[str]:
-    """Orders of the axes that the input may have, the likeliest first."""
-    if item.layout:
-        return [item.layout]
-    if item.shape is None:
-        return ["NCHW", "NHWC"]
-    rank = len(item.shape)
-    first, last = item.shape[rank - 3], item.shape[rank - 1]
-    orders = ["CHW", "HWC"] if rank == 3 else ["NCHW", "NHWC"]
-    few = (1, 3, 4)
-    if last in few and first not in few:
-        return orders[1:] if first is not None else orders[::-1]
-    if first in few and last not in few:
-        return orders[:1]
-    return orders
-
-
-def _channels(graph: Graph, item: GraphInput, layout: str) -> list[int]:
-    """Numbers of channels that the input may have, the likeliest first."""
-    if item.shape is not None:
-        declared = item.shape[layout.index("C")]
-        if declared is not None:
-            return [declared]
-    return list(_COMMON_CHANNELS)
-
-
-def _fixed_sizes(
-    graph: Graph, item: GraphInput, layout: str
-) -> Iterator[tuple[int, int]]:
-    """Sizes that the graph may be made for: declared, or frozen in a Reshape."""
-    if item.shape is not None:
-        height, width = (item.shape[layout.index(axis)] for axis in "HW")
-        if height and width:
-            yield height, width
-            return
-    seen: set[tuple[int, int]] = set()
-    for array in graph.constants.values():
-        size = array.shape[-2:]
-        if array.ndim in (3, 4) and min(size) > 11 and size not in seen:
-            seen.add((size[0], size[1]))
-            yield size[0], size[1]
-    for node in graph.nodes:
-        if node.op != "Reshape" or len(node.inputs) < 2:
-            continue
-        shape = graph.constants.get(node.inputs[1])
-        if shape is None or shape.size < 3 or shape.dtype.kind not in "iu":
-            continue
-        values = [int(value) for value in shape.reshape(-1)[:8]]
-        pairs = [(values[-2], values[-1]), (values[-3], values[-2])]
-        if len(values) == 6:
-            pairs += [(values[2], values[4]), (values[1], values[3])]
-        for height, width in pairs:
-            for scale in (1, 2, 3, 4, 8):
-                size = (height // scale, width // scale)
-                exact = height % scale == width % scale == 0
-                if exact and min(size) > 3 and size not in seen and len(seen) < 64:
-                    seen.add(size)
-                    yield size
 
 
 def _attempt(
@@ -307,11 +170,11 @@ def _survey(
     stated: set[str],
 ) -> tuple[Survey, str]:
     wrong: Exception | None = None
-    for layout in _layouts(item):
+    for layout in layouts_of(item):
         attempt = _attempt(graph, item, others, output, layout, stated)
-        for channels in _channels(graph, item, layout):
+        for channels in channels_of(graph, item, layout):
             try:
-                fixed = _fixed_sizes(graph, item, layout)
+                fixed = fixed_sizes(graph, item, layout)
                 return survey(attempt, channels, fixed), layout
             except (WrongSize, Untranslatable) as error:
                 wrong = wrong or error
@@ -351,8 +214,8 @@ def _finish(
     net: dict[str, Any] = {"channels": shape.channels}
     assumed: list[Assumed] = []
     stated: dict[str, Any] = {}
-    net["range"] = _range(settings, item, draft.net, assumed, stated)
-    net["color"] = _color(settings, shape.channels, draft.net, assumed, stated)
+    net["range"] = range_of(settings, item, draft.net, assumed, stated)
+    net["color"] = color_of(settings, shape.channels, draft.net, assumed, stated)
     net |= draft.net
     entry: dict[str, Any] = {}
     if found.fixed:
@@ -362,7 +225,7 @@ def _finish(
     elif found.multiple > 1:
         entry = {"multiple": found.multiple}
         notes.append(f"it works only at multiples of {found.multiple}")
-    margin = _margin(graph, settings, found, notes)
+    margin = margin_of(settings, found, notes)
     if margin:
         mode = settings.get("pad", "reflect")
         if "pad" in settings:
@@ -371,13 +234,13 @@ def _finish(
             assumed.append(
                 Assumed("pad", mode, f"{margin} pixels at each side are missing after")
             )
-        _with_margin(draft, margin, mode)
+        add_margin(draft, margin, mode)
     if len(found.rows) > 1:
         (a, b), _, (c, d), *_ = found.rows
         stated["scale"] = round((d - b) / (c - a), 6)
     if "residual" in settings:
         stated["residual"] = settings["residual"]
-        _with_residual(draft, settings["residual"], stated.get("scale", 0.5))
+        add_residual(draft, settings["residual"], stated.get("scale", 0.5))
     sections = write(draft, net, entry)
     if sections.problems:
         raise Untranslatable("; ".join(sections.problems))
@@ -400,124 +263,3 @@ def _finish(
         found.multiple,
         shape[:2] if found.fixed else None,
     )
-
-
-def _range(
-    settings: Mapping[str, str],
-    item: GraphInput,
-    keys: Mapping[str, Any],
-    assumed: list[Assumed],
-    stated: dict[str, Any],
-) -> float:
-    if "range" in settings:
-        try:
-            stated["range"] = float(settings["range"])
-        except ValueError:
-            raise UsageError(f"range={settings['range']} is no number") from None
-        return float(stated["range"])
-    means, stds = keys.get("mean", (0.0,)), keys.get("std", (1.0,))
-    if item.dtype == "uint8":
-        stated["range"] = 255.0
-        return 255.0
-    if min(stds) > 40 or any(90 < mean < 130 for mean in means):
-        assumed.append(
-            Assumed("range", 255.0, "it divides by numbers, or takes means, of bytes")
-        )
-        return 255.0
-    assumed.append(Assumed("range", 1.0, "as most are; no graph says it"))
-    return 1.0
-
-
-def _color(
-    settings: Mapping[str, str],
-    channels: int,
-    keys: Mapping[str, Any],
-    assumed: list[Assumed],
-    stated: dict[str, Any],
-) -> str:
-    usual = {1: "y", 3: "rgb"}.get(channels, "any")
-    if "color" in settings:
-        if settings["color"] not in ("rgb", "bgr", "y", "any"):
-            raise UsageError(
-                f"color={settings['color']} is none of rgb, bgr, y and any"
-            )
-        stated["color"] = settings["color"]
-        return settings["color"]
-    means = keys.get("mean", ())
-    if channels == 3 and len(means) == 3:
-        red_first = means[0] > means[1] > means[2]
-        blue_first = means[0] < means[1] < means[2]
-        if red_first or blue_first:
-            color = "rgb" if red_first else "bgr"
-            assumed.append(Assumed("color", color, "by the order of the means"))
-            return color
-    if usual == "any":
-        stated["color"] = "any"
-    elif usual == "y":
-        assumed.append(Assumed("color", "y", "one channel; it may be gray as well"))
-    else:
-        assumed.append(Assumed("color", "rgb", "as most are; no graph says it"))
-    return usual
-
-
-_LEAST_MARGIN = 7
-
-
-def _margin(
-    graph: Graph, settings: Mapping[str, str], found: Survey, notes: list[str]
-) -> int:
-    """Pixels that the network loses at each side of its input, if it must be given."""
-    if found.fixed or len(found.rows) < 2 or settings.get("pad") == "none":
-        return 0
-    (a, b), (c, d), *_ = found.rows
-    if (d - b) % (c - a):
-        return 0
-    scale = (d - b) // (c - a)
-    if scale < 1:
-        return 0
-    lost = scale * a - b
-    if lost <= 0:
-        return 0
-    if lost % (2 * scale) or lost // (2 * scale) < _LEAST_MARGIN:
-        notes.append(
-            f"its result is {lost} pixels smaller than {scale} times the input"
-        )
-        return 0
-    return lost // (2 * scale)
-
-
-def _with_margin(draft: Draft, margin: int, mode: str) -> None:
-    if mode not in ("reflect", "edge", "symmetric", "zero"):
-        raise UsageError(
-            f"pad={mode} is none of reflect, edge, symmetric, zero and none"
-        )
-    source = draft.input
-    height, width, depth = source.shape
-    shape = Shape(height + 2 * margin, width + 2 * margin, depth)
-    padded = draft.add("pad", [source], shape, pads=(margin,) * 4, mode=mode)
-    draft.replace(source, padded)
-    draft.sweep()
-
-
-def _with_residual(draft: Draft, mode: str, scale: float) -> None:
-    """Add the enlarged picture, as the program does that the file was made for."""
-    if mode not in ("nearest", "bilinear", "bicubic"):
-        raise UsageError(f"residual={mode} is none of nearest, bilinear and bicubic")
-    picture, result = draft.input, draft.output
-    whole = int(scale)
-    if draft.net or whole != scale or result.shape.channels != picture.shape.channels:
-        raise UsageError(
-            "residual is for networks that enlarge by a whole number, keep the "
-            "channels and do not normalise the picture"
-        )
-    height, width, channels = picture.shape
-    result.shape = Shape(height * whole, width * whole, channels)
-    enlarged = picture
-    if whole > 1:
-        enlarged = draft.add(
-            "resize", [picture], result.shape, mode=mode, scale=whole, a=-0.75
-        )
-    draft.output = draft.add(
-        "add", [result, enlarged], result.shape, alpha=1.0, beta=1.0
-    )
-    draft.sweep()

@@ -7,7 +7,6 @@ places; what its operators mean is known to :mod:`zoo.graphs`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +17,7 @@ from zoo.errors import ReaderError
 from zoo.graphs.graph import Graph, GraphInput, Node
 from zoo.parsers._onnx_external import ExternalData
 from zoo.parsers._onnx_functions import Function, Reference, inlined
+from zoo.parsers._onnx_runtime import plain_nodes
 from zoo.parsers._onnx_tensor import NUMBERS, TensorReader, refuse
 from zoo.parsers._pickle_values import quoted
 from zoo.parsers._protobuf import BYTES, Message
@@ -144,7 +144,9 @@ class _Model:
                     )
         # Old files list their weights among the inputs as well.
         graph.inputs = [item for item in inputs if item.name not in graph.constants]
-        graph.nodes = [plain for node in graph.nodes for plain in _plain(node, graph)]
+        graph.nodes = [
+            plain for node in graph.nodes for plain in plain_nodes(node, graph)
+        ]
         _lift_constants(graph)
         return graph
 
@@ -309,43 +311,3 @@ def _dimension(message: Message) -> int | None:
         if item.number == 1:
             size = message.signed(item)
     return size if size is not None and size > 0 else None
-
-
-# -- ONNX Runtime's own operators --------------------------------------------------
-
-
-def _plain(node: Node, graph: Graph) -> list[Node]:
-    """What ONNX Runtime's optimiser made of plain operators, as those again."""
-    if node.domain == "com.microsoft.nchwc":
-        raise ReaderError(
-            f"{graph.source}: it was optimised for one processor; give the original"
-        )
-    given = [name for name in node.inputs if name]
-    if node.domain != "com.microsoft":
-        return [node]
-    if node.op in ("Gelu", "FastGelu") and len(given) == 1:
-        how: Mapping[str, Any] = {"approximate": "tanh"} if node.op[0] == "F" else {}
-        return [Node("Gelu", node.inputs[:1], node.outputs, how, node.name)]
-    if node.op == "FusedConv" and len(given) <= 3:
-        kind = str(node.attributes.get("activation", ""))
-        numbers = tuple(node.attributes.get("activation_params") or ())
-        arguments = _arguments(kind, numbers)
-        if arguments is not None:
-            middle = graph.fresh(node.outputs[0])
-            return [
-                Node("Conv", node.inputs, (middle,), node.attributes, node.name),
-                Node(kind, (middle,), node.outputs, arguments, node.name),
-            ]
-    return [node]
-
-
-def _arguments(kind: str, numbers: tuple[float, ...]) -> dict[str, float] | None:
-    if kind in ("Relu", "Sigmoid", "Tanh"):
-        return {}
-    if kind == "LeakyRelu" and numbers:
-        return {"alpha": numbers[0]}
-    if kind == "Clip" and len(numbers) == 2:
-        return {"min": numbers[0], "max": numbers[1]}
-    if kind == "HardSigmoid" and len(numbers) == 2:
-        return {"alpha": numbers[0], "beta": numbers[1]}
-    return None

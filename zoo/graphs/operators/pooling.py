@@ -14,7 +14,7 @@ from zoo.graphs.draft import Step
 from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._pictures import picture_axes, regular
-from zoo.graphs.operators.linear import pointwise
+from zoo.graphs.operators.convolutions import pointwise
 from zoo.graphs.trace import Operator, Tracer
 from zoo.graphs.values import View
 from zoo.shapes import Shape

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from zoo.graphs.draft import Step
 from zoo.graphs.errors import Untranslatable
-from zoo.graphs.operators.linear import LARGEST_KERNEL
+from zoo.graphs.operators.convolutions import LARGEST_KERNEL
 from zoo.graphs.sections import Sections, Writer
 
 __all__ = ["WRITERS"]
