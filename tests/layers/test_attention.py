@@ -80,6 +80,54 @@ def test_gradients_of_windows(
     check_layer(layer, [Shape(height, width, 6 * heads)], tolerance=1e-4)
 
 
+@pytest.mark.parametrize("positions", [False, True])
+def test_spread_windows(positions: bool) -> None:
+    """They are those of a picture whose rows and columns were taken in strides."""
+    plain = WindowAttention(heads=2, size=(2, 4), positions=positions)
+    spread = WindowAttention(heads=2, size=(2, 4), positions=positions, grid=True)
+    shape = Shape(6, 8, 24)
+    (x,) = random_inputs([shape])
+    for layer in (plain, spread):
+        build_randomly(layer, [shape])
+    rows = np.arange(6).reshape(2, 3).T.ravel()
+    columns = np.arange(8).reshape(4, 2).T.ravel()
+    want = np.empty((len(x), 6, 8, 8), np.float32)
+    brought = np.ascontiguousarray(x[:, rows][:, :, columns])
+    want[:, rows[:, None], columns] = plain.forward(brought, kernels=KERNELS)
+    got = check_layer(spread, [shape], inputs=[x], tolerance=1e-4)
+    if positions:
+        spread.parameters = plain.parameters
+        got = spread.forward(x, kernels=KERNELS)
+    np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("grid", [False, True])
+def test_channels_of_windows(grid: bool) -> None:
+    """What the whole picture gets, for the pixels of each group."""
+    whole, parts = (
+        TransposedAttention(heads=2),
+        TransposedAttention(heads=2, size=3, grid=grid),
+    )
+    shape = Shape(6, 9, 24)
+    (x,) = random_inputs([shape])
+    build_randomly(parts, [shape])
+    got = check_layer(parts, [shape], inputs=[x], tolerance=1e-4)
+    whole.parameters = parts.parameters
+    down, right = (3, 3) if grid else (2, 3)
+    for row in range(down):
+        for column in range(right):
+            if grid:
+                place = slice(row, None, 3), slice(column, None, 3)
+            else:
+                place = (
+                    slice(3 * row, 3 * row + 3),
+                    slice(3 * column, 3 * column + 3),
+                )
+            part = np.ascontiguousarray(x[:, place[0], place[1]])
+            want = whole.forward(part, kernels=KERNELS)
+            np.testing.assert_allclose(got[:, place[0], place[1]], want, atol=1e-6)
+
+
 @pytest.mark.parametrize("heads", [1, 2, 3])
 def test_channels_equal_torch(heads: int) -> None:
     torch = pytest.importorskip("torch")
@@ -104,6 +152,7 @@ def test_channels_equal_torch(heads: int) -> None:
         ({"size": (4, 4, 4)}, "window of 3 numbers"),
         ({"size": (512,), "heads": 64}, "too many"),
         ({"heads": 0}, "below 1"),
+        ({"size": (4,), "shift": (1,), "grid": True}, "grid=1 beside shift"),
     ],
 )
 def test_values_that_cannot_be_meant(values: dict, message: str) -> None:

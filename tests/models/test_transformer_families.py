@@ -10,6 +10,8 @@ from families_check import check
 from torch_modules import IMAGE
 
 torch = pytest.importorskip("torch")
+from test_convolution_families import esa
+
 F = torch.nn.functional
 
 
@@ -286,3 +288,111 @@ def dat(
 def test_dat(scale: int) -> None:
     expected = {"window": (2, 4), "depths": (3, 2), "heads": (4, 4), "hidden": 12}
     check(dat, {**expected, "scale": scale}, scale=scale)
+
+
+# -- OmniSR ---------------------------------------------------------------------
+
+
+def omnisr(
+    t: Any,
+    x: Any,
+    window: int = 4,
+    filters: int = 8,
+    scale: int = 2,
+    table: bool = True,
+) -> Any:
+    height, width = x.shape[2:]
+    x = F.pad(x, (0, -width % window, 0, -height % window))
+
+    def linear(name: str, x: Any, outputs: int) -> Any:
+        x = t.linear(name, x.permute(0, 2, 3, 1), outputs, bias=False)
+        return x.permute(0, 3, 1, 2)
+
+    def cells(x: Any, spread: bool) -> Any:
+        """N x C x windows x pixels of each."""
+        if spread:
+            x = x.unflatten(2, (window, -1)).unflatten(4, (window, -1))
+            return x.permute(0, 1, 3, 5, 2, 4).flatten(4).flatten(2, 3)
+        x = x.unflatten(2, (-1, window)).unflatten(4, (-1, window))
+        return x.permute(0, 1, 2, 4, 3, 5).flatten(4).flatten(2, 3)
+
+    def picture_of(x: Any, like: Any, spread: bool) -> Any:
+        down, right = (length // window for length in like.shape[2:])
+        x = x.reshape(1, -1, down, right, window, window)
+        order = (0, 1, 4, 2, 5, 3) if spread else (0, 1, 2, 4, 3, 5)
+        return x.permute(order).reshape(1, -1, *like.shape[2:])
+
+    def pixels(name: str, x: Any, spread: bool) -> Any:
+        y = linear(
+            f"{name}.fn.to_qkv", t.layernorm(f"{name}.norm", x, 1e-5), 3 * filters
+        )
+        q, k, v = cells(y, spread).unflatten(1, (3, 4, -1)).unbind(1)
+        logits = torch.einsum("nhdwi,nhdwj->nhwij", q, k) / (filters // 4) ** 0.5
+        if table:
+            biases = t.draw(f"{name}.fn.rel_pos_bias.weight", (2 * window - 1) ** 2, 4)
+            at = torch.arange(window**2)
+            rows = at[:, None] // window - at // window + window - 1
+            columns = at[:, None] % window - at % window + window - 1
+            index = rows * (2 * window - 1) + columns
+            logits = logits + biases[index].permute(2, 0, 1)[:, None]
+        y = torch.einsum("nhwij,nhdwj->nhdwi", logits.softmax(-1), v)
+        y = picture_of(y.flatten(1, 2), x, spread)
+        return x + linear(f"{name}.fn.to_out.0", y, filters)
+
+    def channels(name: str, x: Any, spread: bool) -> Any:
+        y = t.layernorm(f"{name}.norm", x)
+        y = t.conv(f"{name}.fn.qkv", y, 3 * filters, 1, bias=False)
+        y = t.conv(
+            f"{name}.fn.qkv_dwconv", y, 3 * filters, groups=3 * filters, bias=False
+        )
+        parts = cells(y, False).unflatten(1, (3, 4, -1))
+        axis = -2 if spread else -1  # over the windows, or over the pixels of one
+        q, k, v = parts.unbind(1)
+        q, k = F.normalize(q, dim=axis), F.normalize(k, dim=axis)
+        warm = t.draw(f"{name}.fn.temperature", 4, 1, 1, mean=1, scale=0.2)
+        if spread:
+            p = torch.einsum("nhdwi,nhewi->nhide", q, k) * warm[:, None]
+            y = torch.einsum("nhide,nhewi->nhdwi", p.softmax(-1), v)
+        else:
+            p = torch.einsum("nhdwi,nhewi->nhwde", q, k) * warm[:, None]
+            y = torch.einsum("nhwde,nhewi->nhdwi", p.softmax(-1), v)
+        y = picture_of(y.flatten(1, 2), x, False)
+        return x + t.conv(f"{name}.fn.project_out", y, filters, 1, bias=False)
+
+    def gate(name: str, x: Any) -> Any:
+        y = t.layernorm(f"{name}.norm", x)
+        y = t.conv(f"{name}.fn.project_in", y, 12, 1, bias=False)
+        a, b = t.conv(f"{name}.fn.dwconv", y, 12, groups=12, bias=False).chunk(2, 1)
+        return x + t.conv(
+            f"{name}.fn.project_out", F.gelu(a) * b, filters, 1, bias=False
+        )
+
+    t.gain = 0.6  # or results are ten times a picture's, and as much less exact
+    x = head = t.conv("input", x, filters)
+    for group in range(2):
+        y, name = x, f"residual_layer.{group}"
+        for block in range(2):
+            layer = f"{name}.residual_layer.{block}.layer"
+            z = F.gelu(t.conv(f"{layer}.0.fn.0", y, 6, 1))
+            z = F.gelu(t.conv(f"{layer}.0.fn.2", z, 6, groups=6))
+            s = F.silu(linear(f"{layer}.0.fn.4.gate.1", z.mean((2, 3), True), 3))
+            z = z * torch.sigmoid(linear(f"{layer}.0.fn.4.gate.3", s, 6))
+            y = y + t.conv(f"{layer}.0.fn.5", z, filters, 1)
+            for place, spread in ((2, False), (8, True)):
+                y = gate(f"{layer}.{place + 2}", pixels(f"{layer}.{place}", y, spread))
+                y = channels(f"{layer}.{place + 3}", y, spread)
+                y = gate(f"{layer}.{place + 4}", y)
+        x = x + t.conv(f"{name}.residual_layer.2", y, filters, 1)
+        x = esa(t, f"{name}.esa", x, 4, False)
+    x = F.pixel_shuffle(t.conv("up.0", head + t.conv("output", x, filters), 12), 2)
+    return x[:, :, : scale * height, : scale * width]
+
+
+LARGER = np.random.default_rng(2).integers(0, 256, (22, 27, 3), np.uint8)
+
+
+@pytest.mark.parametrize("table", [True, False])
+def test_omnisr(table: bool) -> None:
+    expected = {"groups": 2, "blocks": 2, "filters": 8, "gate": 6, "positions": table}
+    said = {} if table else {"window": 4}
+    check(omnisr, expected, image=LARGER, table=table, overrides=said)

@@ -168,9 +168,15 @@ TRANSFORMER = HEAD + (
     "[window_attention]\nheads=2\nwindow=2,4\nshift=1,2\n\n"
     "[convolutional]\nfilters=24\nactivation=linear\n\n"
     "[transposed_attention]\nheads=2\n\n"
+    "[convolutional]\nfilters=24\nactivation=linear\n\n"
+    "[transposed_attention]\nheads=2\nwindow=2\ngrid=1\n\n"
+    "[convolutional]\nfilters=24\nactivation=linear\n\n"
+    "[transposed_attention]\nheads=1\nwindow=4\n\n"
+    "[convolutional]\nfilters=24\nactivation=linear\n\n"
+    "[window_attention]\nheads=2\nwindow=4,2\ngrid=1\npositions=0\n\n"
     "[convolutional]\nfilters=12\nactivation=linear\n\n"
     "[window_attention]\nheads=1\nwindow=4\n\n"
-    "[trim]\nlike=-8\n"
+    "[trim]\nlike=-14\n"
 )
 
 

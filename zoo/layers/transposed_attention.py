@@ -26,6 +26,8 @@ class TransposedAttention(Layer):
     parts; the output has C. a and b are q and k, every channel divided by its
     Euclidean norm over the picture, and t is learned, one ``temperatures`` per head.
     Since the whole picture has a part in every pixel, pictures in tiles differ.
+    ``window`` does it inside each window of so many rows and columns; with ``grid=1``
+    what belongs together is the pixels at the same place of every window.
 
     Backward, with P the softmax and D = delta: dv = P^T D, dP = D v^T, through the
     softmax to dL; da = t dL b, db = t dL^T a, dt = sum dL (a b^T), and through a norm
@@ -36,10 +38,27 @@ class TransposedAttention(Layer):
     summary = "self-attention between channels, of q, k and v beside each other"
     keys = (
         Key("heads", "int", 1, "parts of the channels that attend apart", minimum=1),
+        Key(
+            "window",
+            "int",
+            0,
+            "rows and columns of windows; 0: the whole picture",
+            minimum=0,
+            maximum=512,
+            attribute="size",
+        ),
+        Key("grid", "bool", False, "1: over the pixels at one place of all windows"),
         *COMMON_KEYS,
     )
 
     heads: int
+    size: int
+    grid: bool
+
+    def __init__(self, **values: object) -> None:
+        super().__init__(**values)
+        if self.grid and not self.size:
+            raise ValueError("has grid=1 without a window")
 
     def output_shape(self, *inputs: Shape) -> Shape:
         height, width, channels = shape = one_input(inputs, "a transposed_attention")
@@ -47,6 +66,11 @@ class TransposedAttention(Layer):
             raise ShapeError(
                 f"the {channels} channels of {shape} are not q, k and v of "
                 f"{self.heads} heads each"
+            )
+        if self.size and (height % self.size or width % self.size):
+            raise ShapeError(
+                f"{shape} cannot be cut into windows of {self.size}x{self.size}; a "
+                f"[pad] with multiple={self.size} makes it fit"
             )
         return Shape(height, width, channels // 3)
 
@@ -58,7 +82,9 @@ class TransposedAttention(Layer):
         return 4 * shape.size * shape.channels // self.heads
 
     def window(self) -> tuple[Window, Window]:
-        return Window(math.inf), Window(math.inf)
+        whole = self.grid or not self.size
+        seen = Window(math.inf if whole else self.size)
+        return seen, seen
 
     def initialize(self, rng: np.random.Generator) -> None:
         self.parameters["temperatures"][...] = 1
@@ -79,8 +105,7 @@ class TransposedAttention(Layer):
         t = self._temperatures()
         products = a @ b.swapaxes(-1, -2)
         p = softmax_in_place(t * products)
-        pixels = delta.shape[1] * delta.shape[2]
-        d = delta.reshape(len(delta), pixels, self.heads, -1).transpose(0, 2, 3, 1)
+        (d,) = self._grouped(delta, 1)
         by_logits = softmax_backward(p, d @ v.swapaxes(-1, -2))
         by_t = (by_logits * products).sum(axis=(0, 2, 3))
         self.gradients = {"temperatures": by_t.astype(x.dtype)}
@@ -96,11 +121,8 @@ class TransposedAttention(Layer):
         return self._parameter("temperatures")[:, None, None]
 
     def _parted(self, x: Array) -> tuple[Array, Array, Array, Array, Array]:
-        """a, b, v and the norms of q and k; N x heads x d x pixels."""
-        count, height, width, channels = x.shape
-        depth = channels // (3 * self.heads)
-        apart = x.reshape(count, height * width, 3, self.heads, depth)
-        q, k, v = apart.transpose(2, 0, 3, 4, 1)
+        """a, b, v and the norms of q and k; groups x heads x d x pixels."""
+        q, k, v = self._grouped(x, 3)
         norms = [
             np.maximum(
                 np.sqrt(np.square(part).sum(-1, dtype=np.float64, keepdims=True)), _TINY
@@ -109,8 +131,43 @@ class TransposedAttention(Layer):
         ]
         return q / norms[0], k / norms[1], v, norms[0], norms[1]
 
-    @staticmethod
-    def _joined(parts: list[Array], shape: tuple[int, ...]) -> Array:
-        """N x heads x d x pixels each to N x H x W x channels."""
-        flat = [part.transpose(0, 3, 1, 2).reshape(*shape[:3], -1) for part in parts]
+    def _grouped(self, x: Array, parts: int) -> Array:
+        """N x H x W x (parts heads d) to parts x groups x heads x d x pixels."""
+        count, height, width, _ = x.shape
+        rows, columns = self._extent(height, width)
+        apart = x.reshape(
+            *(count, height // rows, rows, width // columns, columns),
+            *(parts, self.heads, -1),
+        )
+        order = _GRID if self.grid else _BLOCKS
+        ordered = apart.transpose(order)
+        groups = count * ordered.shape[2] * ordered.shape[3]
+        depth = apart.shape[-1]
+        return ordered.reshape(parts, groups, self.heads, depth, -1)
+
+    def _joined(self, parts: list[Array], shape: tuple[int, ...]) -> Array:
+        """groups x heads x d x pixels each to N x H x W x channels."""
+        count, height, width, _ = shape
+        rows, columns = self._extent(height, width)
+        windows, inside = (height // rows, width // columns), (rows, columns)
+        outer, inner = (inside, windows) if self.grid else (windows, inside)
+        order = _FROM_GRID if self.grid else _FROM_BLOCKS
+        flat = [
+            part.reshape(count, *outer, self.heads, -1, *inner)
+            .transpose(order)
+            .reshape(count, height, width, -1)
+            for part in parts
+        ]
         return np.ascontiguousarray(np.concatenate(flat, axis=3))
+
+    def _extent(self, height: int, width: int) -> tuple[int, int]:
+        """Rows and columns of a window."""
+        return (self.size, self.size) if self.size else (height, width)
+
+
+# From N, windows down, rows, windows right, columns, parts, heads, d.
+_BLOCKS = (5, 0, 1, 3, 6, 7, 2, 4)
+_GRID = (5, 0, 2, 4, 6, 7, 1, 3)
+# To N, windows down, rows, windows right, columns, heads, d.
+_FROM_BLOCKS = (0, 1, 5, 2, 6, 3, 4)
+_FROM_GRID = (0, 5, 1, 6, 2, 3, 4)

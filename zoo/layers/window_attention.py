@@ -33,8 +33,9 @@ class WindowAttention(Layer):
     windows down and to the right by rolling the picture, and pixels that were not
     neighbours before are held apart (logits less 100). B is learned, per head, for
     each difference of places in a window: ``position_biases``, of (2 rows - 1)
-    (2 columns - 1) x heads. Height and width must be multiples of the window's;
-    ``[pad] multiple=`` makes them so.
+    (2 columns - 1) x heads; ``positions=0`` leaves it out. With ``grid=1`` the pixels
+    of a window are not neighbours but as far apart as there are windows. Height and
+    width must be multiples of the window's; ``[pad] multiple=`` makes them so.
 
     Backward, with P the softmax and D = delta: dv = P^T D, dP = D v^T,
     dL = P (dP - sum_j dP P), dq = dL k / sqrt(d), dk = dL^T q / sqrt(d), and each
@@ -62,6 +63,8 @@ class WindowAttention(Layer):
             minimum=0,
             maximum=511,
         ),
+        Key("grid", "bool", False, "1: pixels of a window are spread over the picture"),
+        Key("positions", "bool", True, "0: no biases of positions are learned"),
         *COMMON_KEYS,
     )
 
@@ -71,6 +74,8 @@ class WindowAttention(Layer):
     """Rows and columns of a window."""
     steps: tuple[int, int]
     """Rows and columns that windows are moved by."""
+    grid: bool
+    positions: bool
     shift: tuple[int, ...]
 
     def __init__(self, **values: object) -> None:
@@ -84,6 +89,8 @@ class WindowAttention(Layer):
             raise ValueError(
                 f"has shift={self.steps}, which must be less than window={self.extent}"
             )
+        if self.grid and any(self.steps):
+            raise ValueError("has grid=1 beside shift, which moves windows")
         if self._positions * self.heads > _MOST_POSITIONS:
             raise ValueError(
                 f"has window={self.extent} and heads={self.heads}, which are too many"
@@ -111,15 +118,17 @@ class WindowAttention(Layer):
         return Shape(height, width, channels // 3)
 
     def parameter_shapes(self, *inputs: Shape) -> dict[str, tuple[int, ...]]:
+        if not self.positions:
+            return {}
         return {"position_biases": (self._positions, self.heads)}
 
     def operations(self, *inputs: Shape) -> int:
         return 4 * self.output_shape(*inputs).size * math.prod(self.extent)
 
     def window(self) -> tuple[Window, Window]:
-        """Infinite where windows are shifted: the last ones hold both ends."""
+        """Infinite where windows are spread, or shifted: the last hold both ends."""
         lengths = (
-            math.inf if by else size
+            math.inf if by or self.grid else size
             for size, by in zip(self.extent, self.steps, strict=True)
         )
         return Window(next(lengths)), Window(next(lengths))
@@ -157,9 +166,10 @@ class WindowAttention(Layer):
                 p.swapaxes(-1, -2) @ d,
             )
             gradient[place] = np.concatenate([self._joined(x) for x in parts], axis=-1)
-        table = np.zeros((self._positions, self.heads), np.float64)
-        np.add.at(table, self.places(), by_bias.transpose(1, 2, 0))
-        self.gradients = {"position_biases": table.astype(moved.dtype)}
+        if self.positions:
+            table = np.zeros((self._positions, self.heads), np.float64)
+            np.add.at(table, self.places(), by_bias.transpose(1, 2, 0))
+            self.gradients = {"position_biases": table.astype(moved.dtype)}
         return (self._roll(gradient, 1),)
 
     def _strips(
@@ -171,7 +181,10 @@ class WindowAttention(Layer):
         """
         count, height, width, _ = moved.shape
         rows = self.extent[0]
-        biases = self._parameter("position_biases")[self.places()].transpose(2, 0, 1)
+        biases = np.zeros(1, moved.dtype)
+        if self.positions:
+            table = self._parameter("position_biases")
+            biases = table[self.places()].transpose(2, 0, 1)
         apart = self.apart(height, width)
         scale = self._scale(moved)
         for image, row in itertools.product(range(count), range(height // rows)):
@@ -200,9 +213,22 @@ class WindowAttention(Layer):
         return ordered.reshape(rows, windows * columns, heads * depth)
 
     def _roll(self, x: Array, sign: int) -> Array:
+        """The picture as windows find it, and back (sign 1)."""
+        if self.grid:
+            return self._spread(x, sign)
         if not any(self.steps):
             return x
         return np.roll(x, tuple(sign * by for by in self.steps), (1, 2))
+
+    def _spread(self, x: Array, sign: int) -> Array:
+        """Pixels of a window brought beside each other, or back where they were."""
+        count, height, width, channels = x.shape
+        rows, columns = self.extent
+        lengths = (rows, height // rows), (columns, width // columns)
+        if sign > 0:
+            lengths = lengths[0][::-1], lengths[1][::-1]
+        apart = x.reshape(count, *lengths[0], *lengths[1], channels)
+        return apart.transpose(0, 2, 1, 4, 3, 5).reshape(x.shape)
 
     def places(self) -> NDArray[np.intp]:
         """For each pair of pixels of a window the row of ``position_biases``."""

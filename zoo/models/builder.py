@@ -6,7 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from zoo.layers.base import Layer
-from zoo.models.tensor_map import AffineMap, NormMap, PositionsMap, SlopesMap, TensorMap
+from zoo.models.tensor_map import (
+    AffineMap,
+    NormMap,
+    PositionsMap,
+    SlopesMap,
+    TemperaturesMap,
+    TensorMap,
+)
 from zoo.registry import registry
 from zoo.shapes import Shape
 
@@ -214,12 +221,14 @@ class NetworkBuilder:
         """Without a border."""
         return self.add("trim", x, size=size)
 
-    def to_multiple(self, x: int, multiple: int, border: int = 0) -> int:
-        """A reflected border, and more at bottom and right up to a multiple."""
+    def to_multiple(
+        self, x: int, multiple: int, border: int = 0, mode: str = "reflect"
+    ) -> int:
+        """A border, and more at bottom and right up to a multiple."""
         keys: dict[str, Any] = {"size": border} if border else {}
         if multiple > 1:
             keys["multiple"] = multiple
-        return self.add("pad", x, **keys, mode="reflect") if keys else x
+        return self.add("pad", x, **keys, mode=mode) if keys else x
 
     def like_picture(self, x: int, picture: int, multiple: int, scale: int) -> int:
         """Without what became of :meth:`to_multiple`, ``scale`` times the picture."""
@@ -279,5 +288,6 @@ _MAPS: dict[str, type[TensorMap]] = {
     "batchnorm": NormMap,
     "layernorm": NormMap,
     "groupnorm": NormMap,
+    "transposed_attention": TemperaturesMap,
     "window_attention": PositionsMap,
 }

@@ -101,27 +101,6 @@ class _PositionNetwork(TensorMap):
         )
 
 
-@dataclass(frozen=True)
-class _Temperatures(TensorMap):
-    """One number per head, heads x 1 x 1."""
-
-    def names(self, state: StateDict) -> tuple[str, ...]:
-        return (f"{self.module}.temperature",)
-
-    def check(self, state: StateDict) -> None:
-        require_shape(
-            state, f"{self.module}.temperature", (*self.shapes["temperatures"], 1, 1)
-        )
-
-    def convert(self, state: StateDict) -> Mapped:
-        (name,) = self.names(state)
-        values = finite_float32(state[name], state.original(name)).reshape(-1)
-        return Mapped(
-            {"temperatures": values},
-            {name: ("stored", self.tensor("temperatures"))},
-        )
-
-
 class DAT(NetworkFamily):
     """Attention in rectangular windows and between channels."""
 
@@ -266,9 +245,7 @@ class DAT(NetworkFamily):
         options: Mapping[str, Any],
     ) -> int:
         qkv, convolved = cls._qkv(net, name, x, options)
-        attended = net.add(
-            "transposed_attention", qkv, module=name, map_by=_Temperatures, heads=heads
-        )
+        attended = net.add("transposed_attention", qkv, module=name, heads=heads)
         by_channel = cls._channel_map(net, name, attended)
         by_pixel = cls._spatial_map(net, name, convolved)
         return net.sum(

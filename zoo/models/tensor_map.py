@@ -21,7 +21,9 @@ __all__ = [
     "NormMap",
     "PositionsMap",
     "SlopesMap",
+    "TemperaturesMap",
     "TensorMap",
+    "VectorsMap",
     "by",
     "require_shape",
 ]
@@ -287,6 +289,27 @@ class PositionsMap(VectorsMap):
     parts: ClassVar[Mapping[str, str]] = {
         "relative_position_bias_table": "position_biases"
     }
+
+
+@dataclass(frozen=True)
+class TemperaturesMap(TensorMap):
+    """What an attention between channels multiplies: heads x 1 x 1."""
+
+    def names(self, state: StateDict) -> tuple[str, ...]:
+        return (f"{self.module}.temperature",)
+
+    def check(self, state: StateDict) -> None:
+        require_shape(
+            state, f"{self.module}.temperature", (*self.shapes["temperatures"], 1, 1)
+        )
+
+    def convert(self, state: StateDict) -> Mapped:
+        (name,) = self.names(state)
+        values = finite_float32(state[name], state.original(name)).reshape(-1)
+        return Mapped(
+            {"temperatures": values},
+            {name: ("stored", self.tensor("temperatures"))},
+        )
 
 
 @dataclass(frozen=True)

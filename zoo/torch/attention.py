@@ -21,26 +21,26 @@ def window_attention(layer: WindowAttention) -> Function:
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
         count, channels, height, width = x.shape
         depth = channels // (3 * layer.heads)
+        lengths = [(height // rows, rows), (width // columns, columns)]
+        if layer.grid:
+            lengths = [(rows, height // rows), (columns, width // columns)]
         x = x.roll((-down, -right), (2, 3)).reshape(
-            count,
-            3,
-            layer.heads,
-            depth,
-            height // rows,
-            rows,
-            width // columns,
-            columns,
+            count, 3, layer.heads, depth, *lengths[0], *lengths[1]
         )
+        if layer.grid:
+            x = x.transpose(4, 5).transpose(6, 7)
         # To q, k and v: pictures x windows down x windows right x heads x pixels x d.
         q, k, v = x.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6)
         logits = q @ k.transpose(-1, -2) / depth**0.5
-        biases = tensors["position_biases"][places.to(x.device)]
-        logits = logits + biases.permute(2, 0, 1)
+        if layer.positions:
+            biases = tensors["position_biases"][places.to(x.device)]
+            logits = logits + biases.permute(2, 0, 1)
         apart = layer.apart(height, width)
         if apart is not None:
             logits = logits + torch.from_numpy(apart[:, :, None]).to(logits)
         y = (logits.softmax(-1) @ v).unflatten(4, (rows, columns))
-        y = y.permute(0, 3, 6, 1, 4, 2, 5).reshape(count, -1, height, width)
+        order = (0, 3, 6, 4, 1, 5, 2) if layer.grid else (0, 3, 6, 1, 4, 2, 5)
+        y = y.permute(order).reshape(count, -1, height, width)
         return y.roll((down, right), (2, 3))
 
     return run
@@ -50,10 +50,20 @@ def transposed_attention(layer: TransposedAttention) -> Function:
     """Between the channels, over all pixels."""
 
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
-        q, k, v = x.flatten(2).unflatten(1, (3, layer.heads, -1)).unbind(1)
+        count, _, height, width = x.shape
+        rows, columns = (layer.size,) * 2 if layer.size else (height, width)
+        x = x.reshape(
+            *(count, 3, layer.heads, -1),
+            *(height // rows, rows, width // columns, columns),
+        )
+        order = (1, 0, 5, 7, 2, 3, 4, 6) if layer.grid else (1, 0, 4, 6, 2, 3, 5, 7)
+        x = x.permute(order)
+        inner = x.shape[6:]
+        q, k, v = x.flatten(6)
         q, k = (torch.nn.functional.normalize(part, dim=-1) for part in (q, k))
         logits = q @ k.transpose(-1, -2) * tensors["temperatures"][:, None, None]
-        y: Tensor = logits.softmax(-1) @ v
-        return y.reshape(len(x), -1, *x.shape[2:])
+        y = (logits.softmax(-1) @ v).unflatten(5, inner)
+        back = (0, 3, 4, 5, 1, 6, 2) if layer.grid else (0, 3, 4, 1, 5, 2, 6)
+        return y.permute(back).reshape(count, -1, height, width)
 
     return run
