@@ -262,3 +262,34 @@ def test_the_same_size_changes_nothing() -> None:
     meta = Metadata(dpi=(72, 72), xmp=XMP)
     assert scaled(meta, (5, 5), (5, 5)) is meta
     assert Image(COLOR, metadata=meta).metadata is meta
+
+
+def test_chunks_of_png_that_are_of_the_old_size(run: Run) -> None:
+    import zlib
+
+    out = io.BytesIO()
+    pil.fromarray(COLOR).save(out, "PNG")
+    data = out.getvalue()
+    body = struct.pack(">iiB", 5, 5, 0)
+    checksum = struct.pack(">I", zlib.crc32(b"oFFs" + body))
+    data = data[:33] + struct.pack(">I", 9) + b"oFFs" + body + checksum + data[33:]
+    made, said = run("a.png", data)
+    assert "oFFs: left out" in said
+    assert b"oFFs" not in made.read_bytes()
+
+
+def test_exif_that_jpeg_cannot_hold_is_said(run: Run) -> None:
+    tags = pil.Exif()
+    tags[0x010E] = "x" * 70_000
+    out = io.BytesIO()
+    pil.fromarray(COLOR).save(out, "PNG", exif=tags)
+    _, said = run("a.png", out.getvalue(), "-f", "jpg")
+    assert "EXIF above 64 kB" in said
+
+
+def test_a_profile_of_another_kind_is_said(run: Run) -> None:
+    profile = b"\0\0\0\x80" + b"\0" * 12 + b"GRAY" + b"\0" * 80
+    out = io.BytesIO()
+    pil.fromarray(COLOR).save(out, "PNG", icc_profile=profile)
+    _, said = run("a.png", out.getvalue())
+    assert "a profile of another kind of colour" in said

@@ -80,7 +80,24 @@ def _facts() -> dict[str, Any]:
         },
         "networks": _networks(),
         "checkpoint_formats": _readers(),
+        "file_formats": _files(),
     }
+
+
+def _files() -> list[dict[str, Any]]:
+    """Every format of pictures, volumes and video, and why one cannot be used."""
+    from zoo.formats import formats
+
+    return [
+        {
+            "name": name,
+            "kind": item.kind,
+            "suffixes": list(item.suffixes),
+            "written": item.can_write,
+            "missing": item.missing() or None,
+        }
+        for name, item in formats().items()
+    ]
 
 
 def _version(distribution: str) -> str | None:
@@ -194,6 +211,15 @@ def _lines(facts: dict[str, Any]) -> list[str]:
     rows += [
         (f"format {row['name']}", row["missing"] or " ".join(row["suffixes"]))
         for row in facts["checkpoint_formats"]
+    ]
+    rows += [
+        (
+            f"{row['kind']} {row['name']}",
+            f"which {row['missing']}"
+            if row["missing"]
+            else " ".join(row["suffixes"]) + ("" if row["written"] else " (read only)"),
+        )
+        for row in facts["file_formats"]
     ]
     known = facts["networks"]
     trained = known["with_weights"]

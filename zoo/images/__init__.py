@@ -1,8 +1,8 @@
 """Image files: what comes in decides what goes out.
 
-PNG, JPEG, WebP, TIFF and BMP; 8 and 16 bits and floats; gray, colour, alpha;
-EXIF, ICC profile, XMP and resolution. Pixels are coded by OpenCV, except for
-TIFF that it would change; a file per format reads its headers and metadata.
+8 and 16 bits and floats; gray, colour, alpha; metadata that are true of the picture.
+A file per format holds one :class:`zoo.formats.Format`. Pixels are coded by OpenCV
+where it does so exactly and says what is damaged; TIFF, GIF, Netpbm and Y4M here.
 """
 
 from zoo.images.folders import pictures_in

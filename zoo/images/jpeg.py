@@ -296,6 +296,22 @@ class JPEG(PictureFormat):
         header = read_header(data)
         return _end_of(data, _first_scan(data), header.width * header.height)
 
+    def losses(self, item: Image) -> tuple[str, ...]:
+        """What of the metadata the format has no place for."""
+        meta = item.metadata
+        long = [
+            words
+            for words, length in (
+                ("EXIF", len(_EXIF) + len(meta.exif)),
+                ("XMP", len(_XMP) + len(meta.xmp)),
+                ("IPTC", len(_photoshop(meta.iptc))),
+                ("comments", max(map(len, meta.comments), default=0)),
+                ("a colour profile", len(meta.icc) // 255),
+            )
+            if length > _MAX_BODY
+        ]
+        return (*super().losses(item), *(f"{words} above 64 kB" for words in long))
+
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
         quality = quality or DEFAULT_QUALITY
         options = [cv2.IMWRITE_JPEG_QUALITY, quality]

@@ -118,8 +118,8 @@ class PictureFormat(Format):
         if reason:
             raise ImageError(f"{self.name} cannot hold {reason}")
         icc = image.metadata.icc
-        if icc[16:20] not in ((b"GRAY",) if image.is_gray else (b"RGB ",)):
-            icc = b""  # a profile of another kind of colour
+        if not _is_of_color(icc, image):
+            icc = b""
         old, size = image.metadata, (image.height, image.width)
         meta = replace(
             old,
@@ -151,11 +151,20 @@ class PictureFormat(Format):
 
     def losses(self, item: Image) -> tuple[str, ...]:
         """What of the metadata the format has no place for."""
-        return tuple(
+        meta = item.metadata
+        lost = [
             words
             for field, words in _METADATA.items()
-            if getattr(item.metadata, field) and field not in self.keeps
-        )
+            if getattr(meta, field) and field not in self.keeps
+        ]
+        if meta.icc and "icc" in self.keeps and not _is_of_color(meta.icc, item):
+            lost.append("a profile of another kind of colour")
+        return tuple(lost)
+
+
+def _is_of_color(icc: bytes, image: Image) -> bool:
+    """Whether a profile describes gray for a gray picture, RGB for a coloured one."""
+    return icc[16:20] == (b"GRAY" if image.is_gray else b"RGB ")
 
 
 def damage_note(fault: str) -> str:

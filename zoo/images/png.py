@@ -27,6 +27,11 @@ _CARRIED = {b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI", b"tEXt", b"zTX
 _CHANNELS = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}
 _XMP = b"XML:com.adobe.xmp\0"
 _MAX_PROFILE = 1 << 24
+# Offset, scales, stereo layout: they are of the size that the picture had.
+_OF_SIZE = (b"oFFs", b"sCAL", b"pCAL", b"sTER")
+_RAW_PROFILES = tuple(
+    b"Raw profile type " + name for name in (b"exif", b"APP1", b"xmp")
+)
 _PIXELS = (b"IDAT", b"fdAT")
 _MAX_BODY = 1 << 26  # of chunks that are no pixels
 _METERS_PER_INCH = 0.0254
@@ -212,7 +217,7 @@ def metadata(data: bytes) -> Metadata:
             dpi = (x * _METERS_PER_INCH, y * _METERS_PER_INCH)
         elif kind == b"iTXt" and body.startswith(_XMP + b"\0"):
             xmp = body[len(_XMP) + 2 :].partition(b"\0")[2].partition(b"\0")[2]
-        elif kind in _CARRIED or kind == b"iTXt":
+        elif (kind in _CARRIED or kind == b"iTXt") and not _is_raw_profile(kind, body):
             carried.append((kind, body))
     return Metadata(exif, icc, xmp, dpi, tuple(carried))
 
@@ -318,7 +323,8 @@ class PNG(PictureFormat, FrameFormat):
             pixels = np.dstack([pixels, alpha])
         image = codec.from_opencv(pixels, is_gray=header.color in (0, 4))
         meta = metadata(data)
-        return replace(image, metadata=meta).noted(note), exif.orientation(meta.exif)
+        image = replace(image, metadata=meta).noted(note, _dropped(data))
+        return image, exif.orientation(meta.exif)
 
     def end(self, data: bytes) -> int:
         """See :class:`zoo.images.picture.PictureFormat`."""
@@ -345,6 +351,24 @@ class PNG(PictureFormat, FrameFormat):
     ) -> FrameWriter:
         """See :class:`zoo.images.frames.FrameFormat`."""
         return apng.Writer(file, clip, _encode, chunks)
+
+
+def _is_raw_profile(kind: bytes, body: bytes) -> bool:
+    """Whether a text is a profile that would say how the picture stood before."""
+    return kind in (b"tEXt", b"zTXt") and body.startswith(_RAW_PROFILES)
+
+
+def _dropped(data: bytes) -> str:
+    """A line on the chunks that depend on the size of the picture, if there are any."""
+    found = set()
+    for kind, body in chunks(data):
+        if kind in _OF_SIZE:
+            found.add(kind.decode())
+        elif _is_raw_profile(kind, body):
+            found.add("a raw profile")
+    if not found:
+        return ""
+    return f"{', '.join(sorted(found))}: left out, for it is of the picture as it was"
 
 
 def _has_metadata(meta: Metadata) -> bool:

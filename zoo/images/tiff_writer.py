@@ -24,8 +24,10 @@ _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _LONG8 = 16
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
 _ORIENTATION = 0x0112
-# Description, maker, model, software, date, artist, copyright.
-_DESCRIPTIVE = (270, 271, 272, 305, 306, 315, 33432)
+# Description, maker, model, software, date, artist, host, rating, rating in percent,
+# copyright, and Windows' title, comment, author, keywords, subject.
+_DESCRIPTIVE: tuple[int, ...] = (270, 271, 272, 305, 306, 315, 316, 18246, 18249)
+_DESCRIPTIVE += (33432, 40091, 40092, 40093, 40094, 40095)
 _STRIP = 1 << 20
 _LEVEL = 4
 _CLASSIC_LIMIT = 2**32 - 2**24
