@@ -118,6 +118,13 @@ class Network:
             )
         if not rest:
             raise CfgError("there is no layer after [net]", head.source, head.line)
+        if len(rest) > _MOST_LAYERS:
+            raise CfgError(
+                f"the cfg has {len(rest)} layers; {_MOST_LAYERS} are the most that "
+                f"are read",
+                head.source,
+                rest[_MOST_LAYERS].line,
+            )
         self.sections = tuple(sections)
         _require_known(rest)
         self.settings: dict[str, Any] = vector_input(
@@ -272,6 +279,11 @@ class Network:
                 raise ShapeError(
                     f"{self.where(index)}: nothing is left of an input of "
                     f"{' and '.join(map(str, inputs))}; the picture is too small"
+                )
+            if max(output) >= _LARGEST_SIDE or output.size >= _LARGEST_SIZE:
+                raise ShapeError(
+                    f"{self.where(index)}: its output would have {_brief(output)}; no "
+                    f"computer holds that"
                 )
             flow.append((inputs, output))
         return flow
@@ -661,6 +673,21 @@ def _add_gradient(
 
 
 _YOLOR = ("implicit_add", "implicit_mul", "shift_channels", "control_channels")
+
+
+# Beyond what any computer holds; kernels count in 32 and 64 bits.
+_LARGEST_SIDE = 1 << 31
+_LARGEST_SIZE = 1 << 50
+# Planning takes time with every layer, and a cfg of a few kB has thousands.
+_MOST_LAYERS = 10_000
+
+
+def _brief(shape: Shape) -> str:
+    """A shape of any size, in few digits."""
+    sides = (
+        f"{min(side, 10**300):.3g}" if side > 10**9 else str(side) for side in shape
+    )
+    return " x ".join(sides) + " values"
 
 
 def _require_known(sections: Sequence[Section]) -> None:

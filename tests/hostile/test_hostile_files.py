@@ -21,8 +21,10 @@ from corpus import CFG, MARK, corpus, edsr_tensors, mutations, samples
 from zoo.checkpoints.cards import read_card
 from zoo.checkpoints.convert import convert
 from zoo.checkpoints.files import load_weights
+from zoo.engine import Plan
 from zoo.errors import ZooError
 from zoo.network import Network
+from zoo.plugins import select
 from zoo.summary import summarize
 
 FILES = list(corpus())
@@ -34,7 +36,12 @@ def use(path: Path, out: Path) -> Any:
     """Do with a file what a user would."""
     if path.suffix == ".cfg":
         network = Network.read(path)
-        str(summarize(network, *network.nominal_size))
+        height, width = network.nominal_size
+        str(summarize(network, height, width))
+        small = max(height, width) < 10_000 and len(network) < 1000
+        if small and network.parameter_count < 10**6:
+            network.initialize()
+            Plan(network, height, width, select("numpy"), memory=1 << 28)
         return network
     if path.suffix == ".yaml":
         card = read_card(path)
@@ -105,6 +112,43 @@ def test_damaged_files_for_long(
 ) -> None:
     count = int(os.environ.get("ZOO_FUZZ", "3000"))
     fuzz(kind, count, time.time_ns(), tmp_path, monkeypatch)
+
+
+SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "weights"
+# A file of each other reader, and what lies beside it.
+OTHERS = {
+    "ncnn.param": ("realesr-animevideov3-x2.param", "realesr-animevideov3-x2.bin"),
+    "ncnn.bin": ("realesr-animevideov3-x2.bin", "realesr-animevideov3-x2.param"),
+    "mxnet.params": ("EDSR-8-x2-0000.params", "EDSR-8-x2-symbol.json"),
+    "mxnet.json": ("EDSR-8-x2-symbol.json", "EDSR-8-x2-0000.params"),
+    "keras": ("wdsr-b-16-x4.plain.h5", None),
+    "tensorflow": ("ESPCN_x2.pb", None),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("kind", list(OTHERS))
+def test_damaged_published_files_for_long(kind: str, tmp_path: Path) -> None:
+    main, other = OTHERS[kind]
+    if not (SHARED / main).exists():
+        pytest.skip("the shared checkpoints are not here")
+    if kind == "keras":
+        pytest.importorskip("h5py")
+    if other is not None:
+        (tmp_path / other).write_bytes((SHARED / other).read_bytes())
+    # What is asked for is the file that names the network.
+    asked = other if kind in ("mxnet.json", "ncnn.bin") else main
+    seed = time.time_ns()
+    count = int(os.environ.get("ZOO_FUZZ", "300"))
+    for name, data in mutations((SHARED / main).read_bytes(), count, seed):
+        (tmp_path / main).write_bytes(data)
+        try:
+            survive(tmp_path / str(asked), tmp_path / "out")
+        except BaseException as error:
+            raise AssertionError(
+                f"{kind}, {name}, seed {seed}: {type(error).__name__}: {error}"
+            ) from error
 
 
 def fuzz(

@@ -12,6 +12,7 @@ import click
 from zoo.cli import _completion as completion
 
 __all__ = [
+    "LARGEST_SIDE",
     "SIZE",
     "backend_option",
     "device_option",
@@ -28,7 +29,7 @@ __all__ = [
     "weights_option",
 ]
 
-_LARGEST_SIDE = 262_144  # a plan of more takes minutes; its picture is 200 GB
+LARGEST_SIDE = 262_144  # a plan of more takes minutes; its picture is 200 GB
 
 
 class _Size(click.ParamType):
@@ -45,8 +46,8 @@ class _Size(click.ParamType):
         if not match:
             self.fail(f"{value!r} is no size; write WIDTHxHEIGHT, as in 640x480")
         width, height = int(match[1]), int(match[2])
-        if not (1 <= width <= _LARGEST_SIDE and 1 <= height <= _LARGEST_SIDE):
-            self.fail(f"{value!r}: a side has 1 to {_LARGEST_SIDE} pixels")
+        if not (1 <= width <= LARGEST_SIDE and 1 <= height <= LARGEST_SIDE):
+            self.fail(f"{value!r}: a side has 1 to {LARGEST_SIDE} pixels")
         return height, width
 
 

@@ -8,6 +8,7 @@ import click
 
 from zoo.cli import _completion as completion
 from zoo.cli._common import (
+    LARGEST_SIDE,
     SIZE,
     backend_option,
     json_option,
@@ -17,6 +18,7 @@ from zoo.cli._common import (
     print_text,
     threads_option,
 )
+from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -72,6 +74,11 @@ def command(
     built = Network.read(path, lenient=lenient)
     height, width = size or built.nominal_size
     if plan:
+        if max(height, width) > LARGEST_SIDE:
+            raise UsageError(
+                f"{network} is for pictures of {width}x{height} pixels; give a --size "
+                f"of at most {LARGEST_SIDE} a side for its plan"
+            )
         limits = max_memory, precision
         _show_plan(built, height, width, backend, threads, *limits, as_json)
         return
