@@ -109,7 +109,9 @@ class UnknownPluginError(PluginError):
 
 
 class MemoryLimitError(ZooError):
-    """The work cannot be done in the memory allowed."""
+    """The work cannot be done in the memory allowed; ``needed`` bytes would do."""
+
+    needed: int | None = None
 
 
 def did_you_mean(name: str, known: Iterable[str], form: str = "{!r}") -> str:

@@ -31,6 +31,7 @@ __all__ = [
     "Activate",
     "Add",
     "Axis",
+    "BlockMoments",
     "Cache",
     "Compiled",
     "Concat",
@@ -155,6 +156,26 @@ class Pool(Operation):
             for axis in (0, 1)
         )
         return rows, columns
+
+
+@dataclass(frozen=True)
+class BlockMoments(Operation):
+    """Mean of each block of ``size`` pixels, C channels; the last ones may be smaller.
+
+    With ``variance`` their biased variances too, 2 C channels: what a mean or a
+    deviation of the whole image is made of, while rows come and go.
+    """
+
+    kind = "moments"
+    size: tuple[int, int]
+    variance: bool = False
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        rows, columns = (Axis(size=size, stride=size) for size in self.size)
+        return rows, columns
+
+    def operations(self, output: Shape) -> int:
+        return output.size * math.prod(self.size)
 
 
 @dataclass(frozen=True)
@@ -355,12 +376,16 @@ class Opaque(Operation):
 
 @dataclass(frozen=True)
 class Step:
-    """One operation, the values it reads and makes, and the layers it stands for."""
+    """One operation, the values it reads and makes, and the layers it stands for.
+
+    It does not begin before the value ``after`` is there as a whole, if there is one.
+    """
 
     operation: Operation
     inputs: tuple[int, ...]
     output: int
     layers: tuple[int, ...]
+    after: int | None = None
 
 
 Cache = dict[Any, Any]

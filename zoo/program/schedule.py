@@ -275,6 +275,8 @@ class _Planner:
         while self.done[self.program.output] < end:
             for position, step in enumerate(self.steps):
                 begun = self.done[step.output]
+                if needed[step.output] <= begun:
+                    continue
                 stop = self._reachable(position, needed[step.output])
                 if stop <= begun:
                     continue
@@ -291,6 +293,8 @@ class _Planner:
         step = self.steps[position]
         height, unit = self.heights[step.output], self.units[position]
         begun = self.done[step.output]
+        if step.after is not None and self.done[step.after] < self.heights[step.after]:
+            return begun
         if not step.operation.streams:
             whole = all(
                 self.done[read.value] == self.heights[read.value]

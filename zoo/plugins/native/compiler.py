@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.errors import MemoryLimitError
 from zoo.plugins.base import Array, Kernels, Precision
 from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
 from zoo.plugins.native.describe import set_pixels
-from zoo.plugins.native.layout import COMFORT, LayoutSearch
+from zoo.plugins.native.layout import COMFORT, Layout, LayoutSearch
 from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.target import Target
-from zoo.plugins.native.translate import translate
+from zoo.plugins.native.translate import joined, translate
 from zoo.program.operations import (
     Cache,
     Conv,
@@ -27,6 +28,7 @@ from zoo.program.operations import (
     Program,
     Step,
 )
+from zoo.program.passes import in_passes
 from zoo.program.schedule import most_rows, plan_bands
 from zoo.program.strips import whole
 
@@ -66,18 +68,8 @@ class NativePlan:
     ) -> None:
         self.target = target
         self.precision = precision
-        self.program = translate(program, kernels)
         self._cache: Cache = {} if cache is None else cache
-        self._algorithms = self._choose()
-        self._convolutions = {
-            position: self._prepare(step, self._algorithms[position])
-            for position, step in enumerate(self.program.steps)
-            if isinstance(step.operation, Conv)
-        }
-        search = LayoutSearch(
-            self.program, self._convolutions, target, self._tile_rows, self._unit
-        )
-        layout = search.fit(memory)
+        layout = self._plan(translate(program, kernels), memory)
         self.band, self.strips = layout.band, layout.strips
         self.schedule, self.memory = layout.schedule, layout.memory
         self.arenas, self._engines = layout.arenas, layout.engines
@@ -91,6 +83,44 @@ class NativePlan:
     _algorithms: dict[int, int]
 
     # -- planning ----------------------------------------------------------
+
+    def _plan(self, program: Program, memory: int | None) -> Layout:
+        """In one pass, or in several where values of whole pictures do not fit."""
+        self.program = joined(program)
+        self._algorithms = self._choose()
+        try:
+            return self._fit(memory)
+        except MemoryLimitError as error:
+            again = in_passes(program)
+            if again is None:
+                raise
+            # The same ones for every pass: the limit must change no pixel.
+            codes_of = {
+                id(self.program.steps[position].operation): code
+                for position, code in self._algorithms.items()
+            }
+            self.program = joined(again)
+            self._algorithms = {
+                position: codes_of[id(step.operation)]
+                for position, step in enumerate(self.program.steps)
+                if isinstance(step.operation, Conv)
+            }
+            try:
+                return self._fit(memory)
+            except MemoryLimitError as other:
+                raise min(error, other, key=lambda e: e.needed or 0) from None
+
+    def _fit(self, memory: int | None) -> Layout:
+        self._convolutions = {
+            position: self._prepare(step, self._algorithms[position])
+            for position, step in enumerate(self.program.steps)
+            if isinstance(step.operation, Conv)
+        }
+        search = LayoutSearch(
+            *(self.program, self._convolutions, self.target),
+            *(self._tile_rows, self._unit),
+        )
+        return search.fit(memory)
 
     def _choose(self) -> dict[int, int]:
         """The algorithm of each convolution, as an index of ``codes.CODE_NAMES``.

@@ -17,6 +17,7 @@ from zoo.plugins.native.packing import PackedConvolution
 from zoo.program.operations import (
     Activate,
     Add,
+    BlockMoments,
     Concat,
     Conv,
     Load,
@@ -128,6 +129,9 @@ def _describe_step(
         case Normalize():
             factors = plain(operation.scales), plain(operation.biases)
             engine.set_normalize(*one, *factors, operation.epsilon)
+        case BlockMoments():
+            width = strip.widths[position][0]
+            engine.set_moments(*one, width, *operation.size)
         case Unshuffle():
             engine.set_unshuffle(*one, operation.scale, operation.order == "dcr")
         case Resize():

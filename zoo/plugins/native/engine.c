@@ -317,6 +317,51 @@ static void resize_row(const job *j, int64_t y) {
                                     s->columns.weights, to, out->width, c);
 }
 
+/* Mean of each block, channel by channel, and its variance if the output has room. */
+static void moments_row(const job *j, int64_t y) {
+    enum { SOME = 64 };
+    const zoo_step *s = j->step;
+    const zoo_value *in = &j->engine->values[s->inputs[0]];
+    const zoo_value *out = &j->engine->values[s->output];
+    int64_t c = in->channels, first = y * s->block[0], last = first + s->block[0];
+    float *to = row_of(out, y);
+    if (last > in->height)
+        last = in->height;
+    for (int64_t x = 0; x < out->width; x++, to += out->channels) {
+        int64_t left = x * s->block[1], count = s->scale - left;
+        if (count > s->block[1])
+            count = s->block[1];
+        for (int64_t c0 = 0; c0 < c; c0 += SOME) {
+            int64_t n = c - c0 < SOME ? c - c0 : SOME;
+            double number = (double)((last - first) * count);
+            double sums[SOME] = {0}, squares[SOME] = {0};
+            for (int64_t r = first; r < last; r++) {
+                const float *from = input_row(j->engine, s, 0, r) + left * c + c0;
+                for (int64_t p = 0; p < count; p++, from += c)
+                    for (int64_t i = 0; i < n; i++)
+                        sums[i] += from[i];
+            }
+            for (int64_t i = 0; i < n; i++) {
+                sums[i] /= number;
+                to[c0 + i] = (float)sums[i];
+            }
+            if (out->channels == c)
+                continue;
+            for (int64_t r = first; r < last; r++) {
+                const float *from = input_row(j->engine, s, 0, r) + left * c + c0;
+                for (int64_t p = 0; p < count; p++, from += c)
+                    for (int64_t i = 0; i < n; i++)
+                        squares[i] += (from[i] - sums[i]) * (from[i] - sums[i]);
+            }
+            for (int64_t i = 0; i < n; i++) {
+                /* About the mean as it is stored, which is what others will know. */
+                double off = sums[i] - (double)to[c0 + i];
+                to[c + c0 + i] = (float)(squares[i] / number + off * off);
+            }
+        }
+    }
+}
+
 /* -- pictures --------------------------------------------------------------- */
 
 static float pixel_at(const zoo_picture *p, const char *row, int64_t i) {
@@ -431,6 +476,9 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
             break;
         case ZOO_STEP_NORMALIZE:
             normalize_row(j, y);
+            break;
+        case ZOO_STEP_MOMENTS:
+            moments_row(j, y);
             break;
         case ZOO_STEP_UNSHUFFLE:
             unshuffle_row(j, y);

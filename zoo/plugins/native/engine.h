@@ -52,6 +52,7 @@ enum zoo_step_kind {
     ZOO_STEP_NORMALIZE,
     ZOO_STEP_UNSHUFFLE,
     ZOO_STEP_RESIZE,
+    ZOO_STEP_MOMENTS,
     ZOO_STEP_LOAD, /* from the picture */
     ZOO_STEP_STORE /* to the result */
 };
@@ -73,6 +74,7 @@ typedef struct {
     int has_conv;         /* conv was initialised */
     zoo_pool pool;
     int64_t most_rows;    /* of one task */
+    int64_t block[2];     /* moments: rows and columns */
     int64_t scale;        /* shuffle, repeat, conv: of its shuffle, or 1;
                            * pad: columns of the input it sees */
     int dcr;              /* shuffle */

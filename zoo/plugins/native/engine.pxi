@@ -41,6 +41,7 @@ cdef extern from "engine.h" nogil:
         ZOO_STEP_NORMALIZE
         ZOO_STEP_UNSHUFFLE
         ZOO_STEP_RESIZE
+        ZOO_STEP_MOMENTS
         ZOO_STEP_LOAD
         ZOO_STEP_STORE
 
@@ -71,6 +72,7 @@ cdef extern from "engine.h" nogil:
         int has_conv
         zoo_pool pool
         int64_t most_rows, scale
+        int64_t block[2]
         int dcr
         float factor
         int64_t top, left
@@ -424,6 +426,20 @@ cdef class Engine:
                "there must be a factor and an offset per channel")
         step.scales, step.biases, step.epsilon = &scales[0], &biases[0], epsilon
         self.kept += [scales, biases]
+
+    def set_moments(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                    int64_t width, int64_t rows, int64_t columns):
+        """Means of blocks, and their variances where the output has as many channels."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_MOMENTS, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        demand(0 < rows <= LARGEST and 0 < columns <= LARGEST, "a block is out of range")
+        step.scale = self.seen(step, 0, width)
+        demand(y.height == (x.height + rows - 1) // rows and
+               y.width == (width + columns - 1) // columns and
+               y.channels in (x.channels, 2 * x.channels), "sizes do not fit")
+        step.block[0], step.block[1] = rows, columns
 
     def set_unshuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
                       int64_t scale, bint dcr):

@@ -111,10 +111,12 @@ class LayoutSearch:
                 uncomfortable = layout
         if uncomfortable is not None:
             return uncomfortable
-        raise MemoryLimitError(
+        error = MemoryLimitError(
             f"the values between the layers need {least_amount(least)} at least and "
             f"{amount(limit)} are allowed; allow more memory"
         )
+        error.needed = least
+        raise error
 
     def _ways(self) -> Iterator[tuple[int, int]]:
         """Rows of a band and columns of a strip, the quickest first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -13,6 +14,7 @@ from zoo.program.join import join
 from zoo.program.operations import (
     Activate,
     Add,
+    BlockMoments,
     Concat,
     Conv,
     Epilogue,
@@ -32,10 +34,11 @@ from zoo.program.operations import (
     Store,
     Unshuffle,
 )
-from zoo.shapes import Shape
+from zoo.shapes import Array, Shape
 
-__all__ = ["translate"]
+__all__ = ["joined", "translate"]
 
+_BLOCK = (4, 256)  # rows and columns of which a mean of all is made
 _MAX_INPUTS = 8  # ZOO_STEP_INPUTS
 _WIDEST_PANEL = 32  # ZOO_WIDEST_PANEL
 _SIMPLE = ("linear", "relu")  # what a kernel does before it stores
@@ -68,7 +71,12 @@ def translate(program: Program, kernels: Kernels) -> Program:
             steps[position] = replace(step, operation=_opaque(step.operation, kernels))
     steps = _needed(steps, program.output)
     whole = _between_pictures(_renumbered(Program(shapes, steps, program.output)))
-    return join(whole, _reads_apart, _writes_apart)
+    return whole
+
+
+def joined(program: Program) -> Program:
+    """The same program with values where their concatenations put them."""
+    return join(program, _reads_apart, _writes_apart)
 
 
 def _reads_apart(operation: Operation) -> bool:
@@ -181,6 +189,8 @@ def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
         )
         last = Activate(operation.activation)
         return [plain_sum, Step(last, (plain_sum.output,), step.output, step.layers)]
+    if isinstance(operation, Pool):
+        return _pooled(step, operation, shapes)
     if not isinstance(operation, Conv):
         return [step]
     epilogue = operation.epilogue
@@ -211,6 +221,40 @@ def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
     return steps
 
 
+def _pooled(step: Step, pool: Pool, shapes: list[Shape]) -> list[Step]:
+    """A mean or deviation of a whole image by its blocks, so that rows need not stay."""
+    height, width, channels = shapes[step.inputs[0]]
+    if pool.mode == "max" or pool.geometry.size != (height, width):
+        return [step]
+    rows, columns = _BLOCK
+    variance = pool.mode == "deviation"
+    blocks = Shape(
+        math.ceil(height / rows),
+        math.ceil(width / columns),
+        channels * (2 if variance else 1),
+    )
+    shapes.append(blocks)
+    middle = len(shapes) - 1
+    moments = BlockMoments(_BLOCK, variance)
+    weights = np.outer(
+        [min(rows, height - rows * y) for y in range(blocks.height)],
+        [min(columns, width - columns * x) for x in range(blocks.width)],
+    )[..., None] / (height * width)
+
+    def total(x: Array) -> Array:
+        means = x[0, :, :, :channels].astype(np.float64)
+        y = mean = (weights * means).sum((0, 1))
+        if variance:
+            within = x[0, :, :, channels:]
+            y = np.sqrt((weights * (within + (means - mean) ** 2)).sum((0, 1)))
+        return y.astype(np.float32)[None, None, None]
+
+    return [
+        Step(moments, step.inputs, middle, step.layers),
+        Step(Opaque(total, step.operation.kind), (middle,), step.output, step.layers),
+    ]
+
+
 def _applies(activation: str) -> bool:
     return codes.activation_code(activation) is not None
 
@@ -225,10 +269,15 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
     match step.operation:
         case Conv():
             return True
-        case Pool(mode="deviation"):
-            return False
         case (
-            Pool() | Shuffle() | Unshuffle() | Repeat() | Pad() | Resize() | Normalize()
+            Pool()
+            | BlockMoments()
+            | Shuffle()
+            | Unshuffle()
+            | Repeat()
+            | Pad()
+            | Resize()
+            | Normalize()
         ):
             return True
         case Activate():
