@@ -151,6 +151,8 @@ def cut(
         if operation is None:
             return None
         steps.append(replace(step, operation=operation))
+    for value, parts in program.parts.items():
+        columns.setdefault(value, columns[parts[0]])  # nobody reads it but in parts
     held = [columns.get(value, (0, 0)) for value in range(len(program.shapes))]
     shapes = [
         shape._replace(width=last - first)

@@ -213,6 +213,7 @@ int zoo_conv_shuffle(zoo_conv *p, int64_t scale) {
 
 void zoo_conv_place(zoo_conv *p, int64_t in, int64_t out, int64_t residual) {
     p->in_pixel = in;
+    p->row_taps = p->row_taps && in == p->s.c;
     p->out_pixel = out;
     p->residual_pixel = residual;
 }
