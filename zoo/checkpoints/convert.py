@@ -10,7 +10,13 @@ from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
 from zoo.checkpoints.files import assign, load_weights, save_weights
-from zoo.checkpoints.graph_way import FAMILY, agrees, check_onnx, translated
+from zoo.checkpoints.graph_way import (
+    FAMILY,
+    Translated,
+    agrees,
+    check_onnx,
+    translated,
+)
 from zoo.checkpoints.modules import check_modules
 from zoo.checkpoints.original import save_original
 from zoo.errors import PluginError, ReaderError, UsageError, WeightsError, ZooError
@@ -267,9 +273,16 @@ def make_network(
         graph = translated(checkpoint.graph(), checkpoint.format, {}, cfg)
     except (WeightsError, UsageError):
         return made
-    if agrees(made.network, graph) and not check:
+    if agrees(made.network, graph):
+        if check:
+            made = made._replace(notes=(*made.notes, _checked(source, graph)))
         return made
-    return _from_graph(source, checkpoint, options, cfg, check)
+    made = _from_graph(source, checkpoint, options, cfg, check)
+    disagreement = (
+        f"its tensors are named as those of {found.family.name}, but its own graph "
+        f"computes something else; the graph was translated"
+    )
+    return made._replace(notes=(disagreement, *made.notes))
 
 
 def _from_graph(
@@ -288,14 +301,19 @@ def _from_graph(
     made = translated(checkpoint.graph(), checkpoint.format, options, cfg)
     notes = made.notes
     if check:
-        difference = check_onnx(source, made)
-        if difference > _TOLERANCE:
-            raise WeightsError(
-                f"{str(source)!r}: the network differs from onnxruntime by "
-                f"{difference:.2g} of the range of its result; nothing was written"
-            )
-        notes += (f"onnxruntime agrees to {difference:.2g} of the range",)
+        notes += (_checked(source, made),)
     return Made(made.network, made.text, made.recognition, made.ledger, notes)
+
+
+def _checked(source: Path, made: Translated) -> str:
+    """Compare with onnxruntime, and say how near it is."""
+    difference = check_onnx(source, made)
+    if difference > _TOLERANCE:
+        raise WeightsError(
+            f"{str(source)!r}: the network differs from onnxruntime by "
+            f"{difference:.2g} of the range of its result; nothing was written"
+        )
+    return f"onnxruntime agrees to {difference:.2g} of the range"
 
 
 def _by_family(

@@ -145,8 +145,9 @@ def _probed(network: Network, made: Translation) -> list[str]:
 def agrees(one: Network, other: Translated) -> bool:
     """Whether a family's network computes what the file's own graph computes.
 
-    Both are given the same numbers. Where the program that a file was made for takes
-    the mean off the picture, only the family knows, and it may do so.
+    Both are given the same numbers. What the program does that a file was made for
+    only the family knows: it may take the mean off the picture, or add the enlarged
+    picture to the result.
     """
     if one.pixels.channels != other.network.pixels.channels:
         return False
@@ -159,11 +160,16 @@ def agrees(one: Network, other: Translated) -> bool:
             without = one.forward(picture[None])[0]
     except (ShapeError, WeightsError):
         return False
+    scale = theirs.shape[0] // picture.shape[0]
+    forms = [theirs]
+    if theirs.shape == (picture.shape[0] * scale, picture.shape[1] * scale, 3):
+        forms.append(theirs + picture.repeat(scale, 0).repeat(scale, 1))
     span = max(float(np.ptp(theirs)), 1e-6)
     return any(
-        ours.shape == theirs.shape
-        and float(np.abs(ours - theirs).max()) <= _TOLERANCE * span
+        ours.shape == form.shape
+        and float(np.abs(ours - form).max()) <= _TOLERANCE * span
         for ours in (with_ends, without)
+        for form in forms
     )
 
 

@@ -46,6 +46,7 @@ def picture_of(graph: Graph) -> GraphInput:
     """The input that takes the picture."""
     likely = [item for item in graph.inputs if _rank(item) in (3, 4)]
     likely = [item for item in likely if not _is_small(item)] or likely
+    likely.sort(key=lambda item: 3 not in (item.shape or ()))
     if not likely:
         likely = [item for item in graph.inputs if item.shape is None]
     for item in graph.inputs:
