@@ -15,6 +15,7 @@ from zoo.ncnn import check
 from zoo.ncnn.check import export_ncnn
 from zoo.ncnn.writer import to_ncnn
 from zoo.network import Network
+from zoo.onnx.check import export_onnx
 from zoo.parsers.ncnn import NcnnReader
 
 FAMILIES: dict[str, str] = {
@@ -103,6 +104,32 @@ FAMILIES: dict[str, str] = {
         [trim]
         size=2
     """,
+    "squeeze": """
+        [net]
+        channels=3
+        [convolutional]
+        filters=8
+        size=3
+        pad=1
+        activation=relu
+        [avgpool]
+        [convolutional]
+        filters=4
+        size=1
+        activation=relu
+        [convolutional]
+        filters=8
+        size=1
+        activation=logistic
+        [scale_channels]
+        from=-4
+        activation=linear
+        [convolutional]
+        filters=3
+        size=3
+        pad=1
+        activation=linear
+    """,
     "enlarged": """
         [net]
         channels=1
@@ -150,6 +177,14 @@ def test_ncnn_gives_what_zoo_gives(name: str, tmp_path: Path) -> None:
     assert done.error is not None
     assert done.error < 5e-3  # half floats
     assert done.bytes == sum(path.stat().st_size for path in done.paths)
+
+
+def test_the_mean_of_a_picture_of_any_size_in_onnx(tmp_path: Path) -> None:
+    pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    done = export_onnx(network("squeeze"), tmp_path / "net.onnx")
+    assert done.error is not None
+    assert done.error < 1e-5
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -409,6 +409,9 @@ REFUSED = {
     "7767517\n2 2\nInput a 0 1 in\nConvolution b 1 1 in o 0=99999 1=3 6=1099509530625\n": (
         "its weight would be of shape|do not fill"
     ),
+    "7767517\n2 1\npnnx.Input a 0 1 0 #0=(1,3,?,?)f32\nnn.ReLU b 1 1 0 1\n": (
+        "give the .ncnn.param that it writes"
+    ),
     "7767517\n2 2\nInput a 0 1 in\nLSTM b 1 1 in o 0=3\n": r"operators: LSTM \(1\)",
 }
 

@@ -369,6 +369,7 @@ _WORDS: Final[dict[str, Callable[[_Writer, OnnxNode], None]]] = {
     "Elu": _plainly("ELU", _0=1.0),
     "Erf": _plainly("Erf"),
     "Exp": _plainly("Exp"),
+    "GlobalAveragePool": _plainly("Pooling", _0=1, _4=1),
     "Identity": _plainly("Noop"),
     "LeakyRelu": _leaky,
     "MaxPool": _pool(0),

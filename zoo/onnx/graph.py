@@ -20,6 +20,8 @@ from zoo.activations import activation
 from zoo.engine.lowering import lower
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.extras import how_to_install
+from zoo.layers.avgpool import AveragePool
+from zoo.layers.base import Layer
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
 from zoo.onnx.heads import BOXES, HEADS, SCORES, boxes_and_scores
@@ -244,12 +246,19 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
             depends_on(layer, [made.shapes[value] for value in step.inputs])
             for made, step in ((program, one), (other, two))
         )
+        if _is_global(layer):
+            continue  # over the whole picture, whatever its size
         if _plain(one.operation) != _plain(two.operation) or len(set(sizes)) > 1:
             raise UsageError(
                 f"{network.where(one.layers[0])}: what it does depends on the size "
                 f"of the picture; give a size"
             )
     return program
+
+
+def _is_global(layer: Layer) -> bool:
+    """Whether a layer is the mean over the whole picture."""
+    return type(layer) is AveragePool and not (layer.size or layer.deviation)
 
 
 def _plain(value: Any) -> Any:
@@ -303,7 +312,9 @@ class _Writer:
             layer = self.network.layers[step.layers[0]]
             try:
                 own = HEADS.get(type(layer)) or layer_writer(layer)
-                if own is not None and prefers_layer(step.operation):
+                if _is_global(layer):
+                    made = self.node("GlobalAveragePool", inputs[0])
+                elif own is not None and prefers_layer(step.operation):
                     made = own(self, layer, inputs, shapes)
                 else:
                     _require_room(step.operation, shapes[0])

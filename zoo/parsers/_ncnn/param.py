@@ -148,6 +148,11 @@ def parse_param(text: str, source: str) -> list[NcnnLayer]:
             f"{source}:{number}: this line gives the numbers of layers and blobs, as "
             f"'66 76', not {quoted(' '.join(counts))}"
         )
+    if any(words[0].startswith("pnnx.") for _, words in lines[2:4]):
+        raise ReaderError(
+            f"{source}: this is the .param of pnnx, the converter; give the .ncnn.param "
+            f"that it writes beside it"
+        )
     layers = [_layer(words, f"{source}:{number}") for number, words in lines[2:]]
     blobs = _check_blobs(layers)
     found = (str(len(layers)), str(blobs))
