@@ -145,6 +145,20 @@ def test_compact(scale: int) -> None:
     check(compact, {"blocks": 3, "filters": 6, "scale": scale}, scale=scale)
 
 
+def resized_compact(t: Any, x: Any, to: int = 2) -> Any:
+    """What Real-ESRGAN's models for ncnn do to get other scales than the network's."""
+    factor = to / 4
+    return F.interpolate(
+        compact(t, x), scale_factor=factor, mode="bicubic", align_corners=False
+    )
+
+
+@pytest.mark.parametrize("to", [2, 3])
+def test_compact_with_a_resize_behind_it(to: int) -> None:
+    image = IMAGE[:8]  # rows and columns of which three quarters are whole numbers
+    check(resized_compact, {"scale": 4}, overrides={"resized": to}, image=image, to=to)
+
+
 # -- SPAN -------------------------------------------------------------------
 
 

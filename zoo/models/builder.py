@@ -213,9 +213,10 @@ class NetworkBuilder:
         """Some consecutive channels of a layer."""
         return self.add("route", layers=(self.reference(x),), first=first, count=count)
 
-    def resize_like(self, x: int, like: int) -> int:
-        """As large as another layer, by a bilinear filter."""
-        return self.add("upsample", x, mode="bilinear", like=self.reference(like))
+    def resize_like(self, x: int, like: int, mode: str = "bilinear") -> int:
+        """As large as another layer, by a filter."""
+        self._previous(x, (), False)
+        return self.add("upsample", mode=mode, like=self.reference(like))
 
     def trim(self, x: int, size: int) -> int:
         """Without a border."""

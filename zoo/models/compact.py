@@ -6,7 +6,7 @@
     picture = shuffle(conv(y)) + nearest(picture)
 
 Real-ESRGAN's files for video at scales 2 and 3 hold the network of scale 4; its
-program makes the result smaller afterwards.
+program makes the result smaller afterwards (``resized``).
 """
 
 from __future__ import annotations
@@ -44,6 +44,14 @@ class Compact(NetworkFamily):
         blocks_key(16, "convolutions between the first and the last"),
         filters_key(64),
         scale_key(4),
+        Key(
+            "resized",
+            "int",
+            0,
+            "the scale that the result is brought to, by a bicubic filter; 0: none",
+            minimum=0,
+            maximum=16,
+        ),
         CHANNELS,
         COLOR,
     )
@@ -61,7 +69,10 @@ class Compact(NetworkFamily):
             x = net.conv(f"body.{place}", x, options["filters"])
             x = net.prelu(f"body.{place + 1}", x)
         x = net.shuffle(net.conv(f"body.{last}", x, channels * scale**2), scale)
-        net.sum(net.upsample(picture, scale), x)
+        x = net.sum(net.upsample(picture, scale), x)
+        if options["resized"]:
+            like = net.upsample(picture, options["resized"])
+            net.resize_like(x, like, "bicubic")
         return net
 
     @classmethod
@@ -76,4 +87,8 @@ class Compact(NetworkFamily):
         }
 
 
-Compact.namings = (Naming("Real-ESRGAN", assume=assume_color),)
+def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {**assume_color(options), "resized": (0, "as published for one scale")}
+
+
+Compact.namings = (Naming("Real-ESRGAN", assume=_assume),)
