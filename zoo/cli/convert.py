@@ -63,6 +63,11 @@ __all__ = ["command"]
 )
 @click.option("--lenient", is_flag=True, help="Read --cfg as Darknet does.")
 @header_option
+@click.option(
+    "--weights",
+    metavar="FILE",
+    help="Of a cfg that is written for Darknet; by default what lies beside it.",
+)
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option(
     "--check",
@@ -82,6 +87,7 @@ def command(
     licence: str,
     lenient: bool,
     header: int | None,
+    weights: str | None,
     force: bool,
     check: bool,
     verbose: bool,
@@ -93,6 +99,10 @@ def command(
     executed. The ledger says of every tensor where it went. What the file does
     not state (say, the factor of residual branches) is assumed as published and
     listed; --set changes it.
+
+    A network of zoo's language is written in Darknet's with `zoo convert net.cfg --to
+    darknet`: STEM_darknet.cfg and .weights, which Darknet and Netron read. What its
+    language cannot say is rewritten where the result stays the same, else refused.
 
     Weights of a known network change their format with --cfg:
     `zoo convert net.weights --cfg net.cfg`, and back with --to weights; --to torch
@@ -110,6 +120,11 @@ def command(
         "header": header,
         "check": check,
     }
+    if to == "darknet" and cfg is None and Path(source).suffix == ".cfg":
+        _to_stock(source, output, weights, lenient, header, force, as_json)
+        return
+    if weights is not None:
+        raise UsageError("--weights goes with a cfg and --to darknet; leave it out")
     if to == "onnx":
         result = _to_onnx(source, output, force, how)
     else:
@@ -119,6 +134,44 @@ def command(
         print_json(result.as_dict())
     else:
         print_text(_report(result, verbose))
+
+
+def _to_stock(
+    source: str,
+    output: str | None,
+    weights: str | None,
+    lenient: bool,
+    header: int | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write a network in stock Darknet's words."""
+    from zoo import load
+    from zoo.catalog import find_cfg
+    from zoo.checkpoints.stock import write_stock
+    from zoo.tables import printable
+
+    path = find_cfg(source)
+    network = load(
+        path, weights, backend="numpy", lenient=lenient, header=header
+    ).network
+    stem = output or f"{path.stem}_darknet"
+    for ending in (".cfg", ".weights"):
+        stem = stem.removesuffix(ending)
+    stock, paths = write_stock(network, stem, force=force)
+    if as_json:
+        print_json(
+            {
+                "source": str(path),
+                "written": [str(one) for one in paths],
+                "layers": len(stock.network),
+                "notes": list(stock.notes),
+            }
+        )
+        return
+    for note in stock.notes:
+        print_text(f"  {note}")
+    print_text(printable(f"wrote {paths[0]} and {paths[1]}"))
 
 
 def _to_onnx(
