@@ -58,31 +58,27 @@ _USUAL: Final = frozenset(
         *("netg", "weights", "module", "sr", "student"),
     }
 )
-# What is no network for pictures, or only helped to train one.
+# What is no network for pictures, or only helped to train one: words of a name, and
+# whole names without their underscores.
 _TRAINING: Final = frozenset(
     {
-        *("optimizer", "optimizers", "optim", "opt", "scheduler", "schedulers"),
-        *(
-            "momentum",
-            "velocity",
-            "grad",
-            "grads",
-            "exp",
-            "scaler",
-            "amp",
-            "optimizerd",
-        ),
-        *("buffer", "loops", "state_step"),
+        *("optimizer", "optimizers", "optim", "scheduler", "schedulers", "momentum"),
+        *("velocity", "expavg", "expavgsq", "maxexpavgsq", "gradscaler", "optimizerd"),
     }
+)
+_TRAINING_NAMES: Final = frozenset(
+    {*("opt", "grad", "grads", "scaler", "amp", "buffer", "loops", "statestep")}
 )
 _HELPERS: Final = frozenset(
     {
-        *("discriminator", "discriminators", "disc", "critic", "netd", "d", "vgg"),
-        *("vgg16", "vgg19", "loss", "losses", "perceptual", "lpips", "criterion"),
-        *("criterions", "metric", "metrics", "psnr", "ssim", "feature", "extractor"),
-        *("style", "identity", "inception", "preprocessor", "contextual", "dists"),
-        *("teacher", "arcface", "clip", "dino", "fid", "niqe", "modeld"),
+        *("discriminator", "discriminators", "disc", "critic", "vgg", "vgg16", "vgg19"),
+        *("loss", "losses", "perceptual", "lpips", "criterion", "criterions", "cri"),
+        *("metric", "metrics", "psnr", "ssim", "inception", "preprocessor", "dists"),
+        *("teacher", "arcface", "fid", "niqe"),
     }
+)
+_HELPER_NAMES: Final = frozenset(
+    {*("d", "netd", "modeld", "dis", "netdis", "featureextractor", "stylenet")}
 )
 
 
@@ -105,12 +101,20 @@ def is_usual(path: str) -> bool:
 
 def is_auxiliary(path: str) -> bool:
     """Whether a path names what only helps to train a network."""
-    return any(_words(part) & (_HELPERS | _TRAINING) for part in path.split("."))
+    return is_training(path) or _has(path, _HELPERS, _HELPER_NAMES)
 
 
 def is_training(path: str) -> bool:
     """Whether a path names an optimizer's values or the like, which are no weights."""
-    return any(_words(part) & _TRAINING for part in path.split("."))
+    return _has(path, _TRAINING, _TRAINING_NAMES)
+
+
+def _has(path: str, words: frozenset[str], names: frozenset[str]) -> bool:
+    """Whether a component of a path is one of some names, or has one of some words."""
+    return any(
+        part.lower().replace("_", "") in words | names or _words(part) & words
+        for part in path.split(".")
+    )
 
 
 @dataclass(frozen=True)
