@@ -307,6 +307,23 @@ def nearest_down(w: Writer) -> str:
 
 
 @case
+def nearest_three_halves(w: Writer) -> str:
+    return _resize(
+        w,
+        w.conv("x", 3, 4),
+        1.5,
+        mode="nearest",
+        nearest_mode="floor",
+        coordinate_transformation_mode="asymmetric",
+    )
+
+
+@case
+def linear_three_halves(w: Writer) -> str:
+    return _resize(w, w.conv("x", 3, 4), 1.5, mode="linear")
+
+
+@case
 def linear_pytorch(w: Writer) -> str:
     return _resize(
         w,

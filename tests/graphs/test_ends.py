@@ -147,6 +147,28 @@ def test_every_constant_is_in_the_ledger(tmp_path: Path) -> None:
     assert sorted(fates.values()) == ["folded"] * 3 + ["ignored", "stated"]
 
 
+@pytest.mark.parametrize(
+    "op, how",
+    [
+        ("QuickGelu", {"alpha": 1.5}),
+        ("Gelu", {}),
+        ("FusedConv", {"activation": "LeakyRelu", "activation_params": [0.2]}),
+    ],
+)
+def test_operators_of_the_runtime_s_optimiser(
+    tmp_path: Path, op: str, how: dict[str, object]
+) -> None:
+    w = Writer()
+    x = w.conv("x", 3, 4)
+    inputs = [x]
+    if op == "FusedConv":
+        inputs += [w.random(4, 4, 3, 3), w.random(4)]
+        how = {**how, "pads": [1] * 4}
+    y = w(op, *inputs, domain="com.microsoft", **how)
+    path = w.save(tmp_path / "net.onnx", y, domains=["com.microsoft"])
+    assert error(path)[0] < 1e-5
+
+
 def test_functions_of_the_model_are_put_in_place(tmp_path: Path) -> None:
     import onnx
 

@@ -12,32 +12,67 @@ __all__ = ["plain_nodes"]
 
 
 def plain_nodes(node: Node, graph: Graph) -> list[Node]:
-    """What ONNX Runtime's optimiser made of plain operators, as those again."""
+    """The plain operators that a node stands for; the node itself if it is one.
+
+    Raises
+    ------
+    ReaderError
+        If the file's weights were put into the order of one processor.
+    """
     if node.domain == "com.microsoft.nchwc":
         raise ReaderError(
             f"{graph.source}: it was optimised for one processor; give the original"
         )
-    given = [name for name in node.inputs if name]
     if node.domain != "com.microsoft":
         return [node]
-    if node.op in ("Gelu", "FastGelu") and len(given) == 1:
-        how: Mapping[str, Any] = {"approximate": "tanh"} if node.op[0] == "F" else {}
-        return [Node("Gelu", node.inputs[:1], node.outputs, how, node.name)]
-    if node.op == "FusedConv" and len(given) <= 3:
-        kind = str(node.attributes.get("activation", ""))
-        numbers = tuple(node.attributes.get("activation_params") or ())
-        arguments = _arguments(kind, numbers)
-        if arguments is not None:
-            middle = graph.fresh(node.outputs[0])
-            return [
-                Node("Conv", node.inputs, (middle,), node.attributes, node.name),
-                Node(kind, (middle,), node.outputs, arguments, node.name),
-            ]
+    if node.op == "QuickGelu":
+        how = {"alpha": node.attributes.get("alpha", 1.702)}
+        return [Node("Swish", node.inputs, node.outputs, how, node.name)]
+    if node.op in ("Gelu", "FastGelu", "BiasGelu"):
+        return _gelu(node, graph)
+    if node.op in ("FusedConv", "FusedGemm"):
+        return _fused(node, graph) or [node]
     return [node]
 
 
+def _gelu(node: Node, graph: Graph) -> list[Node]:
+    """GELU, of a sum where there is a second input."""
+    how: Mapping[str, Any] = {"approximate": "tanh"} if node.op == "FastGelu" else {}
+    given = [name for name in node.inputs if name]
+    made, x = [], given[0]
+    if len(given) > 1:
+        x = graph.fresh(node.outputs[0])
+        made.append(Node("Add", tuple(given), (x,), {}, node.name))
+    return [*made, Node("Gelu", (x,), node.outputs, how, node.name)]
+
+
+def _fused(node: Node, graph: Graph) -> list[Node]:
+    """A convolution or product, perhaps a sum, and an activation; [] if not known."""
+    kind = str(node.attributes.get("activation", ""))
+    numbers = node.attributes.get("activation_params") or tuple(
+        node.attributes[name]
+        for name in ("activation_alpha", "activation_beta")
+        if name in node.attributes
+    )
+    arguments = _arguments(kind, tuple(numbers))
+    if arguments is None:
+        return []
+    value = graph.fresh(node.outputs[0])
+    plain = node.op.removeprefix("Fused")
+    made = [Node(plain, node.inputs[:3], (value,), node.attributes, node.name)]
+    if len(node.inputs) > 3 and node.inputs[3]:
+        total = graph.fresh(node.outputs[0])
+        made.append(Node("Add", (value, node.inputs[3]), (total,), {}, node.name))
+        value = total
+    if kind:
+        made.append(Node(kind, (value,), node.outputs, arguments, node.name))
+    else:
+        made.append(Node("Identity", (value,), node.outputs, {}, node.name))
+    return made
+
+
 def _arguments(kind: str, numbers: tuple[float, ...]) -> dict[str, float] | None:
-    if kind in ("Relu", "Sigmoid", "Tanh"):
+    if kind in ("", "Relu", "Sigmoid", "Tanh"):
         return {}
     if kind == "LeakyRelu" and numbers:
         return {"alpha": numbers[0]}

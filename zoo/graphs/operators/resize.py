@@ -129,6 +129,13 @@ def _nearest(
     ):
         shape = Shape(size[0], size[1], x.shape.channels)
         return t.draft.add("resize", [x], shape, mode="nearest", scale=factor)
+    if size[0] % x.shape.height and x.shape.height % size[0]:  # as 3/2
+        tables = [
+            Taps(part[:, None], np.ones((len(part), 1))) for part in (rows, columns)
+        ]
+        made = _as_convolution(t, x, tables, size)
+        if made is not None:
+            return made
     if all(
         np.array_equal(found, np.arange(n) * before // n)
         for found, n, before in (
