@@ -242,5 +242,10 @@ def test_the_command(tmp_path: Path, zoo_command: Command) -> None:
     again = zoo_command("export", "edsr_r8f32_x2", "--ncnn", tmp_path / "net.param")
     assert again.returncode == 2
     assert "--force" in again.stderr
+    into = zoo_command(
+        *("convert", tmp_path / "net.param", "--to", "ncnn", "-o", tmp_path / "again")
+    )
+    assert into.returncode == 0, into.stderr
+    assert (tmp_path / "again.bin").stat().st_size > 100_000
     both = zoo_command("export", "edsr_r8f32_x2", "--ncnn", "a", "--onnx", "b")
     assert both.returncode == 2

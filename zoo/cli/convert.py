@@ -47,10 +47,12 @@ __all__ = ["command"]
 @click.option("--cfg", metavar="CFG", help="The network that nameless weights fit.")
 @click.option(
     "--to",
-    type=click.Choice(["safetensors", "weights", "darknet", "npz", "onnx", "torch"]),
+    type=click.Choice(
+        ["safetensors", "weights", "darknet", "npz", "onnx", "ncnn", "torch"]
+    ),
     default="safetensors",
     show_default=True,
-    help="Format of the weights to write; darknet is weights, onnx one file of all.",
+    help="Format of the weights to write; darknet is weights; onnx and ncnn hold the network too.",
 )
 @click.option(
     "--licence",
@@ -125,8 +127,9 @@ def command(
         return
     if weights is not None:
         raise UsageError("--weights goes with a cfg and --to darknet; leave it out")
-    if to == "onnx":
-        result = _to_onnx(source, output, force, how)
+    if to in ("onnx", "ncnn"):
+        write = _to_onnx if to == "onnx" else _to_ncnn
+        result = write(source, output, force, how)
     else:
         to = "weights" if to == "darknet" else to
         result = convert(source, output, to=to, force=force, **how)  # type: ignore[arg-type]
@@ -210,6 +213,43 @@ def _to_onnx(
         else f"ONNX Runtime gives zoo's output to {done.error:.1e} of its range"
     )
     return replace(made, notes=(*made.notes, note), written=(target,))
+
+
+def _to_ncnn(
+    source: str, output: str | None, force: bool, how: dict[str, Any]
+) -> Converted:
+    """Convert, and write the network as ncnn's pair of files."""
+    from dataclasses import replace
+
+    from zoo import load
+    from zoo.checkpoints.convert import convert
+    from zoo.files import refuse_existing
+    from zoo.ncnn.check import export_ncnn
+
+    name = Path(source).name
+    stem = (output or name.removesuffix(Path(name).suffix) or name).removesuffix(
+        ".param"
+    )
+    targets = Path(f"{stem}.param"), Path(f"{stem}.bin")
+    for target in targets:
+        if target.exists() and target.samefile(source):
+            raise UsageError(
+                f"{str(target)!r} would overwrite the source; give another name (-o)"
+            )
+        if not force:
+            refuse_existing(target)
+    with tempfile.TemporaryDirectory() as folder:
+        made = convert(source, Path(folder) / "net", **how)
+        weights = made.written[-1]
+        cfg = how["cfg"] or made.written[0]
+        network = load(cfg, weights, backend="numpy", lenient=how["lenient"]).network
+        done = export_ncnn(network, *targets)
+    note = (
+        "not compared: ncnn is not installed"
+        if done.error is None
+        else f"ncnn gives zoo's output to {done.error:.1e} of its range"
+    )
+    return replace(made, notes=(*made.notes, note), written=done.paths)
 
 
 def _options(settings: tuple[str, ...]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ __all__ = ["command"]
 
 _ENDINGS = {
     "onnx": ".onnx",
+    "ncnn": ".param",
     "safetensors": ".safetensors",
     "darknet": ".weights",
     "npz": ".npz",
@@ -41,7 +42,7 @@ _ENDINGS = {
 )
 @click.option(
     "--to",
-    type=click.Choice(["onnx", "safetensors", "darknet", "npz"]),
+    type=click.Choice(["onnx", "ncnn", "safetensors", "darknet", "npz"]),
     help="Format of what -o names.",
 )
 @click.option(
@@ -106,12 +107,14 @@ def command(
         raise UsageError("-o FILE goes with --to FORMAT")
     if to is not None:
         target = target or Path(f"{Path(cfg).name.removesuffix('.cfg')}{_ENDINGS[to]}")
-        if to != "onnx":
+        if to == "ncnn":
+            param = target
+        elif to != "onnx":
             if bare or size or white != "255":
                 raise UsageError(f"--to {to} writes weights, which have no pixels")
             _write_weights(cfg, target, to, weights, force, lenient, as_json)
             return
-        output = target
+        output = target if to == "onnx" else None
     if param is not None:
         if bare or size or white != "255":
             raise UsageError("--ncnn takes pictures of any size, white being 1")
