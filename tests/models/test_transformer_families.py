@@ -15,7 +15,9 @@ from test_convolution_families import esa
 F = torch.nn.functional
 
 
-def swin_block(t: Any, name: str, x: Any, window: int, heads: int, shift: int) -> Any:
+def swin_block(
+    t: Any, name: str, x: Any, window: int, heads: int, shift: int, hidden: int = 0
+) -> Any:
     """x is N x H x W x C."""
     count, height, width, filters = x.shape
 
@@ -57,7 +59,7 @@ def swin_block(t: Any, name: str, x: Any, window: int, heads: int, shift: int) -
     y = y.reshape(count, height // window, width // window, window, window, filters)
     y = y.transpose(2, 3).reshape(count, height, width, filters)
     x = x + y.roll((shift, shift), (1, 2))
-    y = t.linear(f"{name}.mlp.fc1", norm(f"{name}.norm2", x), 2 * filters)
+    y = t.linear(f"{name}.mlp.fc1", norm(f"{name}.norm2", x), hidden or 2 * filters)
     return x + t.linear(f"{name}.mlp.fc2", F.gelu(y), filters)
 
 
@@ -143,6 +145,41 @@ def test_a_table_of_another_size_is_refused() -> None:
     state[name] = np.zeros((48, 3), np.float32)
     with pytest.raises(WeightsError, match=f"{name} is 48x3 in place of 49x3"):
         identify(Checkpoint("torch", state), "x")
+
+
+# -- DRCT -----------------------------------------------------------------------
+
+
+def drct(t: Any, x: Any, window: int = 4, filters: int = 8) -> Any:
+    height, width = x.shape[2:]
+    x = F.pad(x, (0, -width % window, 0, -height % window), "reflect")
+    mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
+    x = head = t.conv("conv_first", x - mean, filters)
+    x = t.layernorm("patch_embed.norm", x, 1e-5)
+    for group in range(2):
+        joined = x
+        for step in range(1, 6):
+            name, count = f"layers.{group}.swin{step}", joined.shape[1] // 4
+            y = joined.permute(0, 2, 3, 1)
+            shift = 0 if step % 2 else window // 2
+            y = swin_block(t, name, y, window, count, shift, 5 + step)
+            y = y.permute(0, 3, 1, 2)
+            name = f"layers.{group}.adjust{step}"
+            if step < 5:
+                y = F.leaky_relu(t.conv(name, y, 4, 1), 0.2)
+                joined = torch.cat([joined, y], 1)
+            else:
+                x = 0.2 * t.conv(name, y, filters, 1) + x
+    x = head + t.conv("conv_after_body", t.layernorm("norm", x, 1e-5), filters)
+    x = F.leaky_relu(t.conv("conv_before_upsample.0", x, 6))
+    x = F.pixel_shuffle(t.conv("upsample.0", x, 24), 2)
+    return t.conv("conv_last", x, 3)[:, :, : 2 * height, : 2 * width] + mean
+
+
+def test_drct() -> None:
+    expected = {"groups": 2, "growth": 4, "window": 4, "scale": 2}
+    expected |= {"heads": (2, 3, 4, 5, 6), "hidden": (6, 7, 8, 9, 10)}
+    check(drct, expected)
 
 
 # -- DAT ------------------------------------------------------------------------
