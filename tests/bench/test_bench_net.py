@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from zoo.bench.report import duration, net_panels, net_text
 from zoo.bench.results import Entrant, NetReport, Result
 from zoo.bench.timing import Stats
 from zoo.charts import draw
+from zoo.cli import main
 from zoo.errors import ZooError
 from zoo.network import Network
 from zoo.plugins.numpy import NumpyKernels
@@ -271,3 +273,20 @@ def test_sample_picture_is_one() -> None:
 )
 def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_detector_has_several_outputs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("onnxruntime")
+    path = tmp_path / "two.cfg"
+    path.write_text(
+        "[net]\nheight=16\nwidth=16\n[convolutional]\nfilters=6\nsize=4\nstride=4\n"
+        "activation=linear\n[yolo]\nclasses=1\n[route]\nlayers=-2\n"
+        "[convolutional]\nfilters=6\nsize=2\nstride=2\n[yolo]\nclasses=1\n"
+    )
+    call = ["bench", "net", str(path), "--size", "16x16", "--against", "onnxruntime"]
+    assert main([*call, "--runs", "1", "--cold", "0", "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert len(results) == 2
+    assert all(result["agrees"] for result in results)

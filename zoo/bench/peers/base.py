@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from zoo.network import Network
 
-__all__ = ["NotPossibleError", "Peer", "Setup"]
+__all__ = ["NotPossibleError", "Peer", "Setup", "in_a_row"]
 
 
 class NotPossibleError(Exception):
@@ -102,4 +103,18 @@ class Peer(ABC):
 
     @abstractmethod
     def fetch(self, y: Any) -> NDArray[np.float32]:
-        """Turn a result of :meth:`run` into N x H x W x C; not timed."""
+        """Turn a result of :meth:`run` into N x H x W x C; not timed.
+
+        Several outputs are put in a row: see :func:`in_a_row`.
+        """
+
+
+def in_a_row(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """The outputs of a network, N x H x W x C each, one after the other: N x 1 x 1 x all.
+
+    One output stays as it is.
+    """
+    if len(outputs) == 1:
+        return np.ascontiguousarray(outputs[0])
+    rows = [y.reshape(len(y), 1, 1, -1) for y in outputs]
+    return np.concatenate(rows, axis=3)

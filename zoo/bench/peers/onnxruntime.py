@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from zoo.bench.peers.base import NotPossibleError, Peer, Setup
+from zoo.bench.peers.base import NotPossibleError, Peer, Setup, in_a_row
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -41,6 +41,9 @@ class Engine(Peer):
             setup.files, options, providers=["CPUExecutionProvider"]
         )
         self._name = self._session.get_inputs()[0].name
+        names = [output.name for output in self._session.get_outputs()]
+        # What heads mean is no output of the network: zoo does not compute it here.
+        self._outputs = [name for name in names if name not in ("boxes", "scores")]
 
     @classmethod
     def version(cls) -> str:
@@ -54,7 +57,7 @@ class Engine(Peer):
         return {self._name: np.ascontiguousarray(x.transpose(0, 3, 1, 2))}
 
     def run(self, x: Any) -> Any:
-        return self._session.run(None, x)[0]
+        return self._session.run(self._outputs, x)
 
     def fetch(self, y: Any) -> NDArray[np.float32]:
-        return np.ascontiguousarray(y.transpose(0, 2, 3, 1))
+        return in_a_row([output.transpose(0, 2, 3, 1) for output in y])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import zoo
-from zoo.bench.peers.base import Peer, Setup
+from zoo.bench.peers.base import Peer, Setup, in_a_row
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -64,4 +64,4 @@ class Engine(Peer):
         return self._plan(x)
 
     def fetch(self, y: Any) -> NDArray[np.float32]:
-        return np.asarray(y, np.float32)
+        return in_a_row(y if isinstance(y, tuple) else (y,))
