@@ -108,15 +108,14 @@ INLINE void depthwise_anywhere(const zoo_conv *p, const depthwise_row *r, int64_
 #define EACH_VECTOR(c0, c)                                                             \
     for (int64_t c0 = 0; c0 < (c); c0 = c0 + VL < (c) && c0 + 2 * VL > (c) ? (c) - VL : c0 + VL)
 
-/* Down the rows of a unit before the next vector of channels: the rows that windows
- * share stay in the level-1 cache. */
+/* Down the rows of a unit before the next columns: the rows that windows share stay in
+ * the level-1 cache. */
 #define DEPTHWISE(N, KW)                                                               \
     NOINLINE void depthwise_##N##_##KW(const zoo_conv *p, const zoo_rows *rows,         \
                                        int64_t top, int64_t bottom, int64_t column) {  \
-        EACH_VECTOR(c0, p->s.c)                                                        \
         for (int64_t row = top; row < bottom; row++) {                                 \
             depthwise_row r = find_row(p, rows, row);                                  \
-            depthwise_inside(N, KW, p, &r, column, c0);                                \
+            EACH_VECTOR(c0, p->s.c) depthwise_inside(N, KW, p, &r, column, c0);         \
         }                                                                              \
     }
 DEPTHWISE(1, 0)
