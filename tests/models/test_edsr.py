@@ -336,3 +336,121 @@ def test_strangers(names: list[str]) -> None:
     checkpoint = Checkpoint("torch", {name: np.zeros(3) for name in names})
     assert EDSR.recognize(checkpoint) is None
     assert EDSR.mismatch(checkpoint).likeness == 0
+
+
+# -- other namings of the same network -----------------------------------------
+
+
+def renamed(name: str, changes: list[tuple[str, str]]) -> str:
+    for ours, theirs in changes:
+        name = re.sub(ours, theirs, name)
+    return name
+
+
+BLOCKS = [
+    (r"^body\.(\d+)\.body\.0", r"body.\1.conv1"),
+    (r"^body\.(\d+)\.body\.2", r"body.\1.conv2"),
+    (r"^body\.\d+\.(weight|bias)", r"conv_after_body.\1"),
+    (r"^head\.0", "conv_first"),
+    (r"^tail\.1", "conv_last"),
+]
+NAMINGS = {
+    "BasicSR": (255.0, 1.0, [*BLOCKS, (r"^tail\.0", "upsample")]),
+    "mmagic": (
+        1.0,
+        1.0,
+        [
+            *BLOCKS,
+            (r"^tail\.0\.0", "upsample.0.upsample_conv"),
+            (r"^tail\.0\.2", "upsample.1.upsample_conv"),
+        ],
+    ),
+    "EDSR-PyTorch of Lornatang": (
+        255.0,
+        0.1,
+        [
+            (r"^body\.(\d+)\.body", r"trunk.\1.rcb"),
+            (r"^body\.\d+\.(weight|bias)", r"conv2.\1"),
+            (r"^head\.0", "conv1"),
+            (r"^tail\.1", "conv3"),
+            (r"^tail\.0\.0", "upsampling.0.upsample_block.0"),
+            (r"^tail\.0\.2", "upsampling.1.upsample_block.0"),
+        ],
+    ),
+    "EDSR-PyTorch of Lornatang, 2020": (
+        1.0,
+        0.1,
+        [
+            (r"^body\.(\d+)\.body\.0", r"trunk.\1.conv1"),
+            (r"^body\.(\d+)\.body\.2", r"trunk.\1.conv2"),
+            (r"^body\.\d+\.(weight|bias)", r"conv2.\1"),
+            (r"^head\.0", "conv1"),
+            (r"^tail\.1", "conv3"),
+            (r"^tail\.0", "upsampling"),
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+@pytest.mark.parametrize("naming", NAMINGS)
+def test_other_namings(naming: str, scale: int) -> None:
+    white, res_scale, changes = NAMINGS[naming]
+    module = build_torch(3, 6, scale, res_scale=res_scale, white=white)
+    checkpoint = Checkpoint(
+        "torch",
+        {
+            renamed(name, changes): value
+            for name, value in checkpoint_of(module).tensors.items()
+            if "_mean" not in name
+        },
+    )
+    known = EDSR.recognize(checkpoint)
+    assert known is not None and known.layout == naming
+    assert (known.options["range"], known.options["res_scale"]) == (white, res_scale)
+    theirs = run_torch(module, IMAGE / 255 * white) / white * 255
+    assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), theirs)
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_means_in_buffers(white: float) -> None:
+    """They are of pictures from 0 to 1, which one program then multiplies by 255."""
+    naming = "EDSR-PyTorch of Lornatang" + (", 2020" if white == 1 else "")
+    changes = NAMINGS[naming][2]
+    module = build_torch(2, 6, 2, res_scale=0.1, white=white)
+    tensors = {
+        renamed(name, changes): value
+        for name, value in checkpoint_of(module).tensors.items()
+        if "_mean" not in name
+    }
+    tensors["mean"] = np.asarray(DIV2K, np.float32).reshape(1, 3, 1, 1)
+    if white == 1:
+        tensors["std"] = np.ones((1, 3, 1, 1), np.float32)
+    checkpoint = Checkpoint("torch", tensors)
+    known = EDSR.recognize(checkpoint)
+    assert known is not None and known.layout == naming
+    assert known.options["mean"] == pytest.approx([white * value for value in DIV2K])
+    theirs = run_torch(module, IMAGE / 255 * white) / white * 255
+    assert_same(run_zoo(EDSR, checkpoint, known, IMAGE), theirs)
+
+
+def test_a_gray_network_has_no_use_for_means_of_three_channels() -> None:
+    gray, colour = build_torch(2, 6, 2, channels=1), build_torch(2, 6, 2)
+    tensors = {
+        name: value
+        for name, value in checkpoint_of(gray).tensors.items()
+        if "_mean" not in name
+    }
+    means = {
+        name: value
+        for name, value in checkpoint_of(colour).tensors.items()
+        if "_mean" in name
+    }
+    checkpoint = Checkpoint("torch", {**tensors, **means})
+    known = EDSR.recognize(checkpoint)
+    assert known is not None
+    assert (known.options["channels"], known.options["mean"]) == (1, (0.0,))
+    assert "mean" in {item.option for item in known.assumptions}
+    gray.sub_mean, gray.add_mean = (type(gray.head)() for _ in range(2))
+    picture = IMAGE[:, :, :1]
+    assert_same(run_zoo(EDSR, checkpoint, known, picture), run_torch(gray, picture))

@@ -269,6 +269,10 @@ def _assume_unit(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
 
 
 def _assume_port(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {**_assume_official(options), "res_scale": (0.1, "as published")}
+
+
+def _assume_first_port(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return {**_assume_unit(options), "res_scale": (0.1, "as published")}
 
 
@@ -322,8 +326,7 @@ EDSR.namings = (
             ("conv2", "body.{n}"),
             ("upsampling.{k}.upsample_block.0", "tail.0.{2k}"),
             ("conv3", "tail.1"),
-            ("mean", "mean"),
-            ("std", "std"),
+            ("mean", "mean255"),
         ),
         counts={"n": "trunk.{b}.rcb.0"},
         fixed=_TORCH,
@@ -343,7 +346,7 @@ EDSR.namings = (
         ),
         counts={"n": "trunk.{b}.conv1"},
         fixed=_TORCH,
-        assume=_assume_port,
+        assume=_assume_first_port,
     ),
     Naming(
         "EDSR_Tensorflow",

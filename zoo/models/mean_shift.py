@@ -85,6 +85,9 @@ def mean_shift_tensors(options: Mapping[str, Any]) -> dict[str, NDArray[np.float
 def mean_buffers(state: StateDict) -> Constants:
     """Mean and std as arrays of their own: ``mean``, ``std``, and less it ``neg_mean``.
 
+    ``mean255`` is the mean of pictures from 0 to 1 in a program that multiplies them,
+    less it, by 255.
+
     Raises
     ------
     NotRecognized
@@ -96,6 +99,11 @@ def mean_buffers(state: StateDict) -> Constants:
             values = np.asarray(state[name], np.float64).ravel()
             constants.options[name] = tuple(shortest(value) for value in values)
             constants.ledger[name] = ("stated", f"{name} of [net]")
+    if "mean255" in state:
+        values = 255 * np.asarray(state["mean255"], np.float64).ravel()
+        constants.options["mean"] = tuple(shortest(value) for value in values)
+        constants.options["range"] = 255.0
+        constants.ledger["mean255"] = ("stated", "mean of [net], times 255")
     if "neg_mean" in state:
         negative = -np.asarray(state["neg_mean"], np.float64).ravel()
         if not np.allclose(negative, constants.options.get("mean", ())):
