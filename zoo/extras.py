@@ -9,6 +9,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime"),
     "keras": ("h5py",),
     "mri": ("nibabel",),
+    "dask": ("distributed",),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),
 }
 """What each extra of setup.cfg installs. Advice names these and not ``cfgzoo[...]``,

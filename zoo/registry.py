@@ -44,6 +44,7 @@ GROUPS = (
     "zoo.readers",
     "zoo.metrics",
     "zoo.formats",
+    "zoo.engines",
 )
 
 OWN_DISTRIBUTION = "cfgzoo"
@@ -56,6 +57,7 @@ _CONTRACTS = {
     "zoo.models": "zoo.models.base:Family",
     "zoo.readers": "zoo.parsers.base:Reader",
     "zoo.formats": "zoo.formats:Format",
+    "zoo.engines": "zoo.run.engines:Engine",
 }
 """The class whose subclasses a registry takes; metrics are plain functions."""
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from zoo.plugins import Precision
     from zoo.progress import Bar
     from zoo.run.files import NetworkFile, Record
-    from zoo.run.jobs import Sources
+    from zoo.run.jobs import Job, Sources
     from zoo.run.sizes import Wanted
 
 __all__ = ["command"]
@@ -101,6 +101,13 @@ __all__ = ["command"]
     "(white, black, #rrggbb) and round it.",
 )
 @click.option(
+    "--on",
+    "where",
+    metavar="ENGINE",
+    help="local[:N], dask://HOST:PORT, tls://..., scheduler.json: docs/clusters.md.",
+)
+@click.option("--part", metavar="K/N", help="Only the K-th of N parts of the files.")
+@click.option(
     "--plane",
     type=click.Choice(("auto", "axial", "coronal", "sagittal")),
     default="auto",
@@ -152,6 +159,8 @@ def command(
     width: int | None,
     factor: float | None,
     flatten: str | None,
+    where: str | None,
+    part: str | None,
     plane: str,
     channels: str,
     dtype: str,
@@ -221,6 +230,8 @@ def command(
     elif output is not None:
         folder = Path(output) if output != jobs[0].target else Path(output).parent
         require_folder(folder, create=False)
+    if part is not None:
+        jobs = _part_of(jobs, sources, part)
     if not (force or skip_existing):
         check_targets(jobs)
     options = Options(
@@ -239,7 +250,17 @@ def command(
     states: Counter[str] = Counter()
     with bar(total=len(jobs), unit="picture") as progress:
         if verbose:
-            progress.say(_describe(model, network))
+            for line in _describe(model, network).split("\n"):
+                progress.say(line)
+        if where is not None:
+            from zoo.run.engines import engine_at
+
+            engine = engine_at(where, progress.say, verbose=verbose)
+            for index, record in enumerate(engine.run(jobs, options)):
+                _report(record, progress.say, as_json)
+                states[record.state] += 1
+                progress.reach(index + 1)
+            jobs = []
         for index, job in enumerate(jobs):
             record = run_file(
                 job,
@@ -254,6 +275,15 @@ def command(
             progress.reach(index + 1)
     _conclude(states, sources)
     return 1 if states["failed"] else 0
+
+
+def _part_of(jobs: list[Job], sources: Sources, text: str) -> list[Job]:
+    """The jobs of one part; names were settled over the whole list."""
+    from zoo.run.engines import is_part, parse_part
+
+    part = parse_part(text)
+    relative = {item.path: str(item.relative) for item in sources.items}
+    return [job for job in jobs if is_part(relative.get(job.source, job.source), part)]
 
 
 def _wanted(
