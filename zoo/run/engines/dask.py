@@ -192,11 +192,19 @@ class _Run:
             raise KeyboardInterrupt
 
     def _feed(self, done: Any) -> None:
-        """Keep two bundles a worker on the way, and no more."""
+        """Keep two bundles a worker on the way, and no more.
+
+        What was with a worker that died is run by itself, with nothing beside it that
+        could be blamed.
+        """
         while not self._stopping and len(self._running) < self._flight:
-            if self._alone and len(self._running) <= self._flight // 2:
+            if self._alone:
+                if self._running:
+                    return
                 bundle = [self._alone.popleft()]
-            elif self._waiting:
+                self._submit(bundle, done)
+                return
+            if self._waiting:
                 size = 1
                 if self._mean:
                     size = int(min(_LARGEST_BUNDLE, max(1, _SECONDS / self._mean)))
@@ -206,11 +214,14 @@ class _Run:
                 ]
             else:
                 return
-            future = self._client.submit(
-                work_off, bundle, self._options, self._stamp, pure=False
-            )
-            self._running[future] = bundle
-            done.add(future)
+            self._submit(bundle, done)
+
+    def _submit(self, bundle: list[Job], done: Any) -> None:
+        future = self._client.submit(
+            work_off, bundle, self._options, self._stamp, pure=False
+        )
+        self._running[future] = bundle
+        done.add(future)
 
     def _take(self, future: Any, done: Any) -> Iterator[Record]:
         distributed = _distributed()
