@@ -10,6 +10,7 @@ import numpy as np
 from zoo.activations import ACTIVATIONS
 from zoo.network import Network
 from zoo.plugins.base import Array, ConvGeometry, Kernels, Padding, PoolGeometry
+from zoo.program.resampling import Resampling, transposed
 from zoo.testing.values import numpy_kernels
 
 __all__ = ["check_kernels"]
@@ -22,6 +23,7 @@ _CONVOLUTIONS = (
     (5, 6, 4, 12, 1, ConvGeometry((3, 2))),
     (5, 5, 6, 6, 5, ConvGeometry(padding=Padding(2, 2, 2, 2), pad_mode="symmetric")),
     (8, 7, 6, 6, 3, ConvGeometry(padding=Padding(1, 1, 1, 1), groups=6)),
+    (9, 9, 16, 16, 9, ConvGeometry(padding=Padding(4, 4, 4, 4), pad_mode="reflect")),
     (20, 33, 16, 32, 3, ConvGeometry(padding=Padding(1, 1, 1, 1), pad_mode="edge")),
 )
 _POOLS = (
@@ -125,7 +127,17 @@ def _cases(rng: np.random.Generator) -> Iterator[Case]:
         yield "activate", (x, name, own)
         y = truth.activate(x, name, own)
         yield "activation_backward", (x, y, delta, name, own)
+    for name in ("leaky(0.3)", "leaky(-0.5)", "clip(-0.5,0.25)"):
+        yield "activate", (x, name)
+        yield "activation_backward", (x, truth.activate(x, name), delta, name)
     yield "add", (x, delta, 0.5, -2.0, "relu")
+    for other in (delta, values(2, 7, 6, 1), values(2, 1, 1, 12)):
+        yield "multiply", (x, other, "logistic")
+    yield "deviation", (x,)
+    yield "normalize_pixels", (x, slopes, values(12), 1e-2)
+    taps = Resampling("bicubic").taps(7, 9)
+    yield "resample", (x, 1, taps)
+    yield "resample", (values(2, 9, 6, 12), 1, transposed(taps, 7))
     rows_, matrix = values(5, 8), values(7, 8)
     yield "dense", (rows_, matrix, values(7), "relu")
     yield "dense_backward", (rows_, matrix, values(5, 7))
