@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from zoo.checkpoints.plain_yaml import read_yaml
 from zoo.errors import ReaderError, WeightsError
 from zoo.files import atomic_write
@@ -167,6 +165,8 @@ def write_card(card: Card, path: str | Path) -> None:
     ZooError
         If the file cannot be written.
     """
+    import yaml  # slow to import
+
     text = yaml.safe_dump(asdict(card), sort_keys=False, allow_unicode=True, width=88)
     with atomic_write(path) as file:
         file.write(text.encode())

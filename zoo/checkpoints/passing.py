@@ -63,9 +63,12 @@ def find_network(name_or_path: str | Path) -> Path:
         path = checkpoint_in(path)
     licence = "unknown"
     if not path.exists():
-        card = published().get(str(name_or_path).lower())
-        if card is None:
+        try:
             return find_cfg(name_or_path)
+        except UnknownNetworkError:
+            card = published().get(str(name_or_path).lower())
+            if card is None:
+                raise
         path, licence = _fetched(card), card.license
     if not path.is_file() or path.suffix == ".cfg" or by_suffix(path) is not None:
         return find_cfg(name_or_path)

@@ -5,10 +5,9 @@ An alias lets a few lines stand for gigabytes, and no card needs one.
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
-
-import yaml
 
 from zoo.errors import ReaderError
 
@@ -18,20 +17,25 @@ _LARGEST: Final = 1 << 20  # bytes
 _DEEPEST: Final = 32
 
 
-class _Loader(yaml.SafeLoader):
-    """Refuses aliases and depth while it composes, before anything is built."""
+@cache
+def _loader() -> Any:
+    """A loader that refuses aliases and depth while it composes."""
+    import yaml
 
-    depth = 0
+    class Loader(yaml.SafeLoader):
+        depth = 0
 
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it has an alias (*name); write values out")
-        self.depth += 1
-        if self.depth > _DEEPEST:
-            raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
-        node = super().compose_node(parent, index)
-        self.depth -= 1
-        return node
+        def compose_node(self, parent: Any, index: Any) -> Any:
+            if self.check_event(yaml.AliasEvent):
+                raise yaml.YAMLError("it has an alias (*name); write values out")
+            self.depth += 1
+            if self.depth > _DEEPEST:
+                raise yaml.YAMLError(f"it is nested more than {_DEEPEST} deep")
+            node = super().compose_node(parent, index)
+            self.depth -= 1
+            return node
+
+    return Loader
 
 
 def read_yaml(path: Path) -> Any:
@@ -48,12 +52,14 @@ def read_yaml(path: Path) -> Any:
         If it is unreadable, no YAML, larger than 1 MiB, or has aliases, tags or
         depth that no card has.
     """
+    import yaml  # slow to import
+
     try:
         with open(path, "rb") as file:
             data = file.read(_LARGEST + 1)
         if len(data) > _LARGEST:
             raise ReaderError(f"{path} is too large for a card")
-        return yaml.load(data.decode("utf-8"), _Loader)
+        return yaml.load(data.decode("utf-8"), _loader())
     except (OSError, UnicodeDecodeError, yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
         raise ReaderError(f"{path} is no readable YAML ({reason})") from None
