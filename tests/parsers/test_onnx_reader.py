@@ -120,7 +120,9 @@ def test_weights_beside_the_file(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random((4, 3, 3, 3)).astype("<f4")
     (tmp_path / "w.data").write_bytes(bytes(16) + values.tobytes())
     path = write(tmp_path / "net.onnx", model_of(outside(location="w.data", offset=16)))
-    np.testing.assert_array_equal(ONNXReader.read(path).tensors["w"], values)
+    found = ONNXReader.read(path)
+    np.testing.assert_array_equal(found.tensors["w"], values)
+    assert found.metadata["files"] == ["w.data"]
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.graphs.errors import WrongSize
 from zoo.shapes import Shape
 
 __all__ = ["Draft", "Step"]
@@ -123,7 +124,15 @@ class Draft:
         name: str = "",
         **values: Any,
     ) -> Step:
-        """Append a step."""
+        """Append a step.
+
+        Raises
+        ------
+        WrongSize
+            If its result has no pixels or channels.
+        """
+        if min(shape) < 1:
+            raise WrongSize("nothing is left of the picture")
         step = Step(kind, list(inputs), shape, values, set(origins), name)
         for source in step.inputs:
             source.readers.append(step)

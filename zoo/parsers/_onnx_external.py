@@ -29,6 +29,11 @@ class ExternalData:
         self._path = path
         self._known: dict[str, Path] = {}
 
+    @property
+    def files(self) -> list[str]:
+        """Names of those that were read, as the model has them."""
+        return list(self._known)
+
     def read(self, tensor: str, entries: Mapping[str, str], size: int) -> bytes:
         """Read the bytes of a tensor.
 

@@ -69,11 +69,16 @@ class ONNXReader(Reader):
                 f"{path}: this is ONNX Runtime's own format, made for one version of "
                 f"it; give the .onnx file that it was made of"
             )
-        graph = _Model(data, path).graph
+        external = ExternalData(path)
+        graph = _Model(data, path, external).graph
         return Checkpoint(
             format=cls.name,
             tensors=dict(graph.constants),
-            metadata={"opset": graph.opset, "notes": graph.notes},
+            metadata={
+                "opset": graph.opset,
+                "notes": graph.notes,
+                "files": external.files,
+            },
             graph=lambda: graph,
         )
 
@@ -81,9 +86,9 @@ class ONNXReader(Reader):
 class _Model:
     """A ModelProto: opset_import = 8, graph = 7, functions = 25."""
 
-    def __init__(self, data: bytes, path: Path) -> None:
+    def __init__(self, data: bytes, path: Path, external: ExternalData) -> None:
         self._source = str(path)
-        self._tensors = TensorReader(self._source, ExternalData(path))
+        self._tensors = TensorReader(self._source, external)
         message = Message(data, self._source)
         body: Message | None = None
         self._opset = 0

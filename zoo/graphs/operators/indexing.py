@@ -36,6 +36,8 @@ def pick(t: Tracer, view: View, axis: int, indices: Indices) -> View:
         indices, np.arange(len(indices))
     ):
         return view
+    if not len(indices):
+        raise ValueError("nothing is left")
     view, places = regular(t.draft, view)
     place = places[axis]
     lengths = list(view.shape)
