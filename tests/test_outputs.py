@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import zoo
 from zoo.api import Model
 from zoo.engine import Plan
-from zoo.errors import ShapeError, UsageError
+from zoo.errors import ShapeError, UsageError, ZooError
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.plugins import select
@@ -85,7 +84,7 @@ def test_every_back_end_and_plan_agrees(
         pytest.importorskip("torch")
     try:
         kernels = select(backend)
-    except zoo.ZooError as error:
+    except ZooError as error:
         pytest.skip(str(error))
     expected = network.forward(x, kernels=NumpyKernels())
     found = Plan(network, 10, 14, kernels)(x)
@@ -189,3 +188,20 @@ def test_onnx_has_named_outputs(
         np.testing.assert_allclose(
             their.transpose(0, 2, 3, 1), our, rtol=1e-4, atol=1e-5
         )
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+def test_a_result_that_is_not_finite_is_refused(dtype: type) -> None:
+    network = Network.parse(
+        "[net]\nchannels=3\n[convolutional]\nfilters=4\nactivation=linear\n"
+        "[convolutional]\nfilters=3\nactivation=linear\n"
+    ).initialize(0)
+    image = np.random.default_rng(0).random((20, 9, 3)) * 200
+    assert Model(network, select())(image.astype(dtype), white=255).shape == image.shape
+    network[0].weights[...] = 3e38
+    network[1].weights[:, :, :2] = 3e38
+    network[1].weights[:, :, 2:] = -3e38
+    with pytest.raises(ZooError, match="gives NaN or infinity"):
+        Model(network, select())(image.astype(dtype), white=255)
+    black = np.zeros_like(image).astype(dtype)
+    assert not Model(network, select())(black, white=255).any()  # 0 is finite

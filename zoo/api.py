@@ -15,7 +15,7 @@ from zoo.catalog import find_weights
 from zoo.checkpoints.files import load_weights
 from zoo.checkpoints.passing import find_network
 from zoo.engine import Plan, Progress
-from zoo.errors import ShapeError, UsageError
+from zoo.errors import ShapeError, UsageError, ZooError
 from zoo.layers.base import Layer
 from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network, only
@@ -32,6 +32,7 @@ Channels = Literal["color", "each"]
 """What the last axis of a picture is: its colours, or gray pictures of their own."""
 
 _KEPT_PLANS = 2
+_SAMPLED_ROWS = 16  # enough to see that a channel is one value from end to end
 
 
 class Model:
@@ -181,7 +182,35 @@ class Model:
             result = restore(y, self.network.pixels, kept, as_float=as_float)
         elif not as_float:
             result = result.astype(picture.dtype, copy=False)
+        self._require_finite(result, batch, picture, plan)
         return unbatched(result, picture)
+
+    def _require_finite(
+        self,
+        result: NDArray[Any],
+        batch: NDArray[Any],
+        picture: Picture,
+        plan: Plan,
+    ) -> None:
+        """Refuse a result of NaN or infinity: weights that are of no use.
+
+        In whole numbers it shows as a channel of black and white alone; only then it is
+        computed again, in floats.
+        """
+        is_bad = False
+        if result.dtype.kind == "f":
+            is_bad = not np.isfinite(result).all()
+        else:
+            some = result[:, :: max(1, result.shape[1] // _SAMPLED_ROWS)]
+            is_end = (some == 0) | (some == np.iinfo(result.dtype).max)
+            if is_end.all(axis=(0, 1, 2)).any():
+                x, _ = prepare(batch[:1], self.network.pixels, picture.white)
+                is_bad = not np.isfinite(plan(x)).all()
+        if is_bad:
+            raise ZooError(
+                f"{self.network.source} gives NaN or infinity for this picture; the "
+                f"weights are of no use, or not those of this cfg"
+            )
 
     def _around(
         self,

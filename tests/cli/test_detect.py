@@ -17,6 +17,7 @@ from zoo.detect import Classifier, Detector
 from zoo.detect.decoding import decode
 from zoo.detect.nms import keep, overlaps
 from zoo.detect.resizing import fitted, stretched
+from zoo.errors import PluginError
 from zoo.images import read
 from zoo.images.image import Image
 from zoo.layers.detection import Detection
@@ -49,7 +50,7 @@ def test_raw_rows_of_opencv(backend: str, tmp_path: Path) -> None:
     cfg.write_text(FASTEST.read_text().replace("[net]", "[net]\nbn_eps=1e-6", 1))
     try:
         model = zoo.load(cfg, FASTEST.with_suffix(".weights"), backend=backend)
-    except zoo.PluginError as error:
+    except PluginError as error:
         pytest.skip(str(error))
     known = np.load(SHARED / "oracle_raw.npz")
     blob = np.ascontiguousarray(known["blob"].transpose(0, 2, 3, 1))
