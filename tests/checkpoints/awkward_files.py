@@ -319,6 +319,14 @@ def _hub(folder: Path, files: list[str], kind: str = "torch") -> Path:
     return place
 
 
+def _hub_scaled(folder: Path) -> Path:
+    place = folder / "hub"
+    place.mkdir()
+    (place / "config.json").write_text(json.dumps({"res_scale": 0.1, "scale": 2}))
+    torch.save(_state("scaled"), place / "pytorch_model.bin")
+    return place
+
+
 def _folder_of_shards(folder: Path, kind: str) -> Path:
     place = folder / "hub"
     place.mkdir()
@@ -734,6 +742,7 @@ def kinds() -> dict[str, Kind]:
     found["a safetensors folder"] = Kind(
         functools.partial(_hub, files=["model.safetensors"], kind="safetensors"), "raw"
     )
+    found["a folder with settings"] = Kind(_hub_scaled, "scaled")
     found["a folder of scales"] = Kind(
         functools.partial(_hub, files=["pytorch_model_2x.pt", "pytorch_model_4x.pt"]),
         refused="pytorch_model_2x.pt.*pytorch_model_4x.pt",

@@ -28,7 +28,7 @@ from zoo.models.stated import as_stated
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.detect import NAMELESS, reader_of
-from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
+from zoo.parsers.shards import checkpoint_in, refuse_lone_shard, settings_beside
 
 __all__ = ["Converted", "Made", "convert", "make_network"]
 
@@ -187,7 +187,7 @@ def convert(
     target = _stem(source, output, reader)
     paths = (_with_ending(target, "cfg"), _with_ending(target, to))
     _refuse_existing(paths, source, force)
-    checkpoint = reader.read(source)
+    checkpoint = _read(reader, source)
     made = make_network(
         source, checkpoint, family, state, options or {}, paths[0], check
     )
@@ -221,6 +221,16 @@ def convert(
         made.notes,
         paths,
     )
+
+
+def _read(reader: type[Reader], source: Path) -> Checkpoint:
+    """Read a checkpoint, and the settings that lie beside it."""
+    checkpoint = reader.read(source)
+    settings = settings_beside(source)
+    if not settings:
+        return checkpoint
+    scalars = {**settings, **(checkpoint.metadata.get("scalars") or {})}
+    return replace(checkpoint, metadata={**checkpoint.metadata, "scalars": scalars})
 
 
 class Made(NamedTuple):

@@ -26,7 +26,7 @@ from zoo.parsers.base import Reader
 from zoo.parsers.detect import NAMELESS, reader_of
 from zoo.parsers.npz import NpzReader
 from zoo.parsers.safetensors import SafetensorsReader, read_metadata
-from zoo.parsers.shards import checkpoint_in, holds_checkpoint
+from zoo.parsers.shards import checkpoint_in, holds_checkpoint, settings_beside
 
 __all__ = ["find_network"]
 
@@ -152,6 +152,7 @@ def _key(path: Path, reader: type[Reader]) -> str:
     """What a conversion depends on: the file, those beside it, and this program."""
     found = hashlib.sha256(digest(path).encode())
     found.update(f"{reader.name} {__version__} {_program()}".encode())
+    found.update(repr(sorted(settings_beside(path).items())).encode())
     if reader.name in _SEVERAL_FILES:
         for other in sorted(path.parent.iterdir()):
             facts = other.stat() if other.is_file() else None

@@ -21,10 +21,18 @@ from zoo.errors import ReaderError
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.parsers.lazy import LazyTensors
 
-__all__ = ["ShardsReader", "checkpoint_in", "holds_checkpoint", "refuse_lone_shard"]
+__all__ = [
+    "ShardsReader",
+    "checkpoint_in",
+    "holds_checkpoint",
+    "refuse_lone_shard",
+    "settings_beside",
+]
 
 _MAX_INDEX: Final = 64 << 20
 _MAX_FILES: Final = 4096
+_MAX_SETTINGS: Final = 1 << 20
+_HUGGING_FACE: Final = re.compile(r"(pytorch_model|model)\b.*|pytorch_model_\dx\.pt")
 _SHARD: Final = re.compile(r"(.*)-0*(\d{1,6})-of-0*(\d{1,6})(\.[\w.]+)")
 _ENDINGS: Final = (".safetensors", ".bin", ".pt", ".pth", ".ckpt", ".pth.tar")
 
@@ -100,6 +108,30 @@ def _index(path: Path) -> Mapping[str, str]:
     if len(set(where.values())) > _MAX_FILES:
         raise ReaderError(f"{path} names more than {_MAX_FILES} files")
     return where
+
+
+def settings_beside(path: Path) -> dict[str, Any]:
+    """Numbers and texts of the ``config.json`` that Hugging Face keeps beside weights.
+
+    They are by the names that they have there, behind ``config.json.``; a file that
+    cannot be read says nothing.
+    """
+    if not _HUGGING_FACE.match(path.name):
+        return {}
+    place = path.with_name("config.json")
+    try:
+        if place.stat().st_size > _MAX_SETTINGS:
+            return {}
+        values = json.loads(place.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(values, dict):
+        return {}
+    return {
+        f"config.json.{key}": value
+        for key, value in values.items()
+        if isinstance(value, (int, float, str)) and len(str(value)) <= 200
+    }
 
 
 def _is_plain(name: str) -> bool:
