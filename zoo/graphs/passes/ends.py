@@ -6,11 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from zoo.graphs.draft import Draft
+from zoo.graphs.draft import Draft, Step
 
 __all__ = ["ends"]
 
 _CLOSE = 1e-5
+_TURNED = np.array([2, 1, 0])
 
 
 def ends(draft: Draft) -> None:
@@ -18,6 +19,7 @@ def ends(draft: Draft) -> None:
 
     They go to ``draft.net``: mean, std, denormalize.
     """
+    _colours(draft)
     source = draft.input
     if draft.output is source or len(source.readers) != 1:
         return
@@ -27,7 +29,7 @@ def ends(draft: Draft) -> None:
     scale, offset = first.values["scale"], first.values["offset"]
     if not scale.all():
         return
-    std, mean = 1 / scale, -offset / scale
+    std, mean = 1 / scale, 0 - offset / scale
     draft.net_origins |= first.origins
     draft.replace(first, source)
     last = draft.output
@@ -43,6 +45,40 @@ def ends(draft: Draft) -> None:
             draft.replace(last, last.only)
     draft.net["mean"] = _short(mean)
     draft.net["std"] = _short(std)
+
+
+def _colours(draft: Draft) -> None:
+    """Turn red and blue around behind the input's factor, and before the output's.
+
+    So these are still found at the ends, and the convolutions next to them take the
+    colours as they come.
+    """
+    source, last = draft.input, draft.output
+    first = source.readers[0] if len(source.readers) == 1 else source
+    after = first.readers[0] if len(first.readers) == 1 else source
+    if _turns(first) and after.kind == "affine" and after is not last:
+        before = _turned_affine(draft, source, after)
+        turned = draft.add("channels", [before], after.shape, indices=_TURNED)
+        draft.replace(after, turned)
+    if not _turns(last) or last.readers:
+        return
+    scaled = last.only
+    if scaled.kind == "affine" and draft.is_read_once(scaled):
+        turned = draft.add("channels", [scaled.only], last.shape, indices=_TURNED)
+        draft.replace(last, _turned_affine(draft, turned, scaled))
+
+
+def _turned_affine(draft: Draft, source: Step, old: Step) -> Step:
+    """A factor and offset for colours in the opposite order."""
+    scale, offset = (old.values[key][::-1] for key in ("scale", "offset"))
+    return draft.add(
+        "affine", [source], source.shape, old.origins, scale=scale, offset=offset
+    )
+
+
+def _turns(step: Step) -> bool:
+    """Whether a step gives three channels in the opposite order."""
+    return step.kind == "channels" and list(step.values["indices"]) == [2, 1, 0]
 
 
 def _alike(a: Any, b: Any) -> bool:
