@@ -19,6 +19,7 @@ except PluginError as error:
 # What has no function in the table of an instruction set, or cannot be called alone:
 # sizes and choices, copies, and plans, which call the same functions.
 UNTESTED = {
+    "code_names",
     "conv_algorithm",
     "conv_pack",
     "conv_packed",
@@ -63,7 +64,7 @@ def functions() -> set[str]:
     }
 
 
-TESTED = sorted(functions() - UNTESTED - {"activations"})
+TESTED = sorted(functions() - UNTESTED)
 FAULTS = [
     (name, position)
     for name in TESTED
@@ -151,3 +152,20 @@ def test_levels_that_compute_wrongly_are_left_out(
     assert isa.why_not(0)["avx2"] == "it fails its self-test"
     with pytest.raises(PluginError, match="fails its self-test"):
         isa.choose("avx2")
+
+
+def test_names_have_the_numbers_of_c() -> None:
+    from zoo.plugins.native import codes
+
+    assert set(codes.ALGORITHMS) <= set(codes.CODE_NAMES)
+    assert codes.CODE_NAMES[codes.AUTO_CODES["bf16"]] == "auto_bf16"
+    assert set(codes.LEVELS) == {"portable", "avx2", "avx512", "amx"}
+    assert set(codes.PIXEL_CODES) == {"uint8", "uint16", "float32"}
+    assert set(codes.PAD_CODES) == {"zero", "symmetric", "edge", "reflect"}
+    x = np.array([[-2.0, 0.5]], np.float32)
+    for name, expected in (("relu", [0, 0.5]), ("leaky", [-0.2, 0.5])):
+        code = codes.activation_code(name)
+        assert code is not None
+        out = np.empty_like(x)
+        _native.activate(0, 1, *code, None, x, out)
+        np.testing.assert_allclose(out, [expected], rtol=1e-6)

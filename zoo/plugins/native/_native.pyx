@@ -10,7 +10,16 @@ from libc.stdint cimport int64_t
 
 # Raised together with the number in _binding.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
-BINDING = 4
+BINDING = 5
+
+
+cdef extern from "codes.h" nogil:
+    int ZOO_ACTIVATIONS, ZOO_PAD_MODES
+    const char *const *zoo_activation_names
+    const char *const *zoo_algorithm_names
+    const char *const *zoo_pad_names
+    const char *const *zoo_pixel_names
+    const char *const *zoo_level_names
 
 
 cdef extern from "cpu.h" nogil:
@@ -67,8 +76,6 @@ cdef extern from "kernels.h" nogil:
                               const float *biases, float epsilon, float *y)
     void zoo_blend(const zoo_isa *isa, int threads, int kind, float slope, float alpha,
                    float beta, const float *a, const float *b, float *y, int64_t n)
-
-    int ZOO_ACTIVATIONS
 
 
 cdef extern from "gradients.h" nogil:
@@ -174,7 +181,7 @@ cdef int conv_shape(zoo_conv_shape *s, tuple x, tuple weights, tuple stride,
     s.ow = windows(s.w, s.kw, s.sw, s.dw, padding[2], padding[3])
     demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST and 0 < s.k <= LARGEST,
            "an array is empty or too large")
-    demand(0 <= pad_mode <= 3, "no such way of padding")
+    demand(0 <= pad_mode < ZOO_PAD_MODES, "no such way of padding")
     demand(groups > 0 and s.c % groups == 0 and s.k % groups == 0,
            "groups must divide the channels and the filters")
     demand(weights[2] == s.c // groups, "the weights have other channels")
@@ -399,9 +406,23 @@ def normalize_pixels(int level, int threads, const float[:, ::1] x,
                              epsilon, &out[0, 0])
 
 
-def activations():
-    """How many kinds of activation there are."""
-    return ZOO_ACTIVATIONS
+cdef tuple names_in(const char *const *names):
+    found = []
+    while names[0] != NULL:
+        found.append(names[0].decode("ascii"))
+        names += 1
+    return tuple(found)
+
+
+def code_names():
+    """Names by number: activations, algorithms, ways of padding, pixels, levels."""
+    return {
+        "activations": names_in(zoo_activation_names),
+        "algorithms": names_in(zoo_algorithm_names),
+        "pads": names_in(zoo_pad_names),
+        "pixels": names_in(zoo_pixel_names),
+        "levels": names_in(zoo_level_names),
+    }
 
 
 include "engine.pxi"

@@ -7,8 +7,10 @@ from typing import Any, Literal, get_args
 
 from zoo.activations import activation
 from zoo.plugins.base import ConvGeometry
+from zoo.plugins.native._binding import _native
 
 __all__ = [
+    "ACTIVATIONS",
     "ALGORITHMS",
     "ALGORITHM_CODES",
     "AUTO_CODES",
@@ -38,58 +40,38 @@ that float32 has, "amx1" once (see docs/precision.md).
 TILED = ("amx3", "amx1")
 """Algorithms that need AMX."""
 
-ALGORITHM_CODES = {
-    "auto": 0,
-    "direct": 1,
-    "winograd2": 4,
-    "winograd4": 5,
-    "winograd6": 6,
-    "amx3": 7,
-    "amx1": 8,
+_NAMES: dict[str, tuple[str, ...]] = _native.code_names()
+"""By number, as codes.h lists them."""
+
+ACTIVATIONS = _NAMES["activations"]
+CODE_NAMES = _NAMES["algorithms"]
+ALGORITHM_CODES: dict[str, int] = {name: CODE_NAMES.index(name) for name in ALGORITHMS}
+AUTO_CODES = {
+    "f32": CODE_NAMES.index("auto"),
+    "bf16": CODE_NAMES.index("auto_bf16"),
 }
-AUTO_CODES = {"f32": 0, "bf16": 9}
 """What "auto" is in the two precisions."""
-CODE_NAMES = ("auto", "direct", "dot", "depthwise", *ALGORITHMS[2:])
 TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
 """Output rows that an algorithm computes together, where not 1."""
 
-LEVELS = ("portable", "avx2", "avx512", "amx")
+LEVELS = _NAMES["levels"]
 """Names of instruction sets, by number; each one includes those before it."""
 
-PAD_CODES = {"zero": 0, "symmetric": 1, "edge": 2, "reflect": 3}
+PAD_CODES = {name: code for code, name in enumerate(_NAMES["pads"])}
 
-# Numbers of enum zoo_activation, and the slope of relie; that of leaky is a number of
-# the function itself.
-_ACTIVATION_CODES: dict[str, tuple[int, float]] = {
-    "linear": (0, 0.0),
-    "relu": (1, 0.0),
-    "leaky": (2, 0.0),
-    "revleaky": (2, 0.0),
-    "relie": (2, 0.01),
-    "prelu": (2, 0.0),
-    "logistic": (3, 0.0),
-    "loggy": (4, 0.0),
-    "relu6": (5, 0.0),
-    "elu": (6, 0.0),
-    "ramp": (7, 0.0),
-    "tanh": (8, 0.0),
-    "plse": (9, 0.0),
-    "stair": (10, 0.0),
-    "hardtan": (11, 0.0),
-    "lhtan": (12, 0.0),
-    "selu": (13, 0.0),
-    "softplus": (14, 0.0),
-    "softsign": (15, 0.0),
-    "symmelliot": (15, 0.0),
-    "elliot": (16, 0.0),
-    "swish": (17, 0.0),
-    "silu": (17, 0.0),
-    "mish": (18, 0.0),
-    "gelu": (19, 0.0),
-    "hard_mish": (20, 0.0),
-    "gelu_erf": (21, 0.0),
+# What C calls otherwise, and the slope of relie; that of leaky is a number of the
+# function itself.
+_SAME = {
+    "leaky": ("slope", 0.0),
+    "revleaky": ("slope", 0.0),
+    "relie": ("slope", 0.01),
+    "prelu": ("slope", 0.0),
+    "symmelliot": ("softsign", 0.0),
+    "silu": ("swish", 0.0),
 }
-_AT_LEAST, _AT_MOST = 22, 23  # max(x, slope) and min(x, slope)
+_ACTIVATION_CODES = {name: (code, 0.0) for code, name in enumerate(ACTIVATIONS)} | {
+    name: (ACTIVATIONS.index(other), slope) for name, (other, slope) in _SAME.items()
+}
 
 
 @cache
@@ -110,13 +92,16 @@ def activation_steps(name: str) -> tuple[tuple[int, float], ...]:
     function = activation(name)
     if function.name == "clip":
         low, high = function.numbers
-        return (_AT_LEAST, low), (_AT_MOST, high)
+        return (
+            (ACTIVATIONS.index("at_least"), low),
+            (ACTIVATIONS.index("at_most"), high),
+        )
     code = activation_code(name)
     return () if code is None else (code,)
 
 
-PIXEL_CODES = {"uint8": 0, "uint16": 1, "float32": 2}
-"""Numbers of enum zoo_pixel_type in engine.h."""
+PIXEL_CODES = {name: code for code, name in enumerate(_NAMES["pixels"])}
+"""By the name of the array's type."""
 
 
 def geometry_codes(geometry: ConvGeometry) -> tuple[Any, ...]:

@@ -101,7 +101,7 @@ static void pack_tile(const float *w, int64_t apart, int64_t channels, int64_t f
     }
 }
 
-/* Units: groups, 32 filters each. The order is explained in tiles_t.h. */
+/* Units: groups, 32 filters each. The order is explained in amx_t.h. */
 static void pack_tiles(void *context, int64_t begin, int64_t end, int worker) {
     const packing *p = context;
     const zoo_conv_shape *s = p->s;

@@ -1,4 +1,4 @@
-/* Direct convolutions. Included once per instruction set, after tile_t.h.
+/* Direct convolutions. Included once per instruction set, after matmul_t.h.
  *
  * A unit is a run of `block` output pixels, across rows. For every tap a table
  * holds the address of the input pixel under each output pixel; the matrix

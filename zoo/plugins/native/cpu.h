@@ -2,15 +2,9 @@
 #ifndef ZOO_CPU_H
 #define ZOO_CPU_H
 
-#include <stdint.h>
+#include "codes.h"
 
-enum zoo_isa_level {
-    ZOO_PORTABLE = 0,
-    ZOO_AVX2 = 1,    /* with FMA */
-    ZOO_AVX512 = 2,  /* F, BW, DQ, VL */
-    ZOO_AMX = 3,     /* tiles with bfloat16 products, on top of AVX-512 */
-    ZOO_ISA_LEVELS = 4
-};
+#include <stdint.h>
 
 /* Highest level whose instructions run here. */
 int zoo_cpu_level(void);

@@ -21,8 +21,6 @@ typedef struct {
                      * more than it has */
 } zoo_value;
 
-enum zoo_pixel_type { ZOO_UINT8, ZOO_UINT16, ZOO_FLOAT32 };
-
 /* A picture in its own pixels, and what they mean to the network:
  * value = (pixel * scale - mean) / std, and back. One channel in the picture and
  * several in the network: gray, replicated and averaged back. */

@@ -335,7 +335,7 @@ cdef class Engine:
         top, bottom, left, right = padding
         demand(-LARGEST <= top <= LARGEST and -LARGEST <= bottom <= LARGEST and
                -LARGEST <= left <= LARGEST and -LARGEST <= right <= LARGEST and
-               0 <= mode <= 3, "padding out of range")
+               0 <= mode < ZOO_PAD_MODES, "padding out of range")
         demand(y.height == x.height + top + bottom and
                y.width > left + right and x.channels == y.channels,
                "sizes do not fit")

@@ -6,7 +6,7 @@
 
 #include "activation_t.h"
 #include "pixels_t.h"
-#include "tile_t.h"
+#include "matmul_t.h"
 
 #include "conv_t.h"
 
@@ -14,9 +14,9 @@
 
 #include "winograd_t.h"
 
-#include "tiles_t.h"
+#include "amx_t.h"
 
-#include "backward_t.h"
+#include "conv_gradient_t.h"
 
 #include "winograd_gradient_t.h"
 

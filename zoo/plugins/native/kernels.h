@@ -9,38 +9,10 @@
 #ifndef ZOO_KERNELS_H
 #define ZOO_KERNELS_H
 
+#include "codes.h"
+
 #include <stddef.h>
 #include <stdint.h>
-
-/* -- activations ----------------------------------------------------------- */
-
-enum zoo_activation {
-    ZOO_LINEAR,
-    ZOO_RELU,
-    ZOO_SLOPE, /* x if x > 0 else slope x: leaky, relie, prelu */
-    ZOO_LOGISTIC,
-    ZOO_LOGGY,
-    ZOO_RELU6,
-    ZOO_ELU,
-    ZOO_RAMP,
-    ZOO_TANH,
-    ZOO_PLSE,
-    ZOO_STAIR,
-    ZOO_HARDTAN,
-    ZOO_LHTAN,
-    ZOO_SELU,
-    ZOO_SOFTPLUS,
-    ZOO_SOFTSIGN,
-    ZOO_ELLIOT,
-    ZOO_SWISH,
-    ZOO_MISH,
-    ZOO_GELU,
-    ZOO_HARD_MISH,
-    ZOO_GELU_ERF,
-    ZOO_AT_LEAST, /* max(x, slope) */
-    ZOO_AT_MOST,  /* min(x, slope) */
-    ZOO_ACTIVATIONS
-};
 
 /* What happens between the sum and the store: v = activation(v + bias), then,
  * if there is a residual r, v = last(alpha v + beta r), or last(v r). */
@@ -56,21 +28,6 @@ typedef struct {
 } zoo_epilogue;
 
 /* -- convolution ----------------------------------------------------------- */
-
-enum zoo_pad_mode { ZOO_PAD_ZERO, ZOO_PAD_SYMMETRIC, ZOO_PAD_EDGE, ZOO_PAD_REFLECT };
-
-enum zoo_algorithm {
-    ZOO_AUTO,
-    ZOO_DIRECT,    /* implicit matrix product over taps and channels */
-    ZOO_DOT,       /* few filters: vectors run along the input channels */
-    ZOO_DEPTHWISE, /* one channel per group: vectors run along the groups */
-    ZOO_WINOGRAD2, /* F(2x2, 3x3) */
-    ZOO_WINOGRAD4,
-    ZOO_WINOGRAD6,
-    ZOO_AMX3, /* tiles, three bfloat16 products: nearly float */
-    ZOO_AMX1, /* tiles, one product */
-    ZOO_AUTO_BF16 /* ZOO_AUTO where bfloat16 is exact enough */
-};
 
 typedef struct {
     int64_t n, h, w, c;           /* input */
@@ -102,7 +59,7 @@ typedef struct {
     int64_t tile_cols;
     int64_t block;     /* tiles (pixels) per unit */
     int64_t image_rows; /* rows of tiles in one image */
-    /* bfloat16 tiles (tiles_t.h): blocks of 32 channels, output rows and groups of 16
+    /* bfloat16 tiles (amx_t.h): blocks of 32 channels, output rows and groups of 16
      * columns per unit, columns and rows of input under them */
     int64_t depth_blocks, block_rows, block_groups, block_columns, block_span;
     /* Where filter k of an output pixel goes: pixels are out_pixel floats apart;
@@ -183,7 +140,7 @@ typedef struct zoo_isa {
     void (*maximum)(const float *a, const float *b, float *y, int64_t n);
     /* y = a + factor b */
     void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
-    /* gradients; see backward_t.h, winograd_gradient_t.h, pointwise_gradient_t.h */
+    /* gradients; see conv_gradient_t.h, winograd_gradient_t.h, pointwise_gradient_t.h */
     void (*weights_gradient)(const zoo_conv *, const zoo_rows *, int64_t begin,
                              int64_t end, int64_t g, int64_t k0, int64_t cols,
                              float *sums, void *scratch);

@@ -1,4 +1,4 @@
-"""The back end itself: what running needs of C; see backward.py for training."""
+"""The back end itself: what running needs of C; see training.py for training."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ from zoo.plugins.native.arrays import (
     plain,
     pool_output,
 )
-from zoo.plugins.native.backward import Backward
 from zoo.plugins.native.codes import (
     ALGORITHM_CODES,
     ALGORITHMS,
@@ -40,13 +39,14 @@ from zoo.plugins.native.codes import (
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.isa import choose, has_tiles, why_not
 from zoo.plugins.native.target import Target
+from zoo.plugins.native.training import TrainingKernels
 from zoo.plugins.numpy.convolution import output_shape
 from zoo.program.operations import Cache, Compiled, Program
 
 __all__ = ["NativeKernels"]
 
 
-class NativeKernels(Backward):
+class NativeKernels(TrainingKernels):
     """Kernels in C; see :class:`zoo.plugins.base.Kernels`.
 
     Parameters

@@ -14,7 +14,13 @@ import warnings
 import numpy as np
 
 from zoo.plugins.native._binding import _native
-from zoo.plugins.native.codes import ALGORITHM_CODES, LEVELS, TILED, activation_code
+from zoo.plugins.native.codes import (
+    ACTIVATIONS,
+    ALGORITHM_CODES,
+    LEVELS,
+    TILED,
+    activation_code,
+)
 from zoo.shapes import Array
 
 __all__ = ["agrees"]
@@ -142,7 +148,7 @@ class _Cases:
     def map_and_join(self) -> None:
         """What computes value by value, pools and enlarges."""
         line = _line()
-        for kind in range(_native.activations()):
+        for kind in range(len(ACTIVATIONS)):
             out = self._result(*line.shape)
             _native.activate(self._level, 1, kind, 0.1, None, line, out)
         slopes, out = self._values(19), self._result(99, 19)
@@ -208,7 +214,7 @@ class _Cases:
         """Activations, pooling, batch normalization and an update."""
         level, line = self._level, _line()
         delta, f = self._values(*line.shape), np.empty_like(line)
-        for kind in range(_native.activations()):
+        for kind in range(len(ACTIVATIONS)):
             _native.activate(0, 1, kind, 0.1, None, line, f)
             out = self._result(*line.shape)
             _native.activation_gradient(

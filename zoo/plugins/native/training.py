@@ -22,14 +22,14 @@ from zoo.plugins.native.codes import (
     activation_code,
     geometry_codes,
 )
-from zoo.plugins.native.gradients import by_input
+from zoo.plugins.native.conv_input_gradient import by_input
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.numpy.convolution import output_shape
 
-__all__ = ["Backward"]
+__all__ = ["TrainingKernels"]
 
 
-class Backward(NumpyKernels):
+class TrainingKernels(NumpyKernels):
     """The half of :class:`zoo.plugins.native.NativeKernels` that goes back."""
 
     level: int

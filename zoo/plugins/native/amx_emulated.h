@@ -1,4 +1,4 @@
-/* What AMX does with bfloat16 tiles, in C, to the bit. Included by tiles_t.h.
+/* What AMX does with bfloat16 tiles, in C, to the bit. Included by amx_t.h.
  *
  * Eight tiles of 16 rows of 64 bytes. TDPBF16PS adds, for each of 16 x 16 floats, the
  * products of 16 pairs: the first ones of the pairs are summed by fused multiply-adds

@@ -1,6 +1,6 @@
 /* Convolutions as products of tiles of bfloat16 (AMX). Included once per instruction
  * set, after conv_t.h: with the instructions where ZOO_AMX is set, elsewhere with
- * tiles_emulated.h, which does in C what they do, so that all but the instructions
+ * amx_emulated.h, which does in C what they do, so that all but the instructions
  * themselves is tested on any machine.
  *
  * A bfloat16 is the upper half of a float. One product of it loses 2^-9 of each
@@ -11,7 +11,7 @@
  * neighbours. The input under it is converted once, into
  *     row, block of 32 channels, column, {hi, lo}, channel
  * so that 16 neighbours under one tap are one tile: 16 rows of 64 bytes, a constant
- * stride apart. Weights (conv.c) are packed as
+ * stride apart. Weights (conv_pack.c) are packed as
  *     group, 32 filters, tap row, block of 32 channels, tap column, {hi, lo}, tile
  * and read in this order. Tiles 0 to 3 hold the sums of 2 x 16 pixels and 2 x 16
  * filters; each sum adds the same terms in the same order wherever its pixel stands.
@@ -29,10 +29,10 @@
  * know what a load reads. */
 #define TILE_FENCE __asm__ volatile("" ::: "memory")
 #else
-#include "tiles_emulated.h"
+#include "amx_emulated.h"
 #endif
 
-#include "tiles_convert_t.h"
+#include "amx_convert_t.h"
 
 /* -- products ---------------------------------------------------------------- */
 

@@ -1,4 +1,4 @@
-/* Floats as bfloat16, hi alone or hi and lo, for tiles_t.h, which includes this. */
+/* Floats as bfloat16, hi alone or hi and lo, for amx_t.h, which includes this. */
 
 enum { PIXELS = 16, WORDS = 32, PLANE = 64, TILE_BYTES = 1024 };
 

@@ -1,0 +1,76 @@
+/* Convolutions of whole arrays. */
+#include "conv.h"
+
+#include "threads.h"
+
+#include <string.h>
+
+typedef struct {
+    const zoo_conv *conv;
+    const zoo_rows *rows;
+    char *scratch;
+} conv_loop;
+
+static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
+    const conv_loop *l = context;
+    zoo_conv_part(l->conv, l->rows, begin, end,
+                  l->scratch + (size_t)worker * l->conv->scratch);
+}
+
+int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int algorithm,
+               const zoo_epilogue *e, const float *x, const float *weights,
+               const float *residual, float *y) {
+    zoo_conv p;
+    zoo_rows rows;
+    conv_loop l;
+    int failed = -1;
+    int64_t ins, outs, step, per_image;
+    float *packed = zoo_alloc(zoo_mul(zoo_conv_packed(isa, s, algorithm), 4));
+    const float **table = NULL;
+    memset(&p, 0, sizeof p);
+    l.scratch = NULL;
+    if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed, 1))
+        goto done;
+    if (on_tiles(algorithm) || algorithm == ZOO_DEPTHWISE)
+        zoo_conv_divide(&p, s->n, s->oh, threads);
+    if (threads > p.units)
+        threads = p.units < 1 ? 1 : (int)p.units;
+    ins = zoo_mul(p.tile_rows, p.span);
+    outs = zoo_mul(p.tile_rows, p.tile);
+    table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(outs, 2)), sizeof *table));
+    l.scratch = zoo_alloc(zoo_mul(threads, (int64_t)p.scratch));
+    if (table == NULL || l.scratch == NULL)
+        goto done;
+    rows.in = table;
+    rows.out = (float *const *)(table + ins);
+    rows.residual = residual ? table + ins + outs : NULL;
+    per_image = p.tile_rows / (s->n < 1 ? 1 : s->n);
+    step = p.tile > 1 ? p.tile : s->sh;
+    for (int64_t r = 0; r < p.tile_rows; r++) {
+        int64_t image = r / per_image, row = r % per_image;
+        for (int64_t i = 0; i < p.span; i++) {
+            int64_t at = row * step - s->top + i * (p.tile > 1 ? 1 : s->dh), from = -1;
+            if (p.tile == 1 || row * step + i < s->oh + 2)
+                from = zoo_source(at, s->h, s->pad_mode);
+            table[r * p.span + i] =
+                from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
+        }
+        for (int64_t i = 0; i < p.tile; i++) {
+            int64_t out = row * p.tile + i, at = (image * s->oh + out) * s->ow * s->k;
+            ((float **)table)[ins + r * p.tile + i] = out < s->oh ? y + at : NULL;
+            if (residual)
+                table[ins + outs + r * p.tile + i] = out < s->oh ? residual + at : NULL;
+        }
+    }
+    zoo_conv_pack(isa, s, algorithm, threads, weights, packed);
+    l.conv = &p;
+    l.rows = &rows;
+    zoo_parallel_for(threads, p.units, 1, conv_units, &l);
+    failed = 0;
+done:
+    zoo_free(l.scratch);
+    zoo_free((void *)table);
+    zoo_free(packed);
+    zoo_conv_clear(&p);
+    return failed;
+}
