@@ -535,6 +535,22 @@ def layer_norm_by_means(w: Writer) -> str:
 
 
 @case
+def root_mean_square(w: Writer) -> str:
+    h = w.conv("x", 3, 5)
+    mean = w("ReduceMean", w("Mul", h, h), axes=[1])
+    root = w("Sqrt", w("Add", mean, w.const(1e-6)))
+    return w.conv(w("Mul", w("Div", h, root), w.random(5, 1, 1)), 5, 3)
+
+
+@case
+def length_one(w: Writer) -> str:
+    """torch.nn.functional.normalize."""
+    h = w.conv("x", 3, 5)
+    length = w("Clip", w("ReduceL2", h, axes=[1]), w.const(1e-12))
+    return w.conv(w("Div", h, w("Expand", length, w("Shape", h))), 5, 3)
+
+
+@case
 def deviation_pooling(w: Writer) -> str:
     h = w.conv("x", 3, 4)
     shape = w("Cast", w("Shape", h), to=1)

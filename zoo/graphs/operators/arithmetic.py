@@ -41,14 +41,27 @@ def aligned(t: Tracer, a: View, b: View) -> tuple[Step, Step, Axes]:
         if x and y and length(x) != length(y):
             raise ValueError(f"lengths {length(x)} and {length(y)}")
     places = [role(x) or role(y) for x, y in zip(left, right, strict=True)]
+    lengths = [max(length(x), length(y)) for x, y in zip(left, right, strict=True)]
+    left, right = _unrepeated(left, right, places), _unrepeated(right, left, places)
     first = as_picture(t.draft, a.step, left, right, places)
     second = as_picture(t.draft, b.step, right, left, places)
     shape = Shape(*map(max, first.shape, second.shape))
     for picture in (first, second):
         if picture.shape[:2] not in (shape[:2], (1, 1)):
             raise Untranslatable("arithmetic on single rows or columns")
-    lengths = [max(length(x), length(y)) for x, y in zip(left, right, strict=True)]
     return first, second, picture_axes(shape, places, lengths)
+
+
+def _unrepeated(own: Axes, beside: Axes, places: list[str]) -> Axes:
+    """Axes without the repetition of a single channel beside channels that are there."""
+    channels_ = [i for i, place in enumerate(places) if not place]
+    repeats = all(atom.axis == "-" for i in channels_ for atom in own[i])
+    solid = all(atom.axis == "c" for i in channels_ for atom in beside[i]) and all(
+        length(own[i]) <= length(beside[i]) for i in channels_
+    )
+    if not (repeats and solid):
+        return own
+    return tuple(() if i in channels_ else axis for i, axis in enumerate(own))
 
 
 # -- with constants --------------------------------------------------------------

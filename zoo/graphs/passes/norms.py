@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from zoo.graphs.draft import Draft, Step
+from zoo.shapes import Shape
 
 __all__ = ["recognize"]
 
@@ -27,6 +28,10 @@ def recognize(draft: Draft) -> None:
     for step in draft:
         if step.kind in ("div", "mul"):
             _norm(draft, step)
+    for step in draft:
+        is_read = bool(step.readers) or step is draft.output
+        if step.kind in ("div", "mul") and is_read:
+            _length(draft, step)
 
 
 def _variance(step: Step) -> _Variance | None:
@@ -108,6 +113,47 @@ def _norm(draft: Draft, step: Step) -> None:
     if kind == "groupnorm":
         made.values["groups"] = 1 if over == "all" else channels
     draft.replace(step, made)
+
+
+def _length(draft: Draft, step: Step) -> None:
+    """x / sqrt(s mean(x^2) + eps) over channels: by the layer norm of x and -x.
+
+    Their mean is zero, so that their variance is the mean of x^2.
+    """
+    for x, other in (step.inputs, step.inputs[::-1]):
+        if step.kind == "div" and x is not step.inputs[0]:
+            return
+        if other.activation == "clip" and other.values["low"] <= 1e-6:
+            other = other.only  # made safe against zero
+        square = _root(other, step.kind == "div")
+        factor, eps = 1.0, 0.0
+        if square is not None and square.kind == "affine":
+            scale, offset = square.values["scale"], square.values["offset"]
+            factor, eps, square = float(scale[0]), float(offset[0]), square.only
+        if square is None or square.kind != "mean_channels" or factor <= 0 or eps < 0:
+            continue
+        inner = square.only
+        if inner.kind != "unary" or inner.values["function"] != "square":
+            continue
+        if inner.only is x:
+            draft.replace(step, _by_layer_norm(draft, x, factor, eps))
+            return
+
+
+def _by_layer_norm(draft: Draft, x: Step, factor: float, eps: float) -> Step:
+    height, width, channels = x.shape
+    both = Shape(height, width, 2 * channels)
+    joined = draft.add("concat", [x, draft.affine(x, -1, 0)], both)
+    normed = draft.add(
+        "layernorm",
+        [joined],
+        both,
+        eps=max(eps / factor, 1e-24),
+        scale=np.ones(2 * channels),
+        offset=np.zeros(2 * channels),
+    )
+    picked = draft.add("channels", [normed], x.shape, indices=np.arange(channels))
+    return draft.affine(picked, factor**-0.5, 0)
 
 
 def _root(step: Step, divides: bool) -> Step | None:
