@@ -27,7 +27,7 @@ from zoo.images import (
     read,
     write,
 )
-from zoo.images import png as png_file
+from zoo.images import png_chunks as png_file
 from zoo.images.ifd import read_directory, read_header
 
 pil = pytest.importorskip("PIL.Image")

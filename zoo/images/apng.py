@@ -16,6 +16,7 @@ from typing import IO
 from zoo.errors import ImageError
 from zoo.images.frames import Canvas, Clip, Frame, FrameWriter
 from zoo.images.image import Image
+from zoo.images.picture import check_size
 
 __all__ = ["Writer", "clip_of"]
 
@@ -23,6 +24,7 @@ _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _BACKGROUND, _PREVIOUS = 1, 2
 _OVER = 1
 _MAX_FRAMES = 100_000
+_RATIO = 8320  # deflate, and pixels of one bit
 
 Chunks = Iterator[tuple[bytes, bytes]]
 
@@ -75,6 +77,8 @@ def clip_of(chunks: Chunks, decode: Callable[[bytes], Image]) -> Clip | None:
     if not is_animated or len(parts) < 2 or len(head) != 13:
         return None
     width, height = struct.unpack(">II", head[:8])
+    held = sum(len(body) for part in parts for body in part.data)
+    check_size(width, height, held, _RATIO)
     for part in parts:
         if (
             not (part.width and part.height)

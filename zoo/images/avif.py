@@ -15,12 +15,13 @@ from zoo.images.picture import (
     PictureFormat,
     check_size,
     damage_note,
+    widened,
 )
 
 __all__ = ["AVIF"]
 
 _BRANDS = (b"avif", b"avis")
-_RATIO = 1 << 14
+_RATIO = 1 << 12
 _HEAD = 1 << 16  # the boxes before the pixels
 
 
@@ -64,8 +65,7 @@ class AVIF(PictureFormat):
         if pixels.dtype == np.uint16:
             (flags,) = next(iter(_properties(head, b"av1C", ">2xB")), (0x40,))
             most = 4095 if flags & 0x20 else 1023
-            wide = pixels.astype(np.uint32) * np.uint32(65535) + np.uint32(most // 2)
-            pixels = (wide // np.uint32(most)).astype(np.uint16)
+            pixels = widened(pixels, most)
             notes.append(f"its {most.bit_length()} bits become 16")
         if b"Exif" in head or b"prof" in head or b"rICC" in head:
             notes.append("its EXIF and colour profile are left out")

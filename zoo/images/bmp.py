@@ -99,6 +99,8 @@ def _filled(data: bytes) -> bytes:
     if compression not in (0, 3):
         raise ImageError("is damaged: its run lengths make no sense")
     check_size(width, abs(height), len(data), _RATIO)
+    if offset > len(data):
+        raise ImageError("is truncated before its pixels")
     whole = offset + (width * bits + 31) // 32 * 4 * abs(height)
     return bytes(data).ljust(whole, b"\0")
 

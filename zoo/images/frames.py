@@ -138,10 +138,16 @@ class Canvas:
         alpha = image.alpha
         if alpha is None:
             alpha = np.full(color.shape[:2], white, color.dtype)
+        below = self.alpha[rows, columns]
+        if over and image.alpha is None:
+            over = False
+        if over and not ((alpha > 0) & (alpha < white)).any():
+            seen = alpha > 0  # as in every GIF: no arithmetic, little memory
+            self.pixels[rows, columns][seen] = color[seen]
+            below[seen] = alpha[seen]
+            return
         if over:
-            color, alpha = _over(
-                color, alpha, self.pixels[rows, columns], self.alpha[rows, columns]
-            )
+            color, alpha = _over(color, alpha, self.pixels[rows, columns], below)
         self.pixels[rows, columns] = color
         self.alpha[rows, columns] = alpha
 

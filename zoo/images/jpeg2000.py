@@ -11,13 +11,13 @@ import numpy as np
 from zoo.errors import DamagedError, ImageError
 from zoo.images import codec
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import PictureFormat, check_size, damage_note
+from zoo.images.picture import PictureFormat, check_size, damage_note, widened
 
 __all__ = ["JPEG2000"]
 
 _BOX = b"\0\0\0\x0cjP  \r\n\x87\n"
 _CODE = b"\xff\x4f\xff\x51"  # start of a code stream, and its sizes
-_RATIO = 1 << 14
+_RATIO = 1 << 12
 _HEAD = 1 << 24  # bytes of boxes before the code stream
 _SMALLEST = 32  # OpenCV has OpenJPEG halve it five times
 _LOSSLESS = 1000  # per mille of the size that it has without loss
@@ -81,12 +81,9 @@ class JPEG2000(PictureFormat):
         notes = [damage_note(fault) if fault else ""]
         white = np.iinfo(pixels.dtype).max
         most = 2**header.bits - 1
-        if most not in (white, 1):
-            wide = pixels.astype(np.uint64) * np.uint64(white) + np.uint64(most // 2)
-            pixels = (wide // np.uint64(most)).astype(pixels.dtype)
+        if most != white:
+            pixels = widened(pixels, most)
             notes.append(f"its {header.bits} bits become {8 * pixels.dtype.itemsize}")
-        elif header.bits == 1:
-            pixels = pixels * np.uint8(255)
         if b"Exif" in data[:4096] or b"uuid" in data[:4096]:
             notes.append("its metadata are left out")
         return codec.from_opencv(pixels).noted(*notes), 1

@@ -8,6 +8,9 @@ from collections.abc import Collection
 from dataclasses import replace
 from typing import IO, Any, ClassVar
 
+import numpy as np
+from numpy.typing import NDArray
+
 from zoo.errors import ImageError
 from zoo.formats import HEAD, Format, Source, recognise
 from zoo.images import exif, xmp
@@ -20,6 +23,7 @@ __all__ = [
     "check_size",
     "damage_note",
     "upright",
+    "widened",
 ]
 
 MAX_PIXELS = 2**29
@@ -165,6 +169,16 @@ class PictureFormat(Format):
 def _is_of_color(icc: bytes, image: Image) -> bool:
     """Whether a profile describes gray for a gray picture, RGB for a coloured one."""
     return icc[16:20] == (b"GRAY" if image.is_gray else b"RGB ")
+
+
+def widened(values: NDArray[Any], most: int) -> NDArray[Any]:
+    """Integers from 0 to ``most`` over the whole range of their 8 or 16 bits."""
+    white = int(np.iinfo(values.dtype).max)
+    if most == white:
+        return values
+    numbers = np.minimum(np.arange(white + 1, dtype=np.int64), most)
+    table = (numbers * white + most // 2) // most
+    return table.astype(values.dtype)[values]
 
 
 def damage_note(fault: str) -> str:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import DamagedError, ImageError
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import PictureFormat, check_size, damage_note
+from zoo.images.picture import PictureFormat, check_size, damage_note, widened
 
 __all__ = ["PFM", "PNM"]
 
@@ -188,7 +188,7 @@ def _samples(data: bytes, header: _Header, damaged: bool) -> tuple[NDArray[Any],
                 raise ImageError("is damaged: its samples are no numbers")
             numbers = np.array(parts, np.int64) if parts else np.zeros(0, np.int64)
         missing = max(0, count - len(numbers))
-        samples = np.zeros(count, np.int64)
+        samples = np.zeros(count, np.int32)
         samples[: count - missing] = numbers[:count]
     if missing and not damaged:
         raise DamagedError("is truncated")
@@ -204,13 +204,9 @@ def _samples(data: bytes, header: _Header, damaged: bool) -> tuple[NDArray[Any],
 def _widened(samples: NDArray[Any], header: _Header) -> NDArray[Any]:
     """Samples over the whole range of 8 or 16 bits, black 0."""
     if header.bits:
-        return ((1 - samples.astype(np.uint8)) * np.uint8(255)).astype(np.uint8)
-    white = 255 if header.most <= 255 else 65535
-    dtype = np.uint8 if white == 255 else np.uint16
-    if header.most == white:
-        return samples.astype(dtype)
-    wide = samples.astype(np.int64) * white
-    return ((wide + header.most // 2) // header.most).astype(dtype)
+        return (1 - samples.astype(np.uint8)) * np.uint8(255)
+    dtype = np.uint8 if header.most <= 255 else np.uint16
+    return widened(samples.astype(dtype), header.most)
 
 
 class PFM(PictureFormat):

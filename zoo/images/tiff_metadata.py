@@ -44,8 +44,8 @@ def metadata(page: Page) -> tuple[Metadata, tuple[str, ...]]:
         dpi = (density[0] * factor, density[1] * factor)
         if imagej and not re.search(rb"\nunit=(?!inch)", imagej):
             density = None
-    if not imagej and density is not None and (dpi or density[0] == density[1]):
-        density = None  # without a unit it tells the form of a pixel, here a square
+    if not imagej and (dpi or density == (1, 1)):
+        density = None  # one pixel per nothing is what writers state by default
     geo = tuple(
         Tag(tag, *converted(page.entries[tag], page.layout))
         for tag in _GEO

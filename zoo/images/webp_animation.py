@@ -14,12 +14,14 @@ from typing import IO
 from zoo.errors import ImageError
 from zoo.images.frames import Canvas, Clip, Frame, FrameWriter
 from zoo.images.image import Image
+from zoo.images.picture import check_size
 
 __all__ = ["Writer", "clip_of"]
 
 _ANIMATION, _ALPHA = 0x02, 0x10
 _NO_BLEND, _DISPOSE = 0x02, 0x01
 _MAX_FRAMES = 100_000
+_RATIO = 4096  # a picture of one colour takes next to nothing
 
 Chunks = Iterator[tuple[bytes, bytes]]
 
@@ -55,6 +57,7 @@ def clip_of(
             bodies.append(body)
     if not width or not bodies:
         return None
+    check_size(width, height, len(data), _RATIO)
     places = [_place(body) for body in bodies]
     for left, top, across, down in places:
         if left + across > width or top + down > height:
