@@ -19,7 +19,7 @@ NAMES = re.compile(r"(?<![\w./{}<*~$-])(\w+\.(?:c|h|pyx))\b(?![\w/(])")
 MODULES = re.compile(r"(?<![\w.])zoo((?:\.[a-z_]\w*)+)(?!\w)")
 # What a user would have, what is made, what lies beside the checkout.
 NOT_OURS = re.compile(
-    r"NAME|negate|^(?:\.\./)*shared/|^run/|^runs?[/_]|^RUN/|^models?/|^acme|^site/|^demo/|^path/"
+    r"NAME|negate|^docs/developer-guide/|^(?:\.\./)*shared/|^run/|^runs?[/_]|^RUN/|^models?/|^acme|^site/|^demo/|^path/"
     r"|_native\.c$|^include/|^torch/|^caffe/"
 )
 # A history tells of files as they were, and a licence of nothing.
@@ -113,7 +113,13 @@ def resolves(name: str) -> bool:
     from zoo.registry import GROUPS
 
     # Keys in the metadata of weights look the same.
-    if name in GROUPS or name.split(".")[1] in ("format", "version", "cfg", "crc32"):
+    if name in GROUPS or name.split(".")[1] in (
+        "format",
+        "version",
+        "cfg",
+        "crc32",
+        "metadata",
+    ):
         return True
     parts = name.split(".")
     for end in range(len(parts), 0, -1):
