@@ -15,7 +15,7 @@ from zoo.catalog import find_weights
 from zoo.checkpoints.files import load_weights
 from zoo.checkpoints.passing import find_network
 from zoo.engine import Plan, Progress
-from zoo.errors import ShapeError, UsageError, ZooError
+from zoo.errors import NotFiniteError, ShapeError, UsageError
 from zoo.layers.base import Layer
 from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network, only
@@ -207,7 +207,7 @@ class Model:
                 x, _ = prepare(batch[:1], self.network.pixels, picture.white)
                 is_bad = not np.isfinite(plan(x)).all()
         if is_bad:
-            raise ZooError(
+            raise NotFiniteError(
                 f"{self.network.source} gives NaN or infinity for this picture; the "
                 f"weights are of no use, or not those of this cfg"
             )

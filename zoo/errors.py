@@ -26,6 +26,7 @@ __all__ = [
     "DamagedError",
     "ImageError",
     "MemoryLimitError",
+    "NotFiniteError",
     "PluginError",
     "ReaderError",
     "ShapeError",
@@ -106,6 +107,10 @@ class UnknownPluginError(PluginError):
     """There is no plugin of a name that was asked for."""
 
     exit_code = 2
+
+
+class NotFiniteError(ZooError):
+    """A network gives NaN or infinity: its weights are of no use."""
 
 
 class MemoryLimitError(ZooError):

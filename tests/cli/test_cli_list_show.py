@@ -55,6 +55,7 @@ def test_list_table(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "parameters",
         "GFLOP/MP",
         "weights",
+        "Y-PSNR",
     ]
     # 3*12*9 + 12 and 3*3*25 + 3 values; 2*(324 + 4*225) operations a pixel.
     assert row.split()[:4] == ["edsr_tiny", "edsr", "x2", "564"]

@@ -75,7 +75,8 @@ def test_default_name_lies_beside_the_picture(folder, capsys):
     )
     assert files(folder) == ["in/photo.png", "in/photo_x2.png", "x2.cfg"]
     captured = capsys.readouterr()
-    assert captured.out == captured.err == ""
+    assert captured.out == "in/photo_x2.png\n"
+    assert captured.err == ""
 
 
 @pytest.mark.parametrize(
@@ -341,7 +342,7 @@ def test_pipes(folder):
     done = process("x2.cfg", "-", "-f", "webp", input=data)
     assert decode(done.stdout).format == "webp"
     done = process("x2.cfg", "-", "-o", "out.bmp", input=data)
-    assert (done.returncode, done.stdout) == (0, b"")
+    assert (done.returncode, done.stdout) == (0, b"out.bmp\n")
     assert read("out.bmp").width == 12
     done = process("x2.cfg", "-", input=b"no picture")
     assert (done.returncode, done.stdout) == (1, b"")
@@ -374,7 +375,7 @@ def test_verbose_tells_the_plan(folder, capsys):
     write("a.png", picture(channels=1, dtype="uint16"))
     assert run("x2.cfg", "a.png", "-v", "-x", "-j", "1") == 0
     captured = capsys.readouterr()
-    assert captured.out == ""
+    assert captured.out == "a_x2.png\n"
     for words in (
         "back end numpy",
         "NumPy",
@@ -392,7 +393,7 @@ def test_verbose_tells_the_plan(folder, capsys):
 def test_no_progress_bar_where_nobody_watches(folder):
     write("a.png", picture())
     done = process("x2.cfg", "a.png")
-    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"a_x2.png\n", b"")
 
 
 def test_a_progress_bar_with_time_left_on_a_terminal(folder):
@@ -414,7 +415,7 @@ def test_a_progress_bar_with_time_left_on_a_terminal(folder):
         out, _ = running.communicate(timeout=60)
     os.close(leader)
     assert running.returncode == 0
-    assert out == b""
+    assert out.endswith(b"_x2.png\n")
     assert b"left]" in text
     assert b"pictures" in text
 

@@ -61,8 +61,9 @@ class Card:
             for name, score in self.scores.items()
         )
         return (
-            f"{self.network}: {scores}; {self.training['updates']} updates on "
-            f"{self.training['data']}; {self.license}"
+            f"{self.network}: {scores} ({self.protocol}); "
+            f"{self.training['updates']} updates on {self.training['data']}; "
+            f"{self.license}"
         )
 
 

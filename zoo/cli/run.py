@@ -23,6 +23,7 @@ from zoo.cli._common import (
     on_device,
     precision_option,
     print_json,
+    print_text,
     say,
     threads_option,
     weights_option,
@@ -359,6 +360,8 @@ def _report(record: Record, tell: Callable[[str], None], as_json: bool) -> None:
     if as_json:
         print_json(record.as_json(), indent=None)
         sys.stdout.flush()
+    elif record.state == "done" and record.output != "-":
+        print_text(printable(record.output))
 
 
 def _check_call(

@@ -85,7 +85,15 @@ def command(
     summary = summarize(built, height, width)
     weights = find_weights(path)
     if as_json:
-        origin = {"weights_file": str(weights) if weights else None}
+        origin: dict[str, Any] = {"weights_file": str(weights) if weights else None}
+        known = card_of(weights) if weights is not None else None
+        if known is not None:
+            found_card = read_card(known)
+            origin |= {
+                "scores": found_card.scores,
+                "protocol": found_card.protocol,
+                "license": found_card.license,
+            }
         print_json(_with_floats(summary.as_dict(), built) | origin)
         return
     print_text(str(summary))

@@ -167,7 +167,7 @@ def command(
             say(conclusion)
             put(session.summary())
         else:
-            print_text(conclusion)
+            print_text(f"{conclusion} ({session.protocol})")
 
 
 @contextmanager
@@ -198,7 +198,7 @@ def _display(session: Session) -> Iterator[Callable[[Report], None]]:
 def _figures(report: Report) -> list[str]:
     figures = [f"loss {report.loss:.4g}", f"rate {report.rate:.3g}"]
     if report.psnr is not None:
-        figures.append(f"{report.psnr:.2f} dB")
+        figures.append(f"PSNR {report.psnr:.2f} dB")
     if report.best is not None:
         figures.append(f"best {report.best:.2f} dB")
     if report.skipped:

@@ -13,7 +13,7 @@ from zoo.train.run_folder import RunFolder
 __all__ = ["draw_curve", "panels_of"]
 
 
-def draw_curve(folder: RunFolder, cost: str) -> None:
+def draw_curve(folder: RunFolder, cost: str, protocol: str = "") -> None:
     """Draw ``curve.png``; a picture that cannot be written costs only a warning.
 
     Parameters
@@ -21,8 +21,10 @@ def draw_curve(folder: RunFolder, cost: str) -> None:
     folder : RunFolder
     cost : str
         What the loss is.
+    protocol : str
+        How the PSNR was measured, for the title.
     """
-    panels = panels_of(folder.entries(), cost)
+    panels = panels_of(folder.entries(), cost, protocol)
     if not panels:
         return
     try:
@@ -31,7 +33,9 @@ def draw_curve(folder: RunFolder, cost: str) -> None:
         warnings.warn(f"the learning curve is not drawn: {error}", stacklevel=2)
 
 
-def panels_of(entries: list[dict[str, Any]], cost: str) -> list[Panel]:
+def panels_of(
+    entries: list[dict[str, Any]], cost: str, protocol: str = ""
+) -> list[Panel]:
     """Loss, and PSNR; a line for each set of pictures that was validated on."""
     losses: dict[str, list[tuple[float, float]]] = {cost: []}
     scores: dict[str, list[tuple[float, float]]] = {}
@@ -51,5 +55,6 @@ def panels_of(entries: list[dict[str, Any]], cost: str) -> list[Panel]:
             if points
         ]
         if drawn:
-            panels.append(Panel("training", "update", title, drawn))
+            head = protocol if title.startswith("PSNR") and protocol else "training"
+            panels.append(Panel(head, "update", title, drawn))
     return panels

@@ -95,6 +95,11 @@ class RunFolder:
         return self.path / "best.safetensors"
 
     @property
+    def card(self) -> Path:
+        """What the best weights are."""
+        return self.best.with_suffix(".yaml")
+
+    @property
     def log(self) -> Path:
         """A JSON object per line."""
         return self.path / "log.jsonl"

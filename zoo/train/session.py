@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from zoo.catalog import find_weights
+from zoo.checkpoints.cards import Card, digest, write_card
 from zoo.checkpoints.files import save_weights
 from zoo.checkpoints.passing import find_network
 from zoo.errors import PluginError, ShapeError, UsageError
@@ -70,6 +71,7 @@ class Session:
         self.threads = threads
         self.earlier = earlier
         self.start_from = start_from
+        self._cases: list[Pair] = []
         self.trainer: Trainer
 
     @classmethod
@@ -242,6 +244,7 @@ class Session:
             ),
             cases=digest_of_cases(cases),
         )
+        self._cases = list(cases)
         learner = self._learner(kernels)
         if self.earlier is not None:
             learner.restore(self.earlier.snapshot.learner)
@@ -294,6 +297,7 @@ class Session:
     def conclusion(self) -> str:
         """What came out, in a sentence or two; draws the learning curve."""
         self.draw_curve()
+        self._write_card()
         trainer = self.trainer
         text = f"{trainer.update} of {self.recipe.updates} updates done"
         if trainer.guard.skipped:
@@ -303,6 +307,47 @@ class Session:
         if trainer.update < self.recipe.updates:
             text += f"; go on with `zoo train --resume {self.folder.path}`"
         return text
+
+    @property
+    def protocol(self) -> str:
+        """How the PSNR of this run is measured."""
+        scale = whole_scale(self.network)
+        return protocol_for(self._cases).describe(scale)
+
+    def _write_card(self) -> None:
+        """Say beside the best weights what they are and how good."""
+        trainer = self.trainer
+        if trainer.best is None or not self.folder.best.exists():
+            return
+        scale = whole_scale(self.network)
+        cases = self._cases
+        how = protocol_for(cases)
+        plain = evaluate(Bicubic(), cases, scale, metrics=("psnr",), how=how)
+        write_card(
+            Card(
+                network=Path(self.network.source).stem,
+                scale=scale,
+                parameters=self.network.parameter_count,
+                dtype="float32",
+                license="unknown",
+                sha256=digest(self.folder.best),
+                training={
+                    "data": ", ".join(self.settings.folders),
+                    "start": self.start_from,
+                    "updates": trainer.update,
+                    "hours": round(trainer.seconds / 3600, 2),
+                    "recipe": self.recipe.to_dict(),
+                },
+                protocol=plain.protocol,
+                scores={
+                    self.settings.validate or "pictures kept for it": {
+                        "psnr": round(trainer.best, 3),
+                        "bicubic": round(plain.psnr, 3),
+                    }
+                },
+            ),
+            self.folder.card,
+        )
 
     def summary(self) -> dict[str, object]:
         """What came out, for programs; numbers in dB and seconds."""
@@ -321,7 +366,7 @@ class Session:
 
     def draw_curve(self) -> None:
         """Draw ``curve.png`` from the log."""
-        draw_curve(self.folder, self.recipe.cost)
+        draw_curve(self.folder, self.recipe.cost, self.protocol)
 
     def _kernels(self) -> Kernels:
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.api import Model
-from zoo.errors import ShapeError, UsageError, ZooError
+from zoo.errors import NotFiniteError, ShapeError, UsageError, ZooError
 from zoo.evaluate.datasets import find_set
 from zoo.evaluate.pairs import Pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
@@ -121,7 +121,10 @@ class Validator:
             broken = broken or not np.isfinite(large).all()
             return np.nan_to_num(large)
 
-        scores = evaluate(
-            enlarge, self.cases, self.scale, metrics=("psnr",), how=self.how
-        )
+        try:
+            scores = evaluate(
+                enlarge, self.cases, self.scale, metrics=("psnr",), how=self.how
+            )
+        except NotFiniteError:
+            return math.nan
         return math.nan if broken else scores.psnr
