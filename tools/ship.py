@@ -136,6 +136,8 @@ def write_table(folder: Path) -> None:
     )
     lines = [head, "|---" * 7 + "|"]
     for path in sorted(folder.glob("*.yaml")):
+        if not path.with_suffix(".safetensors").exists():
+            continue  # cards of published files, which lie elsewhere
         card = read_card(path)
         five, fourteen = (card.scores[name] for name in SETS)
         cells = (
