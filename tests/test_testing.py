@@ -295,7 +295,7 @@ class _LosesAlpha(type(formats()["png"])):
         return super().encode(replace(image, alpha=None), quality=quality)
 
 
-LOSSY = {"jpg": 0.02, "webp": 0.02}
+LOSSY = {"jpg": 0.02, "webp": 0.02, "avif": 0.02}
 
 
 @pytest.mark.parametrize("name", formats("picture"))

@@ -356,7 +356,7 @@ def test_upsample(
     x = rng.standard_normal((2, height, width, channels)).astype(np.float32)
     native = NativeKernels(2, isa)
     truth = layer.forward(x.astype(np.float64), kernels=REFERENCE)
-    ours = layer.forward(x, kernels=native)
+    ours = layer.forward(x, kernels=native, training=True)
     close(ours, truth)
     delta = rng.standard_normal(ours.shape).astype(np.float32)
     (truth,) = layer.backward(delta.astype(np.float64), kernels=REFERENCE)

@@ -79,7 +79,7 @@ def _pictures(seed: int) -> list[Image]:
         for channels in (1, 3):
             for has_alpha in (False, True):
                 # Smooth, as lossy formats expect.
-                ramp = np.linspace(0, 1, 24)[:, None] * np.linspace(0.2, 1, 17)
+                ramp = np.linspace(0, 1, 40)[:, None] * np.linspace(0.2, 1, 33)
                 values = np.stack([ramp] * channels, axis=2) * rng.uniform(0.5, 1)
                 alpha = (ramp * white).astype(dtype) if has_alpha else None
                 pictures.append(Image((values * white).astype(dtype), alpha))
