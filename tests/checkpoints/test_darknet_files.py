@@ -44,20 +44,27 @@ def test_layers_and_floats(name: str) -> None:
     assert float_counts(again) == float_counts(network)
 
 
+# Of every kind of layer one; all the others are 13 GB of weights.
+QUICK = {
+    "cifar.cfg",
+    "efficientnet_b0.cfg",
+    "enet-coco.cfg",
+    "go.test.cfg",
+    "gru.cfg",
+    "rnn.cfg",
+    "crnn.train.cfg",
+    "writing.cfg",
+    "yolov4-tiny.cfg",
+    "yolov7-tiny.cfg",
+}
+
+
 @needs_files
 @pytest.mark.parametrize(
     "name",
     [
-        "cifar.cfg",
-        "efficientnet_b0.cfg",
-        "enet-coco.cfg",
-        "go.test.cfg",
-        "gru.cfg",
-        "rnn.cfg",
-        "crnn.train.cfg",
-        "writing.cfg",
-        "yolov4-tiny.cfg",
-        "yolov7-tiny.cfg",
+        pytest.param(name, marks=() if name in QUICK else pytest.mark.slow)
+        for name in NAMES
     ],
 )
 def test_random_weights_survive(name: str, tmp_path: Path) -> None:
@@ -72,6 +79,8 @@ def test_random_weights_survive(name: str, tmp_path: Path) -> None:
     assert len(ledger) == len(network.tensors)
     write_darknet(network, tmp_path / "b.weights")
     assert (tmp_path / "b.weights").read_bytes() == first.read_bytes()
+    for file in tmp_path.iterdir():  # up to a gigabyte, which pytest would keep
+        file.unlink()
 
 
 def test_show_gives_the_number_of_floats(

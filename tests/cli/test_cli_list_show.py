@@ -75,6 +75,16 @@ def test_list_json(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 2.448 <= row["gflop_per_input_megapixel"] <= 2.52
 
 
+def test_list_time(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["list", "--time"]) == 0
+    header, row = capsys.readouterr().out.splitlines()
+    assert "ms for 128x128" in header
+    assert float(row.split()[5]) > 0
+    assert main(["list", "--time", "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert 0 < row["seconds"] < 60
+
+
 @pytest.mark.parametrize(
     ("pattern", "found"),
     [("edsr*", True), ("TINY", True), ("x3", False), ("*_t?ny", True), ("e", True)],

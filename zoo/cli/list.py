@@ -16,26 +16,42 @@ from zoo.cli._common import (
 
 __all__ = ["command"]
 
+_SIDE = 128
+
 
 @click.command(short_help="List the networks there are.")
 @click.argument("pattern", required=False)
+@click.option(
+    "--time",
+    "timed",
+    is_flag=True,
+    help=f"Also run each network on a {_SIDE}x{_SIDE} picture and say how long it takes.",
+)
 @json_option
-def command(pattern: str | None, as_json: bool) -> int:
+def command(pattern: str | None, timed: bool, as_json: bool) -> int:
     """List the networks that are installed.
 
     PATTERN selects by name, as in 'edsr*' or 'x2'; without a wildcard it may
     stand anywhere in the name. GFLOP are floating-point operations in thousands
     of millions, per megapixel of the input, a multiply-add counting two.
+
+    Times hold for this machine, by its best back end, with random weights: values
+    do not change them. `zoo bench net` measures at other sizes, and beside other programs.
     """
+    from tqdm import tqdm
+
     from zoo.catalog import networks
     from zoo.errors import ZooError
 
     entries = [entry for entry in networks() if _matches(entry.name, pattern)]
     rows: list[dict[str, Any]] = []
-    for entry in entries:
+    # None: no bar where standard error is no terminal, nor for what is soon done.
+    for entry in tqdm(entries, "timing", disable=None if timed else True, leave=False):
         row: dict[str, Any] = {"name": entry.name, "family": entry.family}
         try:
             row |= _measure(entry.cfg)
+            if timed:
+                row["seconds"] = _seconds(entry.cfg)
         except ZooError as error:
             # One broken cfg of a third party must not hide the others.
             say(f"warning: {error}")
@@ -77,12 +93,47 @@ def _measure(cfg: Any) -> dict[str, Any]:
     }
 
 
+def _seconds(cfg: Any) -> float:
+    """How long a small picture takes: the median of three runs after a first one.
+
+    Of one run where that takes long: noise is then a small part of it.
+    """
+    from statistics import median
+
+    from zoo.api import Model
+    from zoo.bench.net import sample_picture
+    from zoo.bench.timing import quiet, seconds_of
+    from zoo.network import Network
+    from zoo.plugins import select
+
+    network = Network.read(cfg)
+    network.initialize()  # no value changes the time, so no weights are read
+    model = Model(network, select(None, None))
+    picture = sample_picture(_SIDE, _SIDE, network.pixels.channels)
+    with quiet():
+        first = seconds_of(lambda: model(picture))
+        if first > 2:
+            return first
+        return median(seconds_of(lambda: model(picture)) for _ in range(3))
+
+
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from zoo.tables import count, table
 
+    timed = any("seconds" in row for row in rows)
+    clock = (f"ms for {_SIDE}x{_SIDE}",) if timed else ()
     print_text(
         table(
-            ("name", "family", "scale", "parameters", "GFLOP/MP", "weights", "Y-PSNR"),
+            (
+                "name",
+                "family",
+                "scale",
+                "parameters",
+                "GFLOP/MP",
+                *clock,
+                "weights",
+                "Y-PSNR",
+            ),
             [
                 (
                     row["name"],
@@ -90,12 +141,13 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
                     f"x{row['scale']:g}",
                     count(row["parameters"]),
                     f"{row['gflop_per_input_megapixel']:,.0f}",
+                    *((f"{1e3 * row['seconds']:,.1f}",) if timed else ()),
                     "yes" if row["weights"] else "no",
                     _best_known(row["scores"]),
                 )
                 for row in rows
             ],
-            align="llrrrll",
+            align="llrrr" + "r" * timed + "ll",
         )
     )
 
