@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.checkpoints.files import save_weights
-from zoo.errors import UsageError
+from zoo.errors import UsageError, ZooError
 from zoo.images import Image, write
 from zoo.network import Network
 from zoo.run.engines import engine_at, is_part, parse_part
@@ -149,6 +149,30 @@ def test_words_that_are_no_engine():
     for text in ("", "0/3", "4/3", "1", "a/b", "1/3/4"):
         with pytest.raises(UsageError, match="no K/N"):
             parse_part(text)
+
+
+class _NobodyThere:
+    """A client whose workers are gone, and its futures, none of which ends."""
+
+    def nthreads(self):
+        return {}
+
+    def has_ready(self):
+        return False
+
+
+def test_no_worker_is_left(monkeypatch):
+    pytest.importorskip("distributed")
+    from zoo.run.engines import dask
+
+    monkeypatch.setattr(dask, "_PATIENCE", 0.1)
+    gone = _NobodyThere()
+    engine = engine_at("local:2", print)
+    run = dask._Run(engine, gone, [], None, None, 1)
+    with pytest.raises(
+        ZooError, match=r"no worker is left at local:2.*--skip-existing"
+    ):
+        run._next(gone)
 
 
 @pytest.mark.slow

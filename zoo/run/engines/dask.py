@@ -31,7 +31,7 @@ _SECONDS = 1.0  # of a bundle of small files
 _LARGEST_BUNDLE = 32
 _FLIGHT = 2  # bundles per worker
 _DEATHS = 3
-_PATIENCE = 60.0  # seconds for the first worker
+_PATIENCE = 60.0  # seconds without a worker
 
 
 class DaskEngine(Engine):
@@ -177,7 +177,7 @@ class _Run:
                 self._feed(done)
                 if not self._running:
                     break
-                future = next(done)
+                future = self._next(done)
                 yield from self._take(future, done)
             except KeyboardInterrupt:
                 if self._stopping:
@@ -190,6 +190,27 @@ class _Run:
                 )
         if self._stopping:
             raise KeyboardInterrupt
+
+    def _next(self, done: Any) -> Any:
+        """What is finished next; or give up, where nobody is left to finish it.
+
+        Dask itself would wait for ever for a worker to come.
+        """
+        asked = seen = time.monotonic()
+        while not done.has_ready():
+            time.sleep(0.01)
+            now = time.monotonic()
+            if now - asked < _PATIENCE / 12:
+                continue
+            asked = now
+            if self._client.nthreads():
+                seen = now
+            elif now - seen > _PATIENCE:
+                raise ZooError(
+                    f"no worker is left at {self._engine.address}; what is written "
+                    f"stays (--skip-existing goes on from there)"
+                )
+        return next(done)
 
     def _feed(self, done: Any) -> None:
         """Keep two bundles a worker on the way, and no more.
