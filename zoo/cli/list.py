@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,6 +13,9 @@ from zoo.cli._common import (
     print_text,
     say,
 )
+
+if TYPE_CHECKING:
+    from zoo.network import Network
 
 __all__ = ["command"]
 
@@ -42,6 +45,7 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
 
     from zoo.catalog import networks
     from zoo.errors import ZooError
+    from zoo.network import Network
 
     entries = [entry for entry in networks() if _matches(entry.name, pattern)]
     rows: list[dict[str, Any]] = []
@@ -49,9 +53,10 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
     for entry in tqdm(entries, "timing", disable=None if timed else True, leave=False):
         row: dict[str, Any] = {"name": entry.name, "family": entry.family}
         try:
-            row |= _measure(entry.cfg)
+            network = Network.read(entry.cfg)
+            row |= _measure(network)
             if timed:
-                row["seconds"] = _seconds(entry.cfg)
+                row["seconds"] = _seconds(network)
         except ZooError as error:
             # One broken cfg of a third party must not hide the others.
             say(f"warning: {error}")
@@ -79,11 +84,8 @@ def _matches(name: str, pattern: str | None) -> bool:
     return fnmatch(name.lower(), pattern.lower())
 
 
-def _measure(cfg: Any) -> dict[str, Any]:
-    """Scale, parameters and work of a cfg file."""
-    from zoo.network import Network
-
-    network = Network.read(cfg)
+def _measure(network: Network) -> dict[str, Any]:
+    """Scale, parameters and work of a network."""
     height, width = network.nominal_size
     operations = sum(network.operations(height, width))
     return {
@@ -93,7 +95,7 @@ def _measure(cfg: Any) -> dict[str, Any]:
     }
 
 
-def _seconds(cfg: Any) -> float:
+def _seconds(network: Network) -> float:
     """How long a small picture takes: the median of three runs after a first one.
 
     Of one run where that takes long: noise is then a small part of it.
@@ -103,10 +105,8 @@ def _seconds(cfg: Any) -> float:
     from zoo.api import Model
     from zoo.bench.net import sample_picture
     from zoo.bench.timing import quiet, seconds_of
-    from zoo.network import Network
     from zoo.plugins import select
 
-    network = Network.read(cfg)
     network.initialize()  # no value changes the time, so no weights are read
     model = Model(network, select(None, None))
     picture = sample_picture(_SIDE, _SIDE, network.pixels.channels)

@@ -158,9 +158,7 @@ class BSRN(NetworkFamily):
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, inputs = state.shape("fea_conv.pw.weight")[:2]
         channels = inputs // _COPIES
-        blocks = 0
-        while state.has(f"B{blocks + 1}"):
-            blocks += 1
+        blocks = state.count("B{}", first=1)
         squeeze = "B1.cca.conv_du.0.weight"
         return {
             "blocks": blocks,

@@ -97,9 +97,7 @@ class IMDN(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("fea_conv")
-        blocks = 0
-        while state.has(f"IMDB{blocks + 1}"):
-            blocks += 1
+        blocks = state.count("IMDB{}", first=1)
         simple = not state.has("c.0")
         return {
             "blocks": blocks,

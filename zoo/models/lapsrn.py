@@ -77,9 +77,7 @@ class LapSRN(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("conv_input")
-        levels = 0
-        while state.has(f"convt_F{levels + 1}"):
-            levels += 1
+        levels = state.count("convt_F{}", first=1)
         convolutions = 0
         while state.has(f"convt_F1.0.cov_block.{2 * convolutions}"):
             convolutions += 1

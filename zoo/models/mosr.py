@@ -126,9 +126,7 @@ class MoSR(NetworkFamily):
                     f"its last layer is {what}; zoo converts the form that ends in a "
                     f"pixel shuffle"
                 )
-        blocks = 0
-        while state.has(f"gblocks.{blocks + 1}.norm"):
-            blocks += 1
+        blocks = state.count("gblocks.{}.norm", first=1)
         convolved, _, size, _ = state.kernel("gblocks.1.conv")
         return {
             "blocks": blocks,

@@ -124,9 +124,7 @@ class PLKSR(NetworkFamily):
         norm = "none"
         if is_real:
             norm = "layer" if state.has("feats.1.layer_norm") else "group"
-        blocks = 0
-        while state.has(f"feats.{blocks + 1}.refine"):
-            blocks += 1
+        blocks = state.count("feats.{}.refine", first=1)
         return {
             "variant": "real" if is_real else "plain",
             "blocks": blocks,

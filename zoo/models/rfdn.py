@@ -90,9 +90,7 @@ class RFDN(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("fea_conv")
-        blocks = 0
-        while state.has(f"B{blocks + 1}"):
-            blocks += 1
+        blocks = state.count("B{}", first=1)
         return {
             "blocks": blocks,
             "filters": filters,

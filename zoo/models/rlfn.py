@@ -81,9 +81,7 @@ class RLFN(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("conv_1")
-        blocks = 0
-        while state.has(f"block_{blocks + 1}"):
-            blocks += 1
+        blocks = state.count("block_{}", first=1)
         return {
             "blocks": blocks,
             "filters": filters,

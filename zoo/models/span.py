@@ -207,9 +207,7 @@ class SPAN(NetworkFamily):
             parts[0] if state.has(parts[0]) else parts[1]
         )
         width = state.filters("conv_cat")
-        blocks = 0
-        while state.has(f"block_{blocks + 1}"):
-            blocks += 1
+        blocks = state.count("block_{}", first=1)
         return {
             "blocks": blocks,
             "filters": filters,

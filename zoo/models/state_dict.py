@@ -106,10 +106,12 @@ class StateDict:
                     self._modules.add(name)
         return module in self._modules
 
-    def count(self, template: str) -> int:
-        """Number of indices from 0 on for which ``template.format(index)`` is there."""
+    def count(self, template: str, first: int = 0) -> int:
+        """Number of indices from ``first`` on with a module ``template.format(index)``."""
         return next(
-            index for index in itertools.count() if not self.has(template.format(index))
+            count
+            for count in itertools.count()
+            if not self.has(template.format(first + count))
         )
 
     def weight_names(self, module: str) -> tuple[str, ...]:

@@ -134,9 +134,7 @@ def end_of(state: StateDict, channels: int) -> dict[str, Any]:
         return {"end": "none", "scale": 1, "width": 64}
     width = state.filters("conv_before_upsample.0")
     if state.has("conv_hr"):
-        stages = 0
-        while state.has(f"conv_up{stages + 1}"):
-            stages += 1
+        stages = state.count("conv_up{}", first=1)
         return {"end": "nearest", "scale": 2**stages, "width": width}
     scale = 1
     for stage in range(0, 16, 2):
