@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import struct
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo.errors import ImageError
-from zoo.extras import how_to_install
-from zoo.formats import Format, Source
+from zoo.formats import Source
+from zoo.volumes.base import VolumeFormat
 from zoo.volumes.spool import GZIP, array_of, head_of, unpacked
 from zoo.volumes.volume import Volume, check_shape
 
@@ -46,20 +44,12 @@ class MghHead:
         return MghHead(new, self.tail)
 
 
-class Mgh(Format):
+class Mgh(VolumeFormat):
     """Plain MGH."""
 
     name: ClassVar[str] = "mgh"
     label: ClassVar[str] = "MGH"
-    kind = "volume"
     suffixes: ClassVar[tuple[str, ...]] = (".mgh",)
-    is_gzip: ClassVar[bool] = False
-
-    def missing(self) -> str:
-        """nibabel, if it is not installed."""
-        if find_spec("nibabel") is None:
-            return f"needs nibabel; {how_to_install('mri')}"
-        return ""
 
     def recognise(self, head: bytes) -> bool:
         """By version 1, four sizes and a known type of voxels, big-endian."""
@@ -73,9 +63,7 @@ class Mgh(Format):
 
     def read(self, source: Source, *, damaged: bool = False) -> Volume:
         """Read a volume; its voxels lie in a temporary file."""
-        reason = self.missing()
-        if reason:
-            raise ImageError(reason)
+        self.require()
         import nibabel
 
         blocks = unpacked(source.file, self.is_gzip)
@@ -114,15 +102,15 @@ class Mgh(Format):
             data, affine, header=MghHead(header, tail), format=self.name, keep=keep
         )
 
-    def write(self, file: IO[bytes], item: Any, *, quality: int | None = None) -> None:
-        """Write a volume."""
-        if not self.is_gzip:
-            _write(file, item)
-            return
-        with gzip.GzipFile(
-            filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0
-        ) as packed:
-            _write(packed, item)
+    def write_plain(self, file: Any, item: Volume) -> None:
+        """Write a volume, before any gzip."""
+        head: MghHead = item.header
+        file.write(head.header.binaryblock[:_OFFSET].ljust(_OFFSET, b"\0"))
+        for index in range(item.data.shape[-1]):
+            part = item.data[..., index]
+            big = part.astype(part.dtype.newbyteorder(">"))
+            file.write(big.tobytes(order="F"))
+        file.write(head.tail)
 
     def misfit(self, item: Volume, size: tuple[int, ...]) -> str:
         """What of a volume MGH cannot hold."""
@@ -140,13 +128,3 @@ class Mgz(Mgh):
     label = "MGH, gzipped"
     suffixes = (".mgz", ".mgh.gz")
     is_gzip = True
-
-
-def _write(file: Any, item: Volume) -> None:
-    head: MghHead = item.header
-    file.write(head.header.binaryblock[:_OFFSET].ljust(_OFFSET, b"\0"))
-    for index in range(item.data.shape[-1]):
-        part = item.data[..., index]
-        big = part.astype(part.dtype.newbyteorder(">"))
-        file.write(big.tobytes(order="F"))
-    file.write(head.tail)

@@ -6,18 +6,16 @@ once, to its end, and no header is believed before its size is checked.
 
 from __future__ import annotations
 
-import gzip
 import io
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import chain
-from typing import IO, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from zoo.errors import ImageError
-from zoo.extras import how_to_install
-from zoo.formats import Format, Source
+from zoo.formats import Source
+from zoo.volumes.base import VolumeFormat
 from zoo.volumes.spool import GZIP, array_of, head_of, unpacked
 from zoo.volumes.volume import Volume, check_shape
 
@@ -33,20 +31,12 @@ _HEADER = {1: 348, 2: 540}
 _LARGEST_EXTENSION = 1 << 28
 
 
-class Nifti(Format):
+class Nifti(VolumeFormat):
     """Plain NIfTI."""
 
     name: ClassVar[str] = "nii"
     label: ClassVar[str] = "NIfTI"
-    kind = "volume"
     suffixes: ClassVar[tuple[str, ...]] = (".nii",)
-    is_gzip: ClassVar[bool] = False
-
-    def missing(self) -> str:
-        """nibabel, if it is not installed."""
-        if find_spec("nibabel") is None:
-            return f"needs nibabel; {how_to_install('mri')}"
-        return ""
 
     def recognise(self, head: bytes) -> bool:
         """By the size of the header and the magic string."""
@@ -56,9 +46,7 @@ class Nifti(Format):
 
     def read(self, source: Source, *, damaged: bool = False) -> Volume:
         """Read a volume; its voxels lie in a temporary file."""
-        reason = self.missing()
-        if reason:
-            raise ImageError(reason)
+        self.require()
         blocks = unpacked(source.file, self.is_gzip)
         begin = bytearray()
         for block in blocks:
@@ -85,16 +73,9 @@ class Nifti(Format):
         )
         return _volume(header, head[_HEADER[_version_of(header)] : offset], data, keep)
 
-    def write(self, file: IO[bytes], item: Any, *, quality: int | None = None) -> None:
+    def write_plain(self, file: Any, item: Volume) -> None:
         """Write a volume, in the version that it was read in."""
-        header, extensions = item.header.header, item.header.extensions
-        if self.is_gzip:
-            with gzip.GzipFile(
-                filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0
-            ) as packed:
-                _write(packed, header, extensions, item.data)
-        else:
-            _write(file, header, extensions, item.data)
+        _write(file, item.header.header, item.header.extensions, item.data)
 
     def misfit(self, item: Volume, size: tuple[int, ...]) -> str:
         """What of a volume NIfTI cannot hold."""
