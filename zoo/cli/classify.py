@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,11 +12,10 @@ from zoo.cli._common import (
     header_option,
     json_option,
     lenient_option,
-    print_json,
-    print_text,
     say,
     threads_option,
 )
+from zoo.cli._each import each_picture
 
 if TYPE_CHECKING:
     from zoo.detect.resizing import Resize
@@ -71,9 +71,7 @@ def command(
     from zoo import load
     from zoo.catalog import find_cfg, find_weights
     from zoo.detect import Classifier, read_names
-    from zoo.errors import ZooError
     from zoo.images import read
-    from zoo.progress import bar
     from zoo.run.jobs import find_sources
 
     path = find_cfg(cfg)
@@ -91,27 +89,12 @@ def command(
     sources = find_sources(pictures, None)
     for text in sources.left_out:
         say(text)
-    failures = 0
-    with bar(total=len(sources.items), unit="picture") as progress:
-        for number, item in enumerate(sources.items, start=1):
-            record: dict[str, Any] = {"input": item.path, "resize": classifier.resize}
-            error = None
-            try:
-                guesses = classifier(read(item.path), top)
-                record["classes"] = [guess.as_dict() for guess in guesses]
-            except (ZooError, OSError, MemoryError) as problem:
-                failures += 1
-                text = " ".join(str(problem).split()) or type(problem).__name__
-                error = text if item.path in text else f"{item.path}: {text}"
-                progress.say(f"zoo: {error}")
-            if as_json:
-                print_json({**record, "error": error}, indent=None)
-            elif error is None:
-                print_text(_lines(record, len(sources.items) > 1))
-            progress.reach(number)
-    if failures and len(sources.items) > 1:
-        say(f"{failures} of {len(sources.items)} pictures failed")
-    return 1 if failures else 0
+
+    def look(source: str) -> dict[str, Any]:
+        return {"classes": [one.as_dict() for one in classifier(read(source), top)]}
+
+    looks = [(item.path, partial(look, item.path)) for item in sources.items]
+    return each_picture(looks, _lines, as_json, resize=classifier.resize)
 
 
 def _lines(record: dict[str, Any], is_one_of_many: bool) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,11 +13,10 @@ from zoo.cli._common import (
     header_option,
     json_option,
     lenient_option,
-    print_json,
-    print_text,
     say,
     threads_option,
 )
+from zoo.cli._each import each_picture
 
 if TYPE_CHECKING:
     from zoo.detect.detector import Detector, Suppression
@@ -133,33 +133,8 @@ def command(
             f"{cfg}: {width}x{height}, {detector.resize} resizing, nms "
             f"{detector.suppression} above {overlap:g}, scores above {threshold:g}"
         )
-    return _run(detector, jobs, force, as_json)
-
-
-def _run(detector: Detector, jobs: list[Job], force: bool, as_json: bool) -> int:
-    """All pictures; one that fails is reported, and the others go on."""
-    from zoo.errors import ZooError
-    from zoo.progress import bar
-
-    failures = 0
-    with bar(total=len(jobs), unit="picture") as progress:
-        for number, job in enumerate(jobs, start=1):
-            record: dict[str, Any] = {"input": job.source}
-            try:
-                record |= _one(detector, job, force)
-                error = None
-            except (ZooError, OSError, MemoryError) as problem:
-                failures += 1
-                error = _sentence(job.source, problem)
-                progress.say(f"zoo: {error}")
-            if as_json:
-                print_json({**record, "error": error}, indent=None)
-            elif error is None:
-                print_text(_lines(record, len(jobs) > 1))
-            progress.reach(number)
-    if failures and len(jobs) > 1:
-        say(f"{failures} of {len(jobs)} pictures failed")
-    return 1 if failures else 0
+    looks = [(job.source, partial(_one, detector, job, force)) for job in jobs]
+    return each_picture(looks, _lines, as_json)
 
 
 def _one(detector: Detector, job: Job, force: bool) -> dict[str, Any]:
@@ -209,9 +184,3 @@ def _lines(record: dict[str, Any], is_one_of_many: bool) -> str:
     head = f"{printable(record['input'])}:\n" if is_one_of_many else ""
     made = f"\nwrote {printable(record['output'])}" if "output" in record else ""
     return f"{head}{text}{made}"
-
-
-def _sentence(name: str, problem: Exception) -> str:
-    """What went wrong, with the name of the picture."""
-    text = " ".join(str(problem).split()) or type(problem).__name__
-    return text if name in text else f"{name}: {text}"
