@@ -96,3 +96,58 @@ def test_plot_of_no_known_format(
     assert main(call) == 1
     assert "charts are written as .png" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_kept_and_compared(
+    tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = tmp_path / "before.json"
+    call = ["bench", "net", str(tiny), "--size", "8x6", "--against", "torch", "-j", "1"]
+    call += ["--runs", "2", "--cold", "0", "--backend", "numpy"]
+    assert main([*call, "--save", str(kept)]) == 0
+    # Twice as slow that day, on another machine.
+    plain = json.loads(kept.read_text())
+    for timed in plain["timed"]:
+        timed["seconds"] = {name: 2 * s for name, s in timed["seconds"].items()}
+    plain["machine"]["processor"] = "Z80\x1b[2J"
+    slow = tmp_path / "slow.json"
+    slow.write_text(json.dumps(plain))
+    capsys.readouterr()
+    assert main([*call, "--compare", str(slow), "--json"]) == 0
+    changes = json.loads(capsys.readouterr().out)["compared"]
+    seconds = plain["timed"][0]["seconds"]
+    assert {c["engine"]: c["before"] for c in changes} == seconds
+    ours = changes[0]
+    assert ours["engine"] == "zoo numpy" and ours["ratio_now"] is None
+    for change in changes[1:]:
+        assert change["ratio_now"] == change["now"] / ours["now"]
+        assert change["ratio_before"] == change["before"] / ours["before"]
+    assert main([*call, "--compare", str(slow)]) == 0
+    out = capsys.readouterr().out
+    assert "that was another machine (Z80" in out and "\x1b[2J" not in out
+    # Nothing is overwritten, and nothing is measured first.
+    assert main([*call, "--save", str(kept)]) == 2
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": "zoo bench 1"}', "1e999"])
+def test_what_is_no_kept_measurement(
+    text: str, tiny: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "kept.json"
+    path.write_text(text)
+    call = ["bench", "net", str(tiny), "--size", "8x6", "--compare", str(path)]
+    assert main(call) == 1
+    assert "nothing that zoo bench --save wrote" in capsys.readouterr().err
+
+
+def test_measurements_of_another_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "kept.json"
+    call = ["bench", "kernels", "--operation", "relu_64", "--size", "4x4"]
+    call += ["--runs", "1", "-j", "1"]
+    assert main([*call, "--save", str(path)]) == 0
+    assert main([*call, "--compare", str(path)]) == 0
+    assert "faster" in capsys.readouterr().out
+    assert main(["bench", "layers", "--compare", str(path)]) == 2
+    assert "was saved by zoo bench kernels" in capsys.readouterr().err

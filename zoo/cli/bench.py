@@ -24,6 +24,7 @@ from zoo.errors import UsageError
 
 if TYPE_CHECKING:
     from zoo.bench.cases import LayerCase
+    from zoo.bench.kept import Kept
     from zoo.network import Network
 
 __all__ = ["command"]
@@ -33,6 +34,46 @@ _plot_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Draw a chart into this file (.png).",
 )
+
+
+def _kept_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options --save and --compare."""
+    path = click.Path(path_type=Path, dir_okay=False)
+    function = click.option(
+        "--compare", type=path, help="Compare with what --save kept in this file."
+    )(function)
+    return click.option("--save", type=path, help="Keep the results in this file.")(
+        function
+    )
+
+
+def _earlier(kind: str, save: Path | None, compare: Path | None) -> Kept | None:
+    """What is compared with; wrong files are found before hours of measuring."""
+    from zoo.bench.kept import Kept
+    from zoo.files import refuse_existing
+
+    if save is not None:
+        refuse_existing(save)
+    return Kept.read(compare, kind) if compare is not None else None
+
+
+def _finish(
+    kept: Kept, text: str, save: Path | None, earlier: Kept | None, as_json: bool
+) -> None:
+    """Keep and print what was measured, and what became of what was compared."""
+    from zoo.bench.report import machine_line
+
+    if save is not None:
+        kept.save(save)
+        say(f"wrote {save}")
+    if as_json:
+        compared = {} if earlier is None else {"compared": kept.changes(earlier)}
+        print_json({"machine": kept.machine, **kept.details, **compared})
+        return
+    print_text(text)
+    print_text(machine_line(kept.machine))
+    if earlier is not None:
+        print_text(kept.compared(earlier))
 
 
 @click.group(short_help="Measure speed and memory, against other engines too.")
@@ -78,6 +119,7 @@ def command() -> None:
 @threads_option
 @lenient_option
 @_plot_option
+@_kept_options
 @json_option
 def net(
     network: str,
@@ -91,6 +133,8 @@ def net(
     threads: int | None,
     lenient: bool,
     plot: Path | None,
+    save: Path | None,
+    compare: Path | None,
     as_json: bool,
 ) -> int:
     """Measure a network in zoo and, with the same weights, in other engines.
@@ -101,13 +145,15 @@ def net(
     process had in memory. "error" is the largest difference from zoo's output, as
     a part of its range.
     """
+    from zoo.bench.kept import Kept, timed_net
     from zoo.bench.machine import describe
     from zoo.bench.net import measure
     from zoo.bench.peers import OURS
-    from zoo.bench.report import machine_line, net_panels, net_text, save_plot
+    from zoo.bench.report import net_panels, net_text, save_plot
     from zoo.bench.results import Entrant
     from zoo.machine.threads import thread_count
 
+    earlier = _earlier("net", save, compare)
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     entrants += _peers(against)
     built, origin = _network(network, weights, lenient)
@@ -123,14 +169,10 @@ def net(
             weights=origin,
             report=tell,
         )
-    machine = describe()
     if plot is not None:
         save_plot(net_panels(report), plot)
-    if as_json:
-        print_json({"machine": machine, **report.as_dict()})
-    else:
-        print_text(net_text(report))
-        print_text(machine_line(machine))
+    kept = Kept("net", describe(), timed_net(report), details=report.as_dict())
+    _finish(kept, net_text(report), save, earlier, as_json)
     return 0 if all(result.agrees for result in report.results) else 1
 
 
@@ -211,6 +253,7 @@ def _network(name: str, weights: str | None, lenient: bool) -> tuple[Network, st
     "-j", "--threads", "scan", help="Threads to try, as in 1,2,4; by default 1 to all."
 )
 @_plot_option
+@_kept_options
 @json_option
 def layers(
     names: tuple[str, ...],
@@ -223,6 +266,8 @@ def layers(
     scan: str | None,
     thesis: bool,
     plot: Path | None,
+    save: Path | None,
+    compare: Path | None,
     as_json: bool,
 ) -> int:
     """Measure single layers, forward and backward, on several numbers of threads.
@@ -234,16 +279,18 @@ def layers(
     --case also knows the convolutions, pooling and shuffles of "zoo bench kernels".
     """
     from zoo.bench.cases import CASES, THESIS
+    from zoo.bench.kept import Kept, timed_layers
     from zoo.bench.layer_peers import OURS, VARIANTS
     from zoo.bench.layers import measure
     from zoo.bench.machine import describe
-    from zoo.bench.report import layers_panels, layers_text, machine_line, save_plot
+    from zoo.bench.report import layers_panels, layers_text, save_plot
     from zoo.bench.results import Entrant
 
     if thesis:
         if names:
             raise UsageError("--thesis chooses the cases; leave --case out")
         plot = plot or Path("thesis_layers.png")
+    earlier = _earlier("layers", save, compare)
     chosen = _picked(names, CASES, THESIS, "case")
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     for name in _words(against):
@@ -261,15 +308,12 @@ def layers(
                 tell,
             )
         )
-    machine = describe()
     if plot is not None and any(row.seconds for row in rows):
         save_plot(layers_panels(rows), plot)
         say(f"wrote {plot}")
-    if as_json:
-        print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
-    else:
-        print_text(layers_text(rows))
-        print_text(machine_line(machine))
+    details = {"rows": [row.as_dict() for row in rows]}
+    kept = Kept("layers", describe(), timed_layers(rows), details=details)
+    _finish(kept, layers_text(rows), save, earlier, as_json)
     return 0 if all(row.agrees for row in rows) else 1
 
 
@@ -286,6 +330,7 @@ def layers(
 @click.option("--runs", type=click.IntRange(1, 10_000), default=9, show_default=True)
 @click.option("-j", "--threads", "scan", help="Threads to try, as in 1,2,4.")
 @_plot_option
+@_kept_options
 @json_option
 def kernels(
     names: tuple[str, ...],
@@ -296,6 +341,8 @@ def kernels(
     runs: int,
     scan: str | None,
     plot: Path | None,
+    save: Path | None,
+    compare: Path | None,
     as_json: bool,
 ) -> None:
     """Measure zoo's operations by algorithm, instruction set and threads.
@@ -304,10 +351,12 @@ def kernels(
     algorithm; that of the others counts bytes read and written.
     """
     from zoo.bench.cases import OPERATIONS
+    from zoo.bench.kept import Kept, timed_kernels
     from zoo.bench.kernels import choices, measure
     from zoo.bench.machine import describe
-    from zoo.bench.report import kernels_panels, kernels_text, machine_line, save_plot
+    from zoo.bench.report import kernels_panels, kernels_text, save_plot
 
+    earlier = _earlier("kernels", save, compare)
     chosen = _picked(names, OPERATIONS, OPERATIONS, "operation")
     there, ways = choices()
     for kind, wanted, known in (
@@ -329,14 +378,11 @@ def kernels(
                 report=tell,
             )
         )
-    machine = describe()
     if plot is not None:
         save_plot(kernels_panels(rows), plot)
-    if as_json:
-        print_json({"machine": machine, "rows": [row.as_dict() for row in rows]})
-        return
-    print_text(kernels_text(rows))
-    print_text(machine_line(machine))
+    details = {"rows": [row.as_dict() for row in rows]}
+    kept = Kept("kernels", describe(), timed_kernels(rows), details=details)
+    _finish(kept, kernels_text(rows), save, earlier, as_json)
 
 
 def _words(text: str) -> list[str]:
