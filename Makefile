@@ -26,12 +26,13 @@ define extras
 	$(PIP) --requirement $(VENV)/requirements.txt
 endef
 
-.PHONY: help demo test test-slow lint format docs clean
+.PHONY: help demo test test-slow browser lint format docs clean
 
 help:
 	@echo "make demo       install into $(VENV), super-resolve a photograph into demo/"
 	@echo "make test       install into $(VENV), run the tests (ARGS='-k edsr' selects)"
 	@echo "make test-slow  run the tests that take long"
+	@echo "make browser    as root: install Chromium, without which tests of pages skip"
 	@echo "make lint       check style and types"
 	@echo "make format     format the code"
 	@echo "make docs       write docs/layers.md anew"
@@ -45,6 +46,10 @@ test: $(VENV)/.zoo-test
 
 test-slow: $(VENV)/.zoo-test
 	$(BIN)/python -m pytest -n $(JOBS) -m slow $(ARGS)
+
+browser:
+	command -v chromium || { apt-get update -qq && \
+	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium; }
 
 lint: $(VENV)/.zoo-lint
 	$(BIN)/ruff check .

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -79,11 +80,37 @@ def zoo_command(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str
     return run
 
 
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """A browser; of a module, for Playwright keeps an event loop in the thread."""
+    from browsing import open_browser
+
+    with open_browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def watched(browser: Any) -> Iterator[Callable[..., Any]]:
+    """Open pages whose errors fail the test at its end."""
+    from browsing import Watched
+
+    opened: list[Watched] = []
+
+    def open_page(**options: Any) -> Watched:
+        opened.append(Watched(browser, **options))
+        return opened[-1]
+
+    yield open_page
+    for one in opened:
+        one.close()
+
+
 # What may be missing on a machine that runs CI. Everything else is there, since the
 # project's own files install it, or lies in ../shared: to skip for it is to fail.
 _MAY_BE_MISSING = re.compile(
     r"root|TensorFlow|tensorflow|openvino|ncnn|OpenCV|file system|start method"
-    r"|has no links|no git checkout|processor|instruction set|AMX|AVX|cuda|CUDA|slow"
+    r"|has no links|no git checkout|no node|processor|instruction set|AMX|AVX|cuda|CUDA"
+    r"|slow"
 )
 _skips: Counter[str] = Counter()
 

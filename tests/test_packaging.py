@@ -23,6 +23,8 @@ PACKAGE = ROOT / "zoo"
 DATA = (
     "py.typed",
     "cfg/*.cfg",
+    "page/*.js",
+    "page/*.css",
     "weights/*.yaml",
     "weights/*.safetensors",
     "plugin_template/*.txt",
@@ -83,7 +85,7 @@ def test_data_files_are_declared(setup_cfg: configparser.ConfigParser) -> None:
     globs = setup_cfg["options.package_data"]["zoo"].split()
     assert globs == list(DATA)
     declared_files = {path for glob in globs for path in PACKAGE.glob(glob)}
-    for folder in ("cfg", "weights", "plugin_template"):
+    for folder in ("cfg", "page", "weights", "plugin_template"):
         for path in (PACKAGE / folder).rglob("*"):
             if path.suffix in (".py", ".pyc"):
                 continue

@@ -15,37 +15,19 @@ from zoo._version import __version__
 from zoo.charts import Bars, Panel, draw
 from zoo.errors import ImageError
 from zoo.files import atomic_write
+from zoo.page import parts
+from zoo.page.blocks import Blocks
+from zoo.page.parts import safe
 from zoo.tables import printable
 
 __all__ = ["Document"]
-
-_STYLE = """
-:root{--ink:#1d2127;--paper:#fff;--soft:#5d6570;--line:#d9dde3;--band:#f4f6f8}
-@media (prefers-color-scheme:dark){:root{--ink:#e8eaed;--paper:#16181c;--soft:#a2a9b3;
---line:#343941;--band:#1f2328}img.chart{filter:invert(1) hue-rotate(180deg)}}
-*{box-sizing:border-box}
-body{font:16px/1.5 system-ui,sans-serif;color:var(--ink);background:var(--paper);
-max-width:64rem;margin:0 auto;padding:1.5rem 1rem 4rem}
-h1{font-size:1.7rem;line-height:1.2;margin:.5rem 0}
-h2{font-size:1.25rem;margin:2.2rem 0 .6rem;border-bottom:1px solid var(--line)}
-p{margin:.5rem 0}.soft{color:var(--soft)}
-.wide{overflow-x:auto}
-table{border-collapse:collapse;font-variant-numeric:tabular-nums;font-size:.92rem}
-th,td{padding:.25rem .7rem;text-align:right;border-bottom:1px solid var(--line);
-white-space:nowrap}
-th:first-child,td:first-child{text-align:left}
-tbody tr:nth-child(odd){background:var(--band)}
-figure{margin:1rem 0}figcaption{font-size:.9rem;color:var(--soft)}
-img{max-width:100%;height:auto}img.pixels{image-rendering:pixelated}
-nav a{margin-right:1rem}pre{background:var(--band);padding:.7rem;overflow-x:auto}
-"""
 
 
 class Document:
     """A page that is written piece by piece.
 
-    Every text is escaped; pictures are embedded. The page loads nothing and runs no
-    script.
+    Every text is escaped; pictures are embedded. The page loads nothing, and runs no
+    script but zoo's own where there are slices to move through.
 
     Parameters
     ----------
@@ -55,20 +37,21 @@ class Document:
 
     def __init__(self, title: str, subtitle: str = "") -> None:
         self.title = title
-        self._parts = [f"<h1>{_safe(title)}</h1>"]
+        self._parts = [f"<h1>{safe(title)}</h1>"]
         if subtitle:
-            self._parts.append(f'<p class="soft">{_safe(subtitle)}</p>')
+            self._parts.append(f'<p class="soft">{safe(subtitle)}</p>')
         self._headings: list[tuple[str, str]] = []
+        self._blocks = Blocks()
 
     def heading(self, text: str) -> None:
         """A heading, which the list at the top names."""
         anchor = f"part{len(self._headings) + 1}"
         self._headings.append((anchor, text))
-        self._parts.append(f'<h2 id="{anchor}">{_safe(text)}</h2>')
+        self._parts.append(f'<h2 id="{anchor}">{safe(text)}</h2>')
 
     def text(self, text: str) -> None:
         """A paragraph."""
-        self._parts.append(f"<p>{_safe(text)}</p>")
+        self._parts.append(f"<p>{safe(text)}</p>")
 
     def code(self, text: str) -> None:
         """Commands or other lines as they are."""
@@ -77,9 +60,9 @@ class Document:
 
     def table(self, header: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
         """A table; the first column is text, the others numbers."""
-        head = "".join(f"<th>{_safe(cell)}</th>" for cell in header)
+        head = "".join(f"<th>{safe(cell)}</th>" for cell in header)
         body = "".join(
-            "<tr>" + "".join(f"<td>{_safe(cell)}</td>" for cell in row) + "</tr>"
+            "<tr>" + "".join(f"<td>{safe(cell)}</td>" for cell in row) + "</tr>"
             for row in rows
         )
         self._parts.append(
@@ -100,12 +83,66 @@ class Document:
             plain = plain.repeat(enlarged, axis=0).repeat(enlarged, axis=1)
         self._image(_png(np.ascontiguousarray(plain)), caption, "pixels")
 
+    def slices(
+        self,
+        stacks: Sequence[tuple[str, NDArray[Any]]],
+        caption: str,
+        *,
+        low: float,
+        high: float,
+        labels: Sequence[str] = (),
+        first: int | None = None,
+        aspect: float = 1.0,
+    ) -> None:
+        """Stacks of slices beside each other, with one slider through all of them.
+
+        Parameters
+        ----------
+        stacks : sequence of (str, ndarray)
+            A name, and N x H x W or N x H x W x 3 (RGB) of whole numbers or floats,
+            which are kept as they are. The slider counts the slices of the longest;
+            the others show what lies in the same place.
+        caption : str
+        low, high : float
+            The values that are black and white.
+        labels : sequence of str
+            What is said of each slice; by default its number.
+        first : int, optional
+            The slice that is shown first; by default the one in the middle.
+        aspect : float
+            Width of a pixel for a height of 1.
+
+        Raises
+        ------
+        ZooError
+            If the page would hold more than :data:`zoo.page.blocks.MOST_BYTES`.
+        """
+        found = []
+        for name, stack in stacks:
+            shape = (*stack.shape, 1)[:4]
+            facts = self._blocks.add(stack, shape[3])
+            found.append({"name": printable(name), "shape": shape, **facts})
+        most = max(stack.shape[0] for _, stack in stacks)
+        facts = {
+            "stacks": found,
+            "low": float(low),
+            "high": float(high),
+            "labels": [printable(label) for label in labels],
+            "first": most // 2 if first is None else first,
+            "aspect": float(aspect),
+        }
+        self._parts.append(
+            f'<figure class="slices"><script type="application/json">'
+            f"{parts.as_json(facts)}</script>"
+            f"<figcaption>{safe(caption)}</figcaption></figure>"
+        )
+
     def _image(self, png: bytes, caption: str, kind: str) -> None:
         data = base64.b64encode(png).decode("ascii")
         self._parts.append(
-            f'<figure><img class="{kind}" alt="{_safe(caption)}" '
+            f'<figure><img class="{kind}" alt="{safe(caption)}" '
             f'src="data:image/png;base64,{data}">'
-            f"<figcaption>{_safe(caption)}</figcaption></figure>"
+            f"<figcaption>{safe(caption)}</figcaption></figure>"
         )
 
     def write(self, path: str | Path) -> None:
@@ -117,23 +154,23 @@ class Document:
             If it cannot be written.
         """
         links = "".join(
-            f'<a href="#{anchor}">{_safe(text)}</a>' for anchor, text in self._headings
+            f'<a href="#{anchor}">{safe(text)}</a>' for anchor, text in self._headings
         )
-        page = (
-            '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-            '<meta name="viewport" content="width=device-width,initial-scale=1">'
-            '<meta http-equiv="Content-Security-Policy" content="default-src '
-            "'none'; img-src data:; style-src 'unsafe-inline'\">"
-            f"<title>{_safe(self.title)}</title><style>{_STYLE}</style></head><body>"
-            f"{self._parts[0]}<nav>{links}</nav>{''.join(self._parts[1:])}"
-            f'<p class="soft">Made by zoo {_safe(__version__)}.</p></body></html>\n'
+        body = [
+            self._parts[0],
+            f"<nav>{links}</nav>",
+            *self._parts[1:],
+            f'<p class="soft">Made by zoo {safe(__version__)}.</p>',
+            self._blocks.html(),
+        ]
+        page = parts.page(
+            self.title,
+            body,
+            styles=parts.style("base", "document", "slices"),
+            scripts=parts.script("slices") if self._blocks.size else "",
         )
         with atomic_write(path) as file:
             file.write(page.encode("utf-8"))
-
-
-def _safe(text: Any) -> str:
-    return html.escape(printable(str(text)))
 
 
 def _png(pixels: NDArray[np.uint8]) -> bytes:
