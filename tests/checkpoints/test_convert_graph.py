@@ -137,3 +137,63 @@ def test_an_unknown_size_is_no_reason_to_crash() -> None:
     w.save(Path("net.onnx"), y)
     with pytest.raises(WeightsError):
         convert("net.onnx")
+
+
+# -- several outputs ------------------------------------------------------------
+
+
+def two_outputs() -> str:
+    """A feature as large as the picture, and the picture twice as large."""
+    w = Writer()
+    small = w.conv("x", 3, 3)
+    large = w("DepthToSpace", w.conv(small, 3, 12), blocksize=2)
+    w.save(Path("two.onnx"), small, more_outputs=[large])
+    return small
+
+
+def test_output_names_the_output_that_is_taken(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    small = two_outputs()
+    assert main(["convert", "two.onnx", "--check"]) == 0
+    assert (
+        f"the others are {small} (zoo convert --output NAME" in capsys.readouterr().out
+    )
+    assert zoo.load("two.cfg").scale == 2
+    call = ["convert", "two.onnx", "--check", "-o", "one", "--output", small]
+    assert main(call) == 0
+    assert zoo.load("one.cfg").scale == 1
+    assert main([*call, "--force", "--set", f"output={small}"]) == 0
+    capsys.readouterr()
+    assert main([*call, "--force", "--set", "output=other"]) == 2
+    assert "name two outputs" in capsys.readouterr().err
+    assert main(["convert", "two.onnx", "-o", "a", "--output", "stem"]) == 2
+    assert f"no output 'stem'; there are {small}" in capsys.readouterr().err
+    assert not Path("a.cfg").exists()
+
+
+def test_names_alone_have_no_outputs(capsys: pytest.CaptureFixture[str]) -> None:
+    from safetensors.numpy import save_file
+
+    save_file({"a": np.zeros(3, np.float32)}, "a.safetensors")
+    assert main(["convert", "a.safetensors", "-o", "c", "--output", "b"]) == 2
+    assert "no outputs to choose from" in capsys.readouterr().err
+
+
+def test_run_takes_what_a_file_does_not_state(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from zoo.images import Image, read, write
+
+    monkeypatch.setenv("ZOO_CACHE", "cache")
+    small = two_outputs()
+    write(Path("p.png"), Image(np.full((9, 7, 3), 90, np.uint8)))
+    call = ["run", "two.onnx", "p.png", "--backend", "numpy"]
+    assert main(call) == 0
+    assert "zoo run --set output=NAME" in capsys.readouterr().err
+    assert read(Path("p_x2.png")).pixels.shape == (18, 14, 3)
+    for output in ("one.png", "again.png"):  # the second time from the cache
+        assert main([*call, "--set", f"output={small}", "-o", output]) == 0
+        assert read(Path(output)).pixels.shape == (9, 7, 3)
+    assert main(["run", "edsr_x2", "p.png", "--set", "range=1"]) == 2
+    assert "states all about its network" in capsys.readouterr().err

@@ -177,6 +177,22 @@ def test_a_folder_with_a_checkpoint_is_one(tmp_path: Path) -> None:
         assert find_network(folder).suffix == ".cfg"
 
 
+def test_run_sets_what_a_folder_of_the_hub_does_not_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "hub").mkdir()
+    write_safetensors(tmp_path / "hub" / "model.safetensors", edsr())
+    write(tmp_path / "p.png", Image(np.full((6, 7, 3), (9, 90, 200), np.uint8)))
+    call = ["run", "hub", "p.png", "--backend", "numpy"]
+    assert main([*call, "-o", "rgb.png"]) == 0
+    assert main([*call, "-o", "bgr.png", "--set", "color=bgr"]) == 0
+    rgb, bgr = (read(tmp_path / f"{name}.png").pixels for name in ("rgb", "bgr"))
+    assert (rgb != bgr).any()
+    capsys.readouterr()
+    assert main([*call, "--set", "colour=bgr"]) == 2
+    assert "did you mean 'color'" in capsys.readouterr().err
+
+
 def test_strangers_are_refused_with_what_they_look_like(tmp_path: Path) -> None:
     state: dict[str, Any] = {
         f"layers.{i}.residual_group.overlap_attn.qkv.weight": np.ones(3, np.float32)

@@ -257,7 +257,13 @@ def make_network(
     A family goes first, since it knows what no graph says; but where the file's graph
     computes something else, the graph is right.
     """
-    if family == FAMILY:
+    if "output" in options and checkpoint.graph is None:
+        raise UsageError(
+            f"{str(source)!r} holds names and no graph, so there are no outputs to "
+            f"choose from; leave output={options['output']} out (-o STEM names what is "
+            f"written)"
+        )
+    if family == FAMILY or (family is None and "output" in options):
         return _from_graph(source, checkpoint, options, cfg, check)
     if checkpoint.graph is None or family is not None:
         if check:

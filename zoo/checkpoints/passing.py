@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +20,7 @@ from zoo.catalog import RUN_CFG, find_cfg
 from zoo.checkpoints.cards import digest
 from zoo.checkpoints.npz import METADATA
 from zoo.checkpoints.published import Published, fetched, published
-from zoo.errors import ReaderError, UnknownNetworkError
+from zoo.errors import ReaderError, UnknownNetworkError, UsageError
 from zoo.files import read_head
 from zoo.formats import by_suffix
 from zoo.parsers.base import Reader
@@ -34,7 +35,9 @@ __all__ = ["find_network"]
 _SEVERAL_FILES: Final = frozenset({"shards", "ncnn", "mxnet", "tfjs", "onnx", "keras"})
 
 
-def find_network(name_or_path: str | Path) -> Path:
+def find_network(
+    name_or_path: str | Path, settings: Mapping[str, str] | None = None
+) -> Path:
     """Find a network's cfg file, or make it from a published checkpoint.
 
     Parameters
@@ -42,7 +45,10 @@ def find_network(name_or_path: str | Path) -> Path:
     name_or_path : str or Path
         What :func:`zoo.catalog.find_cfg` takes; or a checkpoint of any format that
         ``zoo convert`` reads, a folder with one in it, or the name of one that
-        ``zoo fetch`` has fetched. What the file does not state is assumed as published, and a warning says so when it is converted.
+        ``zoo fetch`` has fetched. What the file does not state is assumed as
+        published, and a warning says so when it is converted.
+    settings : mapping of str to str, optional
+        What a checkpoint does not state: ``zoo convert --set``.
 
     Returns
     -------
@@ -54,24 +60,39 @@ def find_network(name_or_path: str | Path) -> Path:
     UnknownNetworkError
         If there is no such file or network.
     ReaderError, WeightsError, UsageError
-        If it is a checkpoint that cannot be converted.
+        If it is a checkpoint that cannot be converted, or something else and there
+        are settings for it.
     """
-    path = Path(name_or_path)
+    settings = settings or {}
+    found = _checkpoint(Path(name_or_path))
+    if isinstance(found, Path):
+        if settings:
+            raise UsageError(
+                f"--set is for checkpoints that are converted in passing; "
+                f"{found} states all about its network"
+            )
+        return found
+    return _converted(*found, settings)
+
+
+def _checkpoint(path: Path) -> Path | tuple[Path, type[Reader], str]:
+    """A cfg as it is; or a checkpoint, its reader and its licence."""
+    name = str(path)
     if path.is_dir() and not (path / RUN_CFG).is_file():
         if not holds_checkpoint(path):
-            return find_cfg(name_or_path)
+            return find_cfg(name)
         path = checkpoint_in(path)
     licence = "unknown"
     if not path.exists():
         try:
-            return find_cfg(name_or_path)
+            return find_cfg(name)
         except UnknownNetworkError:
-            card = published().get(str(name_or_path).lower())
+            card = published().get(name.lower())
             if card is None:
                 raise
         path, licence = _fetched(card), card.license
     if not path.is_file() or path.suffix == ".cfg" or by_suffix(path) is not None:
-        return find_cfg(name_or_path)
+        return find_cfg(name)
     try:
         reader = reader_of(path)
     except ReaderError:
@@ -80,7 +101,7 @@ def find_network(name_or_path: str | Path) -> Path:
         raise
     if reader.name in NAMELESS or _is_ours(path, reader):
         return _beside(path)
-    return _converted(path, reader, licence)
+    return path, reader, licence
 
 
 def _fetched(card: Published) -> Path:
@@ -118,15 +139,17 @@ def _beside(path: Path) -> Path:
     )
 
 
-def _converted(path: Path, reader: type[Reader], licence: str) -> Path:
+def _converted(
+    path: Path, reader: type[Reader], licence: str, settings: Mapping[str, str]
+) -> Path:
     from zoo.checkpoints.convert import convert
 
-    folder = cache_folder("converted", _key(path, reader))
+    folder = cache_folder("converted", _key(path, reader, settings))
     stem = path.name.removesuffix(path.suffix) or path.name
     cfg = folder / f"{stem[:80]}.cfg"
     if cfg.is_file() and cfg.with_name(f"{stem[:80]}.safetensors").is_file():
         return cfg
-    done = convert(path, cfg, licence=licence, force=True)
+    done = convert(path, cfg, options=settings, licence=licence, force=True)
     assumed = ", ".join(
         f"{item.option}={_text(item.value)}" for item in done.assumptions
     )
@@ -135,7 +158,7 @@ def _converted(path: Path, reader: type[Reader], licence: str) -> Path:
     warnings.warn(
         f"{path} was converted in passing: {what}"
         + (f"; {'; '.join(done.notes)}" if done.notes else "")
-        + (f"; assumed {assumed} (`zoo convert --set` changes it)" if assumed else ""),
+        + (f"; assumed {assumed} (--set changes it)" if assumed else ""),
         UserWarning,
         stacklevel=4,
     )
@@ -148,11 +171,12 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _key(path: Path, reader: type[Reader]) -> str:
-    """What a conversion depends on: the file, those beside it, and this program."""
+def _key(path: Path, reader: type[Reader], settings: Mapping[str, str]) -> str:
+    """What a conversion depends on: the file and those beside it, settings, program."""
     found = hashlib.sha256(digest(path).encode())
     found.update(f"{reader.name} {__version__} {_program()}".encode())
-    found.update(repr(sorted(settings_beside(path).items())).encode())
+    said = (*sorted(settings_beside(path).items()), *sorted(settings.items()))
+    found.update(repr(said).encode("utf-8", "surrogateescape"))
     if reader.name in _SEVERAL_FILES:
         for other in sorted(path.parent.iterdir()):
             facts = other.stat() if other.is_file() else None

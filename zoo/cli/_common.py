@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from zoo.cli import _completion as completion
+from zoo.errors import UsageError
 
 __all__ = [
     "LARGEST_SIDE",
@@ -25,6 +26,8 @@ __all__ = [
     "print_json",
     "print_text",
     "say",
+    "set_option",
+    "settings_of",
     "threads_option",
     "weights_option",
 ]
@@ -99,6 +102,29 @@ precision_option = click.option(
     show_default=True,
     help="How exact: bf16 permits a loss below 0.02 dB, for speed where there is AMX.",
 )
+
+
+set_option = click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="A hyper-parameter that a checkpoint does not state; may be repeated.",
+)
+
+
+def settings_of(words: tuple[str, ...]) -> dict[str, Any]:
+    """The words of --set, as names and texts."""
+    values: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        name = name.strip().replace("-", "_")
+        if not equals or not name or not text:
+            raise UsageError(f"--set {word!r} is no NAME=VALUE")
+        if name in values:
+            raise UsageError(f"--set gives {name} twice; remove one")
+        values[name] = text
+    return values
 
 
 def pair_options(command: Any) -> Any:

@@ -13,6 +13,8 @@ from zoo.cli._common import (
     json_option,
     print_json,
     print_text,
+    set_option,
+    settings_of,
 )
 from zoo.errors import UsageError
 
@@ -26,10 +28,16 @@ __all__ = ["command"]
 @click.argument("source", metavar="FILE")
 @click.option(
     "-o",
-    "--output",
+    "--stem",
     metavar="STEM",
     help="Path of what is written, without ending; by default FILE's name, in the "
     "current folder.",
+)
+@click.option(
+    "--output",
+    "wanted",
+    metavar="NAME",
+    help="The output to take, of a graph with several; by default the largest.",
 )
 @click.option("--family", metavar="NAME", help="Ask only this family (`zoo new`).")
 @click.option(
@@ -37,13 +45,7 @@ __all__ = ["command"]
     metavar="PATH",
     help="Take only tensors whose names begin so, where FILE holds several networks.",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="NAME=VALUE",
-    help="A hyper-parameter that the file does not state; may be repeated.",
-)
+@set_option
 @click.option("--cfg", metavar="CFG", help="The network that nameless weights fit.")
 @click.option(
     "--to",
@@ -80,7 +82,8 @@ __all__ = ["command"]
 @json_option
 def command(
     source: str,
-    output: str | None,
+    stem: str | None,
+    wanted: str | None,
     family: str | None,
     state: str | None,
     settings: tuple[str, ...],
@@ -112,10 +115,13 @@ def command(
     """
     from zoo.checkpoints.convert import convert
 
+    options = settings_of(settings)
+    if wanted is not None and options.setdefault("output", wanted) != wanted:
+        raise UsageError("--output and --set output= name two outputs; give one")
     how: dict[str, Any] = {
         "family": family,
         "state": state,
-        "options": _options(settings),
+        "options": options,
         "cfg": cfg,
         "licence": licence,
         "lenient": lenient,
@@ -123,16 +129,16 @@ def command(
         "check": check,
     }
     if to == "darknet" and cfg is None and Path(source).suffix == ".cfg":
-        _to_stock(source, output, weights, lenient, header, force, as_json)
+        _to_stock(source, stem, weights, lenient, header, force, as_json)
         return
     if weights is not None:
         raise UsageError("--weights goes with a cfg and --to darknet; leave it out")
     if to in ("onnx", "ncnn"):
         write = _to_onnx if to == "onnx" else _to_ncnn
-        result = write(source, output, force, how)
+        result = write(source, stem, force, how)
     else:
         to = "weights" if to == "darknet" else to
-        result = convert(source, output, to=to, force=force, **how)  # type: ignore[arg-type]
+        result = convert(source, stem, to=to, force=force, **how)  # type: ignore[arg-type]
     if as_json:
         print_json(result.as_dict())
     else:
@@ -250,20 +256,6 @@ def _to_ncnn(
         else f"ncnn gives zoo's output to {done.error:.1e} of its range"
     )
     return replace(made, notes=(*made.notes, note), written=done.paths)
-
-
-def _options(settings: tuple[str, ...]) -> dict[str, Any]:
-    """The words of --set, as names and texts."""
-    values: dict[str, Any] = {}
-    for setting in settings:
-        name, equals, text = setting.partition("=")
-        name = name.strip().replace("-", "_")
-        if not equals or not name or not text:
-            raise UsageError(f"--set {setting!r} is no NAME=VALUE")
-        if name in values:
-            raise UsageError(f"--set gives {name} twice; remove one")
-        values[name] = text
-    return values
 
 
 def _report(result: Converted, verbose: bool) -> str:

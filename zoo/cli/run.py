@@ -25,6 +25,8 @@ from zoo.cli._common import (
     print_json,
     print_text,
     say,
+    set_option,
+    settings_of,
     threads_option,
     weights_option,
 )
@@ -63,6 +65,7 @@ __all__ = ["command"]
 @device_option
 @precision_option
 @weights_option
+@set_option
 @click.option("--force", is_flag=True, help="Overwrite files that exist.")
 @click.option("--skip-existing", is_flag=True, help="Leave out what is done already.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per picture.")
@@ -149,6 +152,7 @@ def command(
     device: str | None,
     precision: Precision,
     weights: str | None,
+    settings: tuple[str, ...],
     force: bool,
     skip_existing: bool,
     as_json: bool,
@@ -190,7 +194,6 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
-    from zoo.checkpoints.passing import find_network
     from zoo.formats import named
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
@@ -212,11 +215,12 @@ def command(
         precision=precision,
         lenient=lenient,
         header=header,
+        settings=tuple(settings_of(settings).items()),
     )
     background = None if flatten is None else parse_color(flatten)
     wanted = _wanted(size, width, factor)
     network, others = _scales(network, wanted)
-    find_network(network.cfg)  # whether the network is there, before the pictures
+    network.find()  # whether the network is there, before the pictures
     sources = find_sources(images, output)
     model = network.load()
     jobs = make_jobs(

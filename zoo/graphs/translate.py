@@ -121,7 +121,8 @@ def _translate(graph: Graph, settings: dict[str, str]) -> Translation:
         rest = [name for name in graph.outputs if name != output]
         notes.append(
             f"it has {len(graph.outputs)} outputs, of which {output!r} was taken, the "
-            f"largest; the others are {', '.join(rest)} (--set output=NAME)"
+            f"largest; the others are {', '.join(rest)} (zoo convert --output NAME, "
+            f"zoo run --set output=NAME)"
         )
     output = output or graph.outputs[0]
     stated_constants: set[str] = set()

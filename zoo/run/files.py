@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
@@ -43,6 +44,8 @@ class NetworkFile:
         A file; by default what lies beside the cfg, or ships.
     backend, threads, memory, precision, lenient, header
         See :func:`zoo.load`.
+    settings : tuple of (name, text)
+        What a checkpoint does not state that is converted in passing.
     """
 
     cfg: str
@@ -53,6 +56,19 @@ class NetworkFile:
     precision: Precision = "f32"
     lenient: bool = False
     header: int | None = None
+    settings: tuple[tuple[str, str], ...] = ()
+
+    def find(self) -> Path:
+        """Its cfg, made of a checkpoint if it is one.
+
+        Raises
+        ------
+        ZooError
+            As :func:`zoo.checkpoints.passing.find_network` does.
+        """
+        from zoo.checkpoints.passing import find_network
+
+        return find_network(self.cfg, dict(self.settings))
 
     def load(self) -> Model:
         """The network with its weights; read once in a process.
@@ -68,20 +84,18 @@ class NetworkFile:
     def origin(self) -> str | None:
         """The file of the weights, or None if there is none."""
         from zoo.catalog import find_weights
-        from zoo.checkpoints.passing import find_network
 
         if self.weights is not None:
             return self.weights
-        found = find_weights(find_network(self.cfg))
+        found = find_weights(self.find())
         return None if found is None else str(found)
 
 
 @lru_cache(maxsize=8)
 def _load(file: NetworkFile) -> Model:
     from zoo.api import load
-    from zoo.checkpoints.passing import find_network
 
-    path = find_network(file.cfg)
+    path = file.find()
     model = load(
         path,
         file.origin,
