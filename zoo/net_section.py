@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from zoo.errors import CfgError
 from zoo.keys import Key
+from zoo.training_keys import RECIPE_KEYS, UNUSED_KEYS
 
 __all__ = [
     "DIALECTS",
@@ -68,147 +69,12 @@ _PICTURE = (
     Key("denormalize", "bool", False, "multiply the output by std and add mean"),
 )
 
-# How the network is trained, which says nothing of what it computes.
-_TRAINING = (
-    Key(
-        "time_steps",
-        "int",
-        1,
-        "pictures of a batch in a row that recurrent layers take for one sequence",
-        minimum=1,
-    ),
-    Key(
-        "batch", "int", 1, "images per update; zoo train takes 16 if absent", minimum=1
-    ),
-    Key(
-        "subdivisions",
-        "int",
-        1,
-        "parts a batch is worked off in, to save memory",
-        minimum=1,
-    ),
-    Key("max_batches", "int", 0, "updates in all; 20000 if absent", minimum=0),
-    Key(
-        "learning_rate",
-        "float",
-        0.001,
-        "step size of the optimizer; zoo train takes 1e-4 if absent",
-        minimum=0,
-    ),
-    Key("learning_rate_min", "float", 0.0, "floor of sgdr", minimum=0),
-    Key("momentum", "float", 0.9, "of momentum and nesterov", minimum=0),
-    Key("decay", "float", 0.0, "weight decay", minimum=0),
-    Key("adam", "bool", False, "Darknet's way to write optimizer=adam"),
-    Key("optimizer", "str", "adam", "sgd, momentum, nesterov, adam, adamw, ..."),
-    Key("cost", "str", "mae", "mae, mse, charbonnier, smooth, ..."),
-    Key("patch", "int", 48, "side of the low-resolution patches", minimum=1),
-    Key("augment", "bool", True, "flip the patches and turn them by 90 degrees"),
-    Key("seed", "int", 0, "of the first weights and of the patches", minimum=0),
-    Key(
-        "clip_gradient",
-        "float",
-        0.0,
-        "largest norm of the gradient; 0 is any",
-        minimum=0,
-    ),
-    Key("B1", "float", 0.9, "Adam's first decay", minimum=0, maximum=1),
-    Key("B2", "float", 0.999, "Adam's second decay", minimum=0, maximum=1),
-    Key("eps", "float", 1e-8, "Adam's epsilon", minimum=0),
-    Key(
-        "policy",
-        "str",
-        "constant",
-        "learning-rate schedule",
-        choices=(
-            "constant",
-            "step",
-            "steps",
-            "exp",
-            "poly",
-            "random",
-            "sigmoid",
-            "sgdr",
-        ),
-    ),
-    Key("burn_in", "int", 0, "updates of warm-up", minimum=0),
-    Key("power", "float", 4.0, "of poly, of random and of the warm-up"),
-    Key("gamma", "float", 1.0, "of exp and sigmoid"),
-    Key("step", "int", 1, "updates between steps", minimum=1),
-    Key("scale", "float", 1.0, "factor of one step"),
-    Key("steps", "ints", (), "updates at which the rate changes"),
-    Key("scales", "floats", (), "factors at those updates"),
-    Key("sgdr_cycle", "int", 0, "length of the first cycle"),
-    Key("sgdr_mult", "int", 2, "growth of the cycles"),
-    Key(
-        "ema_alpha",
-        "float",
-        0.0,
-        "share of an update in the moving average of the weights, which is what is "
-        "kept; 0: no average",
-        minimum=0,
-        maximum=1,
-    ),
-)
-
-_UNUSED = (
-    Key("seq_scales", "floats", (), "Darknet's: of sequences", unused=True),
-    Key("max_epochs", "int", 0, "Darknet's: passes over the data", unused=True),
-) + tuple(
-    Key(name, "str", "", "Darknet's; without effect here", unused=True)
-    for name in [
-        "max_crop",
-        "min_crop",
-        "flip",
-        "blur",
-        "gaussian_noise",
-        "mixup",
-        "cutmix",
-        "mosaic",
-        "mosaic_bound",
-        "contrastive",
-        "contrastive_jit_flip",
-        "contrastive_color",
-        "unsupervised",
-        "label_smooth_eps",
-        "resize_step",
-        "attention",
-        "adversarial_lr",
-        "max_chart_loss",
-        "angle",
-        "aspect",
-        "saturation",
-        "exposure",
-        "hue",
-        "show_receptive_field",
-        "track",
-        "augment_speed",
-        "sequential_subdivisions",
-        "try_fix_nan",
-        "weights_reject_freq",
-        "equidistant_point",
-        "badlabels_rejection_percentage",
-        "num_sigmas_reject_badlabels",
-        "use_cuda_graph",
-        "loss_scale",
-        "dynamic_minibatch",
-        "optimized_memory",
-        "workspace_size_limit_MB",
-        "notruth",
-        "random",
-        "max_ratio",
-        "min_ratio",
-        "center",
-        "clip",
-        "seen",
-    ]
-)
-
-NET_KEYS = _PICTURE + _DIALECT + _TRAINING + _UNUSED
+NET_KEYS = _PICTURE + _DIALECT + RECIPE_KEYS + UNUSED_KEYS
 
 INHERITED = ("bn_eps", "dialect", "time_steps")
 """Keys of [net] that hold for all layers with a key of that name and none given."""
 
-TRAINING_KEYS = frozenset(key.name for key in _TRAINING + _UNUSED)
+TRAINING_KEYS = frozenset(key.name for key in RECIPE_KEYS + UNUSED_KEYS)
 """Keys that do not change what a network computes: no part of its fingerprint."""
 
 

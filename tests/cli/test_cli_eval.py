@@ -231,3 +231,25 @@ def test_a_plot(
     drawn = read(target).pixels
     assert drawn.shape == (720, 900, 3)
     assert len(np.unique(drawn.reshape(-1, 3), axis=0)) > 8
+
+
+def test_pictures_made_worse(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = str(pictures(tmp_path / "data", side=64))
+    scores = []
+    for options in (
+        [],
+        ["--jpeg", "90"],
+        ["--jpeg", "20", "--degrade", "noise_sigma=9"],
+    ):
+        assert main(["eval", "bicubic", data, "--scale", "2", "--json", *options]) == 0
+        result = json.loads(capsys.readouterr().out)
+        scores.append(result["psnr"])
+    assert scores[0] > scores[1] + 0.1 > scores[2] + 1
+    assert result["protocol"].endswith(
+        "low resolution: MATLAB's bicubic; noise 9, JPEG 20 (4:2:0)"
+    )
+    wrong = ["--degrade", "jpeg_qualty=3"]
+    assert main(["eval", "bicubic", data, "--scale", "2", *wrong]) == 2
+    assert "did you mean jpeg_quality" in capsys.readouterr().err

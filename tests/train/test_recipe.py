@@ -9,7 +9,8 @@ import pytest
 from zoo.errors import UsageError
 from zoo.net_section import NET_KEYS
 from zoo.network import Network
-from zoo.train.recipe import _FIELDS, Recipe
+from zoo.train.recipe import Recipe
+from zoo.train.recipe_fields import FIELDS
 
 LAYER = "\n[convolutional]\nfilters=3\n"
 
@@ -50,8 +51,8 @@ def test_cost_section() -> None:
 
 
 def test_every_key_exists_and_has_a_field() -> None:
-    assert set(_FIELDS) <= {key.name for key in NET_KEYS}
-    assert set(_FIELDS.values()) == {field.name for field in fields(Recipe)}
+    assert set(FIELDS) <= {key.name for key in NET_KEYS}
+    assert set(FIELDS.values()) == {field.name for field in fields(Recipe)}
 
 
 def test_settings_are_keys_of_net() -> None:

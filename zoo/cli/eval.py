@@ -77,6 +77,19 @@ __all__ = ["command"]
 )
 @click.option("--mask", type=click.Path(path_type=Path), help="Of the one volume.")
 @pair_options
+@click.option(
+    "--jpeg",
+    type=click.IntRange(1, 100),
+    metavar="QUALITY",
+    help="Small pictures become JPEG (4:2:0) first.",
+)
+@click.option(
+    "--degrade",
+    "degradations",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="As in training: noise_sigma=5, blur_sigma=0.4,1.2 ...; may be repeated.",
+)
 @backend_option
 @device_option
 @precision_option
@@ -111,6 +124,8 @@ def command(
     high: str | None,
     low: str | None,
     low_name: str | None,
+    jpeg: int | None,
+    degradations: tuple[str, ...],
     as_json: bool,
     form: str | None,
     plot: Path | None,
@@ -134,7 +149,12 @@ def command(
     A FOLDER may be a volume (NIfTI, MGH) or hold some: their slices are
     measured, in floats, with the 99.9th percentile as peak; empty ones are left
     out, and with --mask what lies inside is measured apart.
+
+    With --jpeg 75 the small pictures are compressed before they are enlarged, as
+    photographs are; --degrade takes what a recipe does (`zoo layers show net`), and
+    the name of a picture decides what is drawn from a range.
     """
+    from zoo.degradation.degradation import Degradation
     from zoo.evaluate.contest import Contest
     from zoo.evaluate.presets import protocol_named
     from zoo.evaluate.report import Worst, write_report
@@ -155,8 +175,14 @@ def command(
     ]
     if mask is not None and (len(sets) != 1 or not chosen[0][2].has_volumes):
         raise UsageError("--mask goes with one volume")
+    jpegs = [] if jpeg is None else [f"jpeg_quality={jpeg}"]
+    how_worse = Degradation.from_settings([*jpegs, *degradations])
     chosen = [
-        (entrant, name, replace(pictures, plane=plane, mask=mask))  # type: ignore[arg-type]
+        (
+            entrant,
+            name,
+            replace(pictures, plane=plane, mask=mask, degradation=how_worse),  # type: ignore[arg-type]
+        )
         for entrant, name, pictures in chosen
     ]
     usual = "mri" if any(of.has_volumes for _, _, of in chosen) else "benchmark"

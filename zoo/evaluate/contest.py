@@ -138,7 +138,7 @@ class Contest:
                 enlarge,
                 cases_in(pictures, scale, leave_out),
                 scale,
-                pictures.origin,
+                pictures.low_resolution,
                 report=lambda _: self.on_picture(),
                 metrics=self.metrics,
                 leave_out=leave_out,

@@ -7,9 +7,10 @@ other learns from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from zoo.degradation.degradation import Degradation
 from zoo.errors import ImageError, UsageError
 from zoo.evaluate.layouts import (
     Role,
@@ -56,6 +57,8 @@ class PictureSet:
         In which volumes are cut into slices.
     mask : Path or None
         Of the one volume that the set is.
+    degradation : Degradation
+        What happens to the small pictures when they are read.
     """
 
     root: Path
@@ -67,9 +70,15 @@ class PictureSet:
     note: str = ""
     plane: PlaneName = "auto"
     mask: Path | None = None
+    degradation: Degradation = field(default_factory=Degradation)
 
     def __len__(self) -> int:
         return len(self.high)
+
+    @property
+    def low_resolution(self) -> str:
+        """Where the small pictures come from, and what happens to them."""
+        return "; ".join(filter(None, (self.origin, str(self.degradation))))
 
     @property
     def has_volumes(self) -> bool:

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.degradation.degradation import Degradation
 from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.images import read
 from zoo.network import Network
 from zoo.pixels import white_of
 from zoo.resize import imresize
 
-__all__ = ["Pair", "cropped", "low_and_high", "read_pair", "read_rgb", "whole_scale"]
+__all__ = [
+    "Pair",
+    "cropped",
+    "degraded",
+    "low_and_high",
+    "read_pair",
+    "read_rgb",
+    "whole_scale",
+]
 
 Pixels = NDArray[Any]
 
@@ -81,6 +90,13 @@ def low_and_high(high: NDArray[Any], scale: int) -> tuple[NDArray[Any], NDArray[
     high = cropped(high, scale)
     height, width = high.shape[:2]
     return imresize(high, size=(height // scale, width // scale)), high
+
+
+def degraded(pair: Pair, how: Degradation) -> Pair:
+    """A pair whose small picture is made worse, always in the same way."""
+    if not how:
+        return pair
+    return replace(pair, low=how.of_picture(pair.name, pair.low, pair.high))
 
 
 def read_pair(

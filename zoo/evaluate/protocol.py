@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ImageError, PluginError, ShapeError, ZooError
 from zoo.evaluate.datasets import GENERATED, PictureSet
-from zoo.evaluate.pairs import Pair, read_pair
+from zoo.evaluate.pairs import Pair, degraded, read_pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.volumes import is_volume, slice_pairs
 from zoo.metrics.psnr import psnr
@@ -102,11 +102,13 @@ def cases_in(
     ):
         try:
             if is_volume(path):
-                yield from slice_pairs(
+                slices = slice_pairs(
                     path, scale, plane=pictures.plane, mask=pictures.mask
                 )
+                yield from (degraded(of, pictures.degradation) for of in slices)
                 continue
             case = read_pair(name, path, small, scale)
+            case = degraded(case, pictures.degradation)
         except ZooError as error:
             if leave_out is None:
                 raise

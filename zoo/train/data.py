@@ -2,23 +2,25 @@
 
 Low resolution is made from high resolution by MATLAB's bicubic, as in the
 published recipes (EDSR, section 4.1), once per picture; patches are cut at
-random, flipped and turned.
+random, flipped and turned, and made worse as the recipe says.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from zoo.degradation.degradation import Box, Degradation
 from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.evaluate.datasets import PictureSet
 from zoo.evaluate.pairs import Pair, Pixels, read_pair
 from zoo.evaluate.volumes import is_volume, slice_pairs
-from zoo.pixels import white_of
+from zoo.pixels import quantize, white_of
 
 __all__ = ["PatchSampler", "hold_out", "load_pairs"]
 
@@ -26,6 +28,9 @@ _HELD_OUT = 8
 _LEAST_ROWS = 2  # beside the border that the protocol cuts off
 # A patch of a volume shows something if a quarter of it is no background.
 _FOREGROUND, _TRIES = 0.25, 20
+_NOTHING = Degradation()
+_AROUND = 64  # pixels around a patch that its degradation may look at; units of JPEG
+_ALPHA = 1.2
 
 
 def load_pairs(
@@ -153,6 +158,14 @@ class PatchSampler:
     seed : int
     augment : bool
         Flip and turn by multiples of 90 degrees.
+    degradation : Degradation
+        What happens to the small patches.
+    permute_share : float
+        Share of the patches whose colours change places, before the degradation.
+    blend_share : float
+        Share of the patches that become l p + (1 - l) q, small and large alike, q
+        being the one before it in the batch and l from Beta(1.2, 1.2): mixup as in
+        Yoo et al., Rethinking Data Augmentation for Image Super-resolution, 2020.
     """
 
     def __init__(
@@ -164,7 +177,12 @@ class PatchSampler:
         batch: int,
         seed: int = 0,
         augment: bool = True,
+        degradation: Degradation = _NOTHING,
+        permute_share: float = 0.0,
+        blend_share: float = 0.0,
     ) -> None:
+        self.degradation = degradation
+        self.permute_share, self.blend_share = permute_share, blend_share
         self.pairs = list(pairs)
         self.scale, self.patch, self.batch = scale, patch, batch
         self.augment = augment
@@ -197,12 +215,32 @@ class PatchSampler:
             pair = self.pairs[min(int(which), len(self.pairs) - 1)]
             y, x = self._place(pair)
             turn = int(self.rng.integers(8)) if self.augment else 0
-            top, left = y * self.scale, x * self.scale
-            small = pair.low[y : y + side, x : x + side]
-            big = pair.high[top : top + large, left : left + large]
-            low[n] = _turned(self._in_common(small), turn)
-            high[n] = _turned(self._in_common(big), turn)
+            box = _turned_box(Box(y, x, side, side), pair.low, turn)
+            small, big = _turned(pair.low, turn), _turned(pair.high, turn)
+            if self.permute_share and self.rng.random() < self.permute_share:
+                around = box.grown(_AROUND, _AROUND, small)
+                order = self.rng.permutation(3)
+                big = around.times(self.scale).of(big)[..., order]
+                small = around.of(small)[..., order]
+                box = box.within(around)
+            part = box.of(small)
+            if self.degradation:
+                part = self.degradation.apply(small, big, box, self.rng)
+            low[n] = self._in_common(part)
+            high[n] = self._in_common(box.times(self.scale).of(big))
+        if self.blend_share:
+            self._blend(low, high)
         return low, high
+
+    def _blend(self, low: Pixels, high: Pixels) -> None:
+        """Mix a share of the patches with the one before, in place."""
+        plain = low.copy(), high.copy()
+        for n in range(self.batch):
+            if self.rng.random() < self.blend_share:
+                part = self.rng.beta(_ALPHA, _ALPHA)
+                for patches, before in zip((low, high), plain, strict=True):
+                    mixed = part * before[n] + (1 - part) * before[n - 1]
+                    patches[n] = quantize(mixed.astype(np.float32), self._dtype)
 
     def _place(self, pair: Pair) -> tuple[int, int]:
         """Where a patch begins; of a slice of a volume where something is to see."""
@@ -228,3 +266,14 @@ def _turned(image: Pixels, turn: int) -> Pixels:
     if turn & 2:
         image = image[::-1]
     return image[:, ::-1] if turn & 1 else image
+
+
+def _turned_box(box: Box, picture: Pixels, turn: int) -> Box:
+    """Where a part of a picture lies when the picture is turned."""
+    height, width = picture.shape[:2]
+    if turn & 4:
+        box = Box(box.left, box.top, box.width, box.height)
+        height, width = width, height
+    if turn & 2:
+        box = replace(box, top=height - box.top - box.height)
+    return replace(box, left=width - box.left - box.width) if turn & 1 else box

@@ -184,6 +184,7 @@ class Trainer:
         self.saved_at = self.update
 
     def _one_update(self) -> Outcome:
+        self.sampler.batch = self.recipe.batch_at(self.update)
         low, high = self.sampler.draw()
         rate = self.schedule(self.update)
         outcome = self.learner.step(low, high, rate, self.guard.limit)

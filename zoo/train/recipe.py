@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
+from zoo.degradation.degradation import Degradation
+from zoo.degradation.degradation import what_is_wrong as degradation_is_wrong
 from zoo.errors import UsageError, did_you_mean
 from zoo.layers.cost import Cost
 from zoo.net_section import NET_KEYS
 from zoo.network import Network
 from zoo.train.costs import cost_named
 from zoo.train.optimizers import Optimizer, optimizer_named
+from zoo.train.recipe_fields import FIELDS, RANGES
 from zoo.train.schedules import Schedule, ScheduleSettings, schedule_named
 
 __all__ = ["Recipe"]
@@ -40,6 +43,13 @@ class Recipe:
         validated and kept (1e-3: over about 1000 updates); 0 for none.
     augment : bool
         Flip the patches and turn them by multiples of 90 degrees.
+    blend_share, permute_share : float
+        Shares of the patches that are blended with another one, and whose colours
+        change places: see :class:`zoo.train.data.PatchSampler`.
+    batch_steps, batch_scales : tuple
+        Updates at which the batch grows or shrinks, and by which factors.
+    blur_sigma, ..., jpeg_share
+        Those of :class:`zoo.degradation.degradation.Degradation`.
     seed : int
         Of the first weights and of the patches.
     """
@@ -70,6 +80,20 @@ class Recipe:
     clip_gradient: float = 0.0
     average: float = 0.0
     augment: bool = True
+    blend_share: float = 0.0
+    permute_share: float = 0.0
+    batch_steps: tuple[int, ...] = ()
+    batch_scales: tuple[float, ...] = ()
+    blur_sigma: tuple[float, ...] = ()
+    blur_isotropic: float = 1.0
+    blur_share: float = 1.0
+    downscale: tuple[str, ...] = ("bicubic",)
+    noise_sigma: tuple[float, ...] = ()
+    noise_gray: float = 0.0
+    noise_share: float = 1.0
+    jpeg_quality: tuple[int, ...] = ()
+    jpeg_chroma: tuple[str, ...] = ("420",)
+    jpeg_share: float = 1.0
     seed: int = 0
 
     @classmethod
@@ -83,9 +107,7 @@ class Recipe:
         given : set of str
             The keys that the cfg really has.
         """
-        values = {
-            field: settings[key] for key, field in _FIELDS.items() if key in given
-        }
+        values = {field: settings[key] for key, field in FIELDS.items() if key in given}
         if settings.get("adam") and "optimizer" not in given:
             values["optimizer"] = "adam"
         return cls(**values)
@@ -131,14 +153,14 @@ class Recipe:
         values = {}
         for text in settings:
             name, equals, value = (part.strip() for part in text.partition("="))
-            if name not in _FIELDS or not equals:
-                hint = did_you_mean(name, _FIELDS, "{}")
+            if name not in FIELDS or not equals:
+                hint = did_you_mean(name, FIELDS, "{}")
                 raise UsageError(
                     f"{text!r} sets no key of a recipe{hint} "
-                    f"(there are {', '.join(_FIELDS)})"
+                    f"(there are {', '.join(FIELDS)})"
                 )
             try:
-                values[_FIELDS[name]] = keys[name].parse(value)
+                values[FIELDS[name]] = keys[name].parse(value)
             except ValueError as error:
                 raise UsageError(f"{name}={value}: {error}") from None
         return self.changed(**values)
@@ -153,7 +175,7 @@ class Recipe:
         """
         return {
             field: f"{key}={_text(getattr(self, field))}"
-            for key, field in _FIELDS.items()
+            for key, field in FIELDS.items()
             if getattr(self, field) != getattr(base, field)
         }
 
@@ -174,13 +196,23 @@ class Recipe:
             Whose cfg the recipe began with: a value from there is named by
             file:line.
         """
-        for key, field in _FIELDS.items():
+        for key, field in FIELDS.items():
             value = getattr(self, field)
             reason = _what_is_wrong(field, value)
             if reason:
                 where = "" if network is None else _place(network, key, value)
                 name = field if field in ("updates", "average") else key
                 raise UsageError(f"{where}{name} is {_text(value)}; it must {reason}")
+        if len(self.batch_steps) != len(self.batch_scales):
+            where = (
+                ""
+                if network is None
+                else _place(network, "batch_steps", self.batch_steps)
+            )
+            raise UsageError(
+                f"{where}batch_steps has {len(self.batch_steps)} values and batch_scales "
+                f"{len(self.batch_scales)}; give one factor for each step"
+            )
         cost_named(self.cost)
         self.make_optimizer()
         schedule = self.make_schedule()
@@ -200,6 +232,20 @@ class Recipe:
         names = [field.name for field in fields(ScheduleSettings)]
         settings = ScheduleSettings(**{name: getattr(self, name) for name in names})
         return schedule_named(self.policy, settings)
+
+    @property
+    def degradation(self) -> Degradation:
+        """What happens to small pictures."""
+        names = [field.name for field in fields(Degradation)]
+        return Degradation(**{name: getattr(self, name) for name in names})
+
+    def batch_at(self, update: int) -> int:
+        """Patches of an update, counted from 0."""
+        size = float(self.batch)
+        for step, factor in zip(self.batch_steps, self.batch_scales, strict=True):
+            if update >= step:
+                size *= factor
+        return max(1, round(size))
 
     def make_optimizer(self) -> Optimizer:
         """A new optimizer."""
@@ -223,10 +269,12 @@ def _text(value: Any) -> str:
 
 def _what_is_wrong(field: str, value: Any) -> str:
     """How a value must be and is not; nothing if all is well."""
+    if reason := degradation_is_wrong(field, value):
+        return reason
     values = value if isinstance(value, tuple) else (value,)
     if any(isinstance(v, float) and not math.isfinite(v) for v in values):
         return "be a finite number"
-    reason, fits = _RANGES.get(field, ("", lambda value: True))
+    reason, fits = RANGES.get(field, ("", lambda value: True))
     return "" if all(map(fits, values)) else reason
 
 
@@ -237,55 +285,3 @@ def _place(network: Network, key: str, value: Any) -> str:
         if entry.key == key and network.settings[key] == value:
             return f"{head.source}:{entry.line}: "
     return ""
-
-
-_ABOVE_0: tuple[str, Callable[[Any], bool]] = ("be above 0", lambda value: value > 0)
-_FROM_0: tuple[str, Callable[[Any], bool]] = (
-    "not be negative",
-    lambda value: value >= 0,
-)
-_BELOW_1: tuple[str, Callable[[Any], bool]] = (
-    "lie in [0, 1)",
-    lambda value: 0 <= value < 1,
-)
-
-_RANGES = {
-    **dict.fromkeys(("updates", "batch", "subdivisions"), _ABOVE_0),
-    **dict.fromkeys(("patch", "step", "growth"), _ABOVE_0),
-    **dict.fromkeys(("learning_rate", "epsilon"), _ABOVE_0),
-    **dict.fromkeys(("momentum", "beta1", "beta2", "average"), _BELOW_1),
-    **dict.fromkeys(("decay", "clip_gradient", "burn_in", "seed"), _FROM_0),
-    **dict.fromkeys(("steps", "scales", "scale", "cycle", "lowest"), _FROM_0),
-}
-"""How a field must be, and whether a value is so."""
-
-_FIELDS = {
-    "max_batches": "updates",
-    "batch": "batch",
-    "subdivisions": "subdivisions",
-    "patch": "patch",
-    "cost": "cost",
-    "optimizer": "optimizer",
-    "learning_rate": "learning_rate",
-    "decay": "decay",
-    "momentum": "momentum",
-    "B1": "beta1",
-    "B2": "beta2",
-    "eps": "epsilon",
-    "policy": "policy",
-    "steps": "steps",
-    "scales": "scales",
-    "step": "step",
-    "scale": "scale",
-    "gamma": "gamma",
-    "power": "power",
-    "sgdr_cycle": "cycle",
-    "sgdr_mult": "growth",
-    "learning_rate_min": "lowest",
-    "burn_in": "burn_in",
-    "clip_gradient": "clip_gradient",
-    "ema_alpha": "average",
-    "augment": "augment",
-    "seed": "seed",
-}
-"""Keys of [net], and the fields that they set."""

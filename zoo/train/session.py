@@ -16,9 +16,9 @@ from zoo.checkpoints.cards import Card, digest, write_card
 from zoo.checkpoints.files import save_weights
 from zoo.checkpoints.passing import find_network
 from zoo.errors import PluginError, ShapeError, UsageError
-from zoo.evaluate.datasets import PictureSet
+from zoo.evaluate.datasets import GENERATED, PictureSet
 from zoo.evaluate.entrants import Bicubic
-from zoo.evaluate.pairs import Pair, read_rgb, whole_scale
+from zoo.evaluate.pairs import Pair, degraded, read_rgb, whole_scale
 from zoo.evaluate.protocol import evaluate
 from zoo.layers.base import Array
 from zoo.network import Network
@@ -227,6 +227,8 @@ class Session:
         else:
             pairs, cases = hold_out(pairs, scale, self.recipe.patch)
             measured = ", ".join(case.name for case in cases)
+        degradation = self.recipe.degradation
+        cases = [degraded(case, degradation) for case in cases]
         sampler = PatchSampler(
             pairs,
             scale=scale,
@@ -234,6 +236,9 @@ class Session:
             batch=self.recipe.batch,
             seed=self.recipe.seed,
             augment=self.recipe.augment,
+            degradation=degradation,
+            permute_share=self.recipe.permute_share,
+            blend_share=self.recipe.blend_share,
         )
         self.settings = replace(
             self.settings,
@@ -242,13 +247,14 @@ class Session:
                 for pictures in sets
                 for path in (*pictures.high, *filter(None, pictures.low))
             ),
-            cases=digest_of_cases(cases),
+            cases=digest_of_cases(cases, low=bool(degradation)),
         )
         self._cases = list(cases)
         learner = self._learner(kernels)
         if self.earlier is not None:
             learner.restore(self.earlier.snapshot.learner)
-        _try_a_step(learner, sampler)
+        largest = max(map(self.recipe.batch_at, (0, *self.recipe.batch_steps)))
+        _try_a_step(learner, sampler, largest)
         shown = Network.parse(self.cfg_text, str(self.folder.cfg))
         self.trainer = Trainer(
             learner,
@@ -281,9 +287,14 @@ class Session:
         scale = whole_scale(self.network)
         say(f"starts from {self.start_from}; {self.recipe.updates} updates in all")
         origins = " and ".join(dict.fromkeys(pictures.origin for pictures in sets))
-        say(f"learns from {len(pairs)} pictures, x{scale}; small ones: {origins}")
+        worse = f"; {self.recipe.degradation}" if self.recipe.degradation else ""
+        say(
+            f"learns from {len(pairs)} pictures, x{scale}; small ones: {origins}{worse}"
+        )
         how = protocol_for(cases)
-        score = evaluate(Bicubic(), cases, scale, metrics=("psnr",), how=how)
+        score = evaluate(
+            Bicubic(), cases, scale, f"{GENERATED}{worse}", metrics=("psnr",), how=how
+        )
         say(
             f"is measured on {len(cases)} other pictures ({measured}), on which bicubic "
             f"has {score.psnr:.2f} dB ({score.protocol})"
@@ -410,10 +421,12 @@ class Session:
         self.draw_curve()
 
 
-def _try_a_step(learner: Learner, sampler: PatchSampler) -> None:
+def _try_a_step(learner: Learner, sampler: PatchSampler, batch: int) -> None:
     """Let what cannot be trained, or fits no memory, fail now; nothing is changed."""
     before, drawn = deepcopy(learner.state()), sampler.state
+    usual, sampler.batch = sampler.batch, batch
     low, high = sampler.draw()
+    sampler.batch = usual
     with np.errstate(all="ignore"):
         learner.step(low, high, 0.0)
     learner.restore(before)

@@ -156,11 +156,15 @@ def digest_of_files(files: Iterable[Path]) -> str:
     return _digest([f"{path.name} {path.stat().st_size}" for path in files])
 
 
-def digest_of_cases(cases: Sequence[Pair]) -> str:
-    """How many validation pictures there are, and a digest of names and pixels."""
+def digest_of_cases(cases: Sequence[Pair], *, low: bool = False) -> str:
+    """How many validation pictures there are, and a digest of names and pixels.
+
+    With ``low`` those of the small pictures too, which are not only smaller.
+    """
     return "p" + _digest(
         [
             f"{case.name} {case.high.shape[:2]} {crc32(case.high.tobytes())}"
+            + (f" {crc32(case.low.tobytes())}" if low else "")
             for case in cases
         ]
     )

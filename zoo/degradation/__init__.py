@@ -1,0 +1,1 @@
+"""What cameras, programs and file formats do to pictures, to learn to undo it."""
