@@ -22,6 +22,20 @@ SHIPPED: dict[str, tuple[str, dict[str, Any]]] = {
     "edsr_x4": ("edsr", {"scale": 4}),
     # Small siblings, for slow machines and for a first look.
     "edsr_r8f32_x2": ("edsr", {"scale": 2, "blocks": 8, "filters": 32}),
+    # For photographs as JPEG files: the same networks, other weights.
+    "photo_x2": ("edsr", {"scale": 2}),
+    "photo_x4": ("edsr", {"scale": 4}),
+    "photo_r8f32_x2": ("edsr", {"scale": 2, "blocks": 8, "filters": 32}),
+    "photo_r8f32_x4": ("edsr", {"scale": 4, "blocks": 8, "filters": 32}),
+    # Of luma, for gray and medical pictures.
+    "edsr_y_x2": (
+        "edsr",
+        {"scale": 2, "channels": 1, "color": "y", "mean": (111.3904,)},
+    ),
+    "edsr_y_x4": (
+        "edsr",
+        {"scale": 4, "channels": 1, "color": "y", "mean": (111.3904,)},
+    ),
     # WDSR-A, 16 blocks, 32 filters, 128 wide.
     "wdsr_x2": ("wdsr", {"scale": 2}),
     "wdsr_x3": ("wdsr", {"scale": 3}),
