@@ -101,7 +101,9 @@ def test_qualities_are_all_of_the_range():
 
 @pytest.mark.parametrize("dtype, factor", [(np.uint16, 257), (np.float32, 1 / 255)])
 def test_types_stay(dtype, factor):
-    low, high = ((image.astype(np.float64) * factor).astype(dtype) for image in (LOW, HIGH))
+    low, high = (
+        (image.astype(np.float64) * factor).astype(dtype) for image in (LOW, HIGH)
+    )
     how = Degradation(blur_sigma=(1,), noise_sigma=(3,), jpeg_quality=(80,))
     box = Box(3, 5, 30, 40)
     made = worse(how, box, low=low, high=high)
