@@ -14,6 +14,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from zoo.api import Model
@@ -21,8 +22,9 @@ from zoo.catalog import CFG_FOLDER, find_cfg
 from zoo.checkpoints.cards import Card, digest, read_card, write_card
 from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli.train import command as train_command
+from zoo.degradation.degradation import Degradation
 from zoo.evaluate.datasets import GENERATED, find_set
-from zoo.evaluate.entrants import Bicubic, NetworkEntrant
+from zoo.evaluate.entrants import Bicubic, Entrant, NetworkEntrant
 from zoo.evaluate.pairs import whole_scale
 from zoo.evaluate.protocol import Scores, cases_in, evaluate
 from zoo.files import atomic_write
@@ -33,6 +35,7 @@ from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 
 SETS = ("Set5", "Set14")
+QUALITIES = (40, 60, 80, 95)  # of JPEG, for networks that learned from JPEG
 MOST_LOST = 0.005  # dB by storing float16
 
 
@@ -46,6 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--data", default="BSDS500 (train, test), T91, Sun-Hays 80")
     parser.add_argument("--start", help="network whose weights the run began with")
+    parser.add_argument("--pictures", help="kind of pictures that it is for")
     parser.add_argument("--license", default="MIT")
     parser.add_argument("--output", type=Path, default=CFG_FOLDER.parent / "weights")
     options = parser.parse_args(arguments)
@@ -68,11 +72,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if lost > MOST_LOST:
         save_weights(network, target, source=source, licence=options.license)
         scores, dtype = full, "float32"
-    plain = {
-        name: evaluate(Bicubic(), cases_in(find_set(place, scale), scale), scale)
-        for name, place in places(options.sets, scale).items()
-    }
     snapshot = folder.load()
+    recipe = Recipe.from_dict(snapshot.recipe)
+    if recipe.jpeg_quality:
+        # First, for it is what such a network is for.
+        scores = measure_jpeg(small, options.sets, scale) | scores
     card = Card(
         network=cfg.stem,
         scale=scale,
@@ -92,16 +96,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
         protocol=f"{scores[SETS[0]].protocol}; mean over pictures",
         scores={
             name: {
-                "psnr": round(scores[name].psnr, 3),
-                "ssim": round(scores[name].ssim, 4),
-                "bicubic": round(plain[name].psnr, 3),
+                "psnr": round(score.psnr, 3),
+                "ssim": round(score.ssim, 4),
+                "bicubic": round(bicubic_on(name, options.sets, scale), 3),
             }
-            for name in SETS
+            for name, score in scores.items()
         },
         repeat=[
-            train_call(cfg, Recipe.from_dict(snapshot.recipe), options.start),
+            train_call(cfg, recipe, options.start),
             f"python tools/ship.py RUN {cfg.stem} --sets SETS",
         ],
+        pictures=options.pictures or kind_of_pictures(network, recipe),
     )
     write_card(card, target.with_suffix(".yaml"))
     write_table(options.output)
@@ -116,14 +121,37 @@ def places(sets: Path, scale: int) -> dict[str, Path]:
 def measure(network: Network, sets: Path, scale: int) -> dict[str, Scores]:
     """Scores on Set5 and Set14, by the protocol of `zoo eval`."""
     enlarge = NetworkEntrant(network.source, Model(network, select()))
-    found = {}
-    for name, place in places(sets, scale).items():
-        pictures = find_set(place, scale)
-        # A card is read elsewhere, where the path of the folder says nothing.
-        is_made = pictures.origin == GENERATED
-        origin = GENERATED if is_made else "that of the sets"
-        found[name] = evaluate(enlarge, cases_in(pictures, scale), scale, origin)
-    return found
+    return {name: scores_of(enlarge, sets, scale, name) for name in SETS}
+
+
+def measure_jpeg(network: Network, sets: Path, scale: int) -> dict[str, Scores]:
+    """Scores on Set14 as JPEG, a name for each quality."""
+    enlarge = NetworkEntrant(network.source, Model(network, select()))
+    names = [f"{SETS[-1]}, JPEG {quality}" for quality in QUALITIES]
+    return {name: scores_of(enlarge, sets, scale, name) for name in names}
+
+
+def bicubic_on(name: str, sets: Path, scale: int) -> float:
+    """PSNR of bicubic on what a name of scores stands for."""
+    return scores_of(Bicubic(), sets, scale, name).psnr
+
+
+def scores_of(enlarge: Entrant, sets: Path, scale: int, name: str) -> Scores:
+    """Scores on "Set14", or on "Set14, JPEG 40"."""
+    folder, _, quality = name.partition(", JPEG ")
+    how = Degradation(jpeg_quality=(int(quality),) if quality else ())
+    pictures = replace(find_set(places(sets, scale)[folder], scale), degradation=how)
+    # A card is read elsewhere, where the path of the folder says nothing.
+    is_made = pictures.origin == GENERATED
+    origin = GENERATED if is_made else "that of the sets"
+    return evaluate(enlarge, cases_in(pictures, scale), scale, origin)
+
+
+def kind_of_pictures(network: Network, recipe: Recipe) -> str:
+    """What a network is for, by what it has learned from."""
+    if recipe.jpeg_quality:
+        return "JPEG photographs"
+    return "gray, medical" if network.pixels.color == "y" else "clean pictures"
 
 
 def write_table(folder: Path) -> None:
@@ -135,6 +163,10 @@ def write_table(folder: Path) -> None:
         "| network | parameters | Set5, dB / SSIM | Set14 | bicubic | updates | hours |"
     )
     lines = [head, "|---" * 7 + "|"]
+    jpeg = ["", "Set14 as JPEG of those qualities (4:2:0), dB, and bicubic's:", ""]
+    jpeg += ["| network | " + " | ".join(map(str, QUALITIES)) + " |"]
+    jpeg += ["|---" * (1 + len(QUALITIES)) + "|"]
+    plain_lines = len(jpeg)
     for path in sorted(folder.glob("*.yaml")):
         if not path.with_suffix(".safetensors").exists():
             continue  # cards of published files, which lie elsewhere
@@ -152,6 +184,15 @@ def write_table(folder: Path) -> None:
             str(card.training["hours"]),
         )
         lines.append(f"| {' | '.join(cells)} |")
+        pairs = [
+            f"{score['psnr']:.2f} ({score['bicubic']:.2f})"
+            for name, score in card.scores.items()
+            if ", JPEG " in name
+        ]
+        if pairs:
+            jpeg.append(f"| `{card.network}` | {' | '.join(pairs)} |")
+    if len(jpeg) > plain_lines:
+        lines += jpeg
     text, found, _ = readme.read_text(encoding="utf-8").partition(head)
     if found:
         with atomic_write(readme) as file:

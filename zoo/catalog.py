@@ -37,6 +37,9 @@ WEIGHT_SUFFIXES = (".safetensors", ".weights", ".npz")
 """Endings of files of weights, the preferred one first."""
 
 
+_LONGEST_LINE = 4096
+
+
 @dataclass(frozen=True)
 class Entry:
     """A network that is installed.
@@ -59,7 +62,11 @@ class Entry:
 
     @property
     def family(self) -> str:
-        """Name of the family that the file's name begins with; "" if none."""
+        """Name of the family that the file's name begins with; "" if none.
+
+        A file with another name may say it in its first line: ``# edsr: ...``, which is
+        what families write.
+        """
         stem = self.cfg.stem.lower()
         known = [
             name
@@ -67,7 +74,13 @@ class Entry:
             if stem == name.rpartition("/")[2]
             or stem.startswith(name.rpartition("/")[2] + "_")
         ]
-        return max(known, key=len, default="")
+        return max(known, key=len, default="") or self._written_by
+
+    @property
+    def _written_by(self) -> str:
+        with open(self.cfg, encoding="utf-8", errors="replace") as file:
+            word = file.readline(_LONGEST_LINE).removeprefix("# ").partition(":")[0]
+        return word if word in registry("zoo.models") else ""
 
 
 def networks() -> list[Entry]:

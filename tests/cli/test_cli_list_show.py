@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from zoo import catalog
+from zoo.checkpoints.cards import Card, write_card
 from zoo.cli import main
 
 TINY = """\
@@ -62,6 +64,35 @@ def test_list_table(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert row.split()[5] == "yes"
     assert "bad.cfg:3" in captured.err
     assert "did you mean [upsample]" in captured.err
+
+
+def test_list_recommends(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tiny.parent / "bad.cfg").unlink()
+    for name, psnr, kind in (
+        ("edsr_tiny", 33.5, "clean pictures"),
+        ("other", 34.5, "clean pictures"),
+        ("photo", 30.0, "JPEG photographs"),
+    ):
+        text = "# edsr: x\n" + TINY
+        if name == "other":
+            text = text.replace("filters=12", "filters=48").replace("=2\n", "=4\n")
+            text += "\n[maxpool]\nsize=2\nstride=2\n"
+        (tiny.parent / f"{name}.cfg").write_text(text)
+        weights = tiny.parent / f"{name}.safetensors"
+        weights.write_bytes(b"")
+        training = {"updates": 1, "data": "x"}
+        scores = {"Set5": {"psnr": psnr, "bicubic": 30.0}}
+        card = Card(name, 2, 1, "float16", "MIT", "", training, "Y", scores)
+        write_card(replace(card, pictures=kind), weights.with_suffix(".yaml"))
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split()[-1] == "for"
+    assert lines[1].endswith("(bicubic 30.00)  clean pictures")
+    assert lines[3].split()[1] == "edsr"  # as its first line says
+    assert lines[4:] == [
+        "JPEG photographs: photo",
+        "clean pictures: other (fast: edsr_tiny)",
+    ]
 
 
 def test_list_json(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:

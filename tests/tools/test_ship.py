@@ -109,6 +109,31 @@ def test_the_card_says_how_to_repeat_the_run(
     assert Recipe.from_dict(recipe).cycle == 2
 
 
+def test_a_network_for_jpeg_is_measured_on_jpeg(
+    ship: ModuleType, run: list[str], tmp_path: Path
+) -> None:
+    ship.main(run)
+    assert shipped(tmp_path)[1].pictures == "gray, medical"
+    call = ["train", str(tmp_path / "luma.cfg"), "--data", str(tmp_path / "data")]
+    call += ["-o", str(tmp_path / "jpeg"), "--set", "jpeg_quality=40,90"]
+    assert main([*call, "--backend", "numpy"]) == 0
+    (tmp_path / "weights" / "README.md").write_text(
+        "# W\n\n| network | parameters | Set5, dB / SSIM | Set14 | bicubic | updates "
+        "| hours |\nold\n"
+    )
+    ship.main([str(tmp_path / "jpeg"), *run[1:]])
+    card = shipped(tmp_path)[1]
+    assert card.pictures == "JPEG photographs"
+    names = list(card.scores)
+    assert names[:2] == ["Set14, JPEG 40", "Set14, JPEG 60"]
+    bicubic = [card.scores[name]["bicubic"] for name in names if "JPEG" in name]
+    assert bicubic == sorted(bicubic)
+    assert bicubic[-1] < card.scores["Set14"]["bicubic"]
+    table = (tmp_path / "weights" / "README.md").read_text()
+    assert f"({bicubic[0]:.2f})" in table and "old" not in table
+    assert "jpeg_quality=40,90" in card.repeat[0]
+
+
 def test_float32_where_float16_costs_too_much(
     ship: ModuleType,
     run: list[str],

@@ -42,6 +42,8 @@ class Card:
         For each test set: psnr in dB, ssim, and the same of bicubic.
     repeat : list of str
         Commands that make such weights.
+    pictures : str
+        The kind of pictures that they are for, in a few words.
     """
 
     network: str
@@ -54,6 +56,7 @@ class Card:
     protocol: str
     scores: dict[str, dict[str, float]]
     repeat: list[str] = field(default_factory=list)
+    pictures: str = ""
 
     def __str__(self) -> str:
         scores = ", ".join(
@@ -101,7 +104,8 @@ def read_card(path: str | Path, weights: str | Path | None = None) -> Card:
     path = Path(path)
     values = read_yaml(path)
     names = {item.name for item in fields(Card)}
-    if not isinstance(values, dict) or not names - {"repeat"} <= values.keys() <= names:
+    needed = names - {"repeat", "pictures"}
+    if not isinstance(values, dict) or not needed <= values.keys() <= names:
         known = ", ".join(sorted(names))
         raise ReaderError(f"{path} is no card; a card has the keys {known}")
     for name, kind in _KINDS.items():
@@ -130,6 +134,7 @@ _KINDS = {
     "protocol": "a text",
     "scores": "a mapping",
     "repeat": "a list",
+    "pictures": "a text",
 }
 _TYPES: dict[str, type | tuple[type, ...]] = {
     "a text": str,

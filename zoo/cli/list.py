@@ -36,7 +36,8 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
 
     PATTERN selects by name, as in 'edsr*' or 'x2'; without a wildcard it may
     stand anywhere in the name. GFLOP are floating-point operations in thousands
-    of millions, per megapixel of the input, a multiply-add counting two.
+    of millions, per megapixel of the input, a multiply-add counting two. Below the
+    table stand the best networks for each kind of pictures, at each scale.
 
     Times hold for this machine, by its best back end, with random weights: values
     do not change them. `zoo bench net` measures at other sizes, and beside other programs.
@@ -62,7 +63,7 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
             say(f"warning: {error}")
             continue
         row["weights"] = str(entry.weights) if entry.weights else None
-        row["scores"] = _scores(entry.weights)
+        row["scores"], row["pictures"] = _scores(entry.weights)
         row["cfg"] = str(entry.cfg)
         row["distribution"] = entry.distribution
         rows.append(row)
@@ -121,6 +122,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     from zoo.tables import count, table
 
     timed = any("seconds" in row for row in rows)
+    told = ("for",) if any(row["pictures"] for row in rows) else ()
     clock = (f"ms for {_SIDE}x{_SIDE}",) if timed else ()
     print_text(
         table(
@@ -133,6 +135,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
                 *clock,
                 "weights",
                 "Y-PSNR",
+                *told,
             ),
             [
                 (
@@ -144,12 +147,40 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
                     *((f"{1e3 * row['seconds']:,.1f}",) if timed else ()),
                     "yes" if row["weights"] else "no",
                     _best_known(row["scores"]),
+                    *((row["pictures"],) if told else ()),
                 )
                 for row in rows
             ],
-            align="llrrr" + "r" * timed + "ll",
+            align="llrrr" + "r" * timed + "ll" + "l" * len(told),
         )
     )
+    for kind in sorted({row["pictures"] for row in rows} - {""}):
+        print_text(f"{kind}: {_recommended(kind, rows)}")
+
+
+def _recommended(kind: str, rows: list[dict[str, Any]]) -> str:
+    """The best networks for a kind of pictures: ``edsr_x2 (fast: edsr_r8f32_x2)``."""
+    best: dict[float, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["pictures"] == kind:
+            best.setdefault(row["scale"], []).append(row)
+    texts = []
+    for _, found in sorted(best.items()):
+        found.sort(key=_first_psnr, reverse=True)
+        fastest = min(found, key=lambda row: row["gflop_per_input_megapixel"])
+        is_much = (
+            2 * fastest["gflop_per_input_megapixel"]
+            < found[0]["gflop_per_input_megapixel"]
+        )
+        fast = f" (fast: {fastest['name']})" if is_much else ""
+        texts.append(found[0]["name"] + fast)
+    return ", ".join(texts)
+
+
+def _first_psnr(row: dict[str, Any]) -> float:
+    """By what networks of one kind are compared."""
+    first = next((n for n in row["scores"] if n != "protocol"), None)
+    return float(row["scores"][first]["psnr"]) if first else 0.0
 
 
 def _best_known(scores: dict[str, Any]) -> str:
@@ -160,17 +191,17 @@ def _best_known(scores: dict[str, Any]) -> str:
     return ""
 
 
-def _scores(weights: Any) -> dict[str, Any]:
-    """What the card beside some weights says of them, with its protocol."""
+def _scores(weights: Any) -> tuple[dict[str, Any], str]:
+    """What the card beside some weights says: scores with their protocol, what for."""
     from zoo.checkpoints.cards import card_of, read_card
     from zoo.errors import ZooError
 
     card = card_of(weights) if weights is not None else None
     if card is None:
-        return {}
+        return {}, ""
     try:
         found = read_card(card)
     except ZooError as error:
         say(f"warning: {error}")
-        return {}
-    return {**found.scores, "protocol": found.protocol}
+        return {}, ""
+    return {**found.scores, "protocol": found.protocol}, found.pictures
