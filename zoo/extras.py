@@ -9,6 +9,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "onnx": ("onnx", "onnxruntime"),
     "keras": ("h5py",),
     "mri": ("nibabel",),
+    "dicom": ("pydicom", "nibabel"),
     "dask": ("distributed",),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),
 }

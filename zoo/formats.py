@@ -14,11 +14,11 @@ import stat
 import sys
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import IO, Any, ClassVar, Literal
 
 from zoo.errors import ImageError, PluginError, UsageError, did_you_mean
@@ -36,6 +36,7 @@ __all__ = [
     "named",
     "open_source",
     "recognise",
+    "series_format",
     "suffix_of",
     "suffixes",
 ]
@@ -70,6 +71,11 @@ class Format(ABC):
         two parts, as ``.nii.gz``; the longest that fits counts.
     can_write : bool
         Whether :meth:`write` does something.
+    written_as : str
+        Name of the format that results are written in, where that is another.
+    has_series : bool
+        Whether several files may be one item, slice by slice: :meth:`series` tells
+        which. They often have no ending, and folders are then searched by content.
     rank : int
         Place among the formats that are proposed, the most usual first.
     """
@@ -79,6 +85,8 @@ class Format(ABC):
     kind: ClassVar[Kind] = "picture"
     suffixes: ClassVar[tuple[str, ...]]
     can_write: ClassVar[bool] = True
+    written_as: ClassVar[str] = ""
+    has_series: ClassVar[bool] = False
     rank: ClassVar[int] = 9
 
     @abstractmethod
@@ -152,6 +160,13 @@ class Format(ABC):
         """
         return ""
 
+    def series(self, paths: Sequence[Path]) -> tuple[list[tuple[Path, ...]], int]:
+        """Which files of one folder belong together, and how many hold nothing.
+
+        Files that cannot be read stand alone; reading them tells why.
+        """
+        return [(path,) for path in paths], 0
+
     def losses(self, item: Any) -> tuple[str, ...]:
         """Names of what will not be in the file: "IPTC", "a comment"."""
         return ()
@@ -173,6 +188,8 @@ class Source:
         Its first :data:`HEAD` bytes.
     size : int or None
         In bytes; None where only reading to the end can tell.
+    others : tuple of Path
+        Further files of a series of slices.
     """
 
     name: str
@@ -181,6 +198,7 @@ class Source:
     head: bytes
     size: int | None
     _content: bytes | None = None
+    others: tuple[Path, ...] = ()
 
     def content(self) -> bytes:
         """All bytes, read once.
@@ -243,8 +261,12 @@ class _Headed(io.RawIOBase):
 
 
 @contextmanager
-def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
+def open_source(
+    path: str | os.PathLike[str], others: Iterable[str | os.PathLike[str]] = ()
+) -> Iterator[Source]:
     """Open a file, or standard input for ``-``, and look at its first bytes.
+
+    ``others`` are further files of a series, which stay closed.
 
     Raises
     ------
@@ -279,7 +301,8 @@ def open_source(path: str | os.PathLike[str]) -> Iterator[Source]:
             file = io.BufferedReader(_Headed(head, opened), 1 << 16)
             yield Source(name, name, file, head, None)
         else:
-            yield Source(name, name, opened, head, size)
+            rest = tuple(map(Path, others))
+            yield Source(name, name, opened, head, size, others=rest)
 
 
 def _head_of(stream: IO[bytes]) -> bytes:
@@ -363,6 +386,21 @@ def suffix_of(path: str | PurePath) -> str:
         if ending.lower() in known:
             return ending
     return ""
+
+
+def series_format(path: Path) -> Format | None:
+    """The format of a file that may be one slice of many; None for all others.
+
+    By its ending; by its content where it has none or a number.
+    """
+    found = by_suffix(path)
+    if found is None and (not path.suffix or path.suffix[1:].isdigit()):
+        try:
+            with path.open("rb") as file:
+                found = recognise(file.read(HEAD))
+        except (OSError, ValueError):
+            return None
+    return found if found is not None and found.has_series else None
 
 
 def suffixes(kind: Kind | None = None) -> dict[str, str]:

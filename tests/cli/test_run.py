@@ -18,7 +18,8 @@ from zoo.cli import main
 from zoo.formats import formats
 from zoo.images import Image, Metadata, decode, encode, read, write
 from zoo.images.png import PNG
-from zoo.run.jobs import find_sources, make_jobs
+from zoo.run.jobs import make_jobs
+from zoo.run.sources import find_sources
 
 LABELS = ", ".join(sorted(item.label for item in formats().values()))
 NEAREST = "[net]\n[upsample]\nstride=2\n"

@@ -14,8 +14,9 @@ from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.images import Image, read, write
 from zoo.run.alpha import bleed, flattened, parse_color
-from zoo.run.jobs import find_sources, make_jobs
+from zoo.run.jobs import make_jobs
 from zoo.run.names import fitting, keys
+from zoo.run.sources import find_sources
 
 Run = Callable[..., int]
 

@@ -72,7 +72,7 @@ def command(
     from zoo.catalog import find_cfg, find_weights
     from zoo.detect import Classifier, read_names
     from zoo.images import read
-    from zoo.run.jobs import find_sources
+    from zoo.run.sources import find_sources
 
     path = find_cfg(cfg)
     known = None if names is None else read_names(names)

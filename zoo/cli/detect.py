@@ -97,7 +97,8 @@ def command(
     from zoo import load
     from zoo.catalog import find_cfg, find_weights
     from zoo.detect import Detector, read_names
-    from zoo.run.jobs import find_sources, make_jobs
+    from zoo.run.jobs import make_jobs
+    from zoo.run.sources import find_sources
 
     path = find_cfg(cfg)
     known = None if names is None else read_names(names)

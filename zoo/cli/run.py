@@ -37,8 +37,9 @@ if TYPE_CHECKING:
     from zoo.plugins import Precision
     from zoo.progress import Bar
     from zoo.run.files import NetworkFile, Record
-    from zoo.run.jobs import Job, Sources
+    from zoo.run.jobs import Job
     from zoo.run.sizes import Wanted
+    from zoo.run.sources import Sources
 
 __all__ = ["command"]
 
@@ -198,7 +199,8 @@ def command(
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
     from zoo.run.files import NetworkFile, Options, VolumeOptions, run_file
-    from zoo.run.jobs import check_targets, find_sources, make_jobs, require_folder
+    from zoo.run.jobs import check_targets, make_jobs, require_folder
+    from zoo.run.sources import find_sources
 
     _check_call(output, force, skip_existing, as_json)
     if format is not None:

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from zoo.formats import Kind, by_suffix
+from zoo.formats import Kind, by_suffix, series_format
 
 __all__ = ["Found", "find", "pictures_in"]
 
@@ -87,7 +87,7 @@ def find(
             path = Path(root, name)
             if name.startswith("."):
                 found.hidden += 1
-            elif _kind_of(path) in kinds and path.is_file():
+            elif path.is_file() and _kind_of(path, kinds) in kinds:
                 found.files.append(path)
             elif not os.path.isdir(path):
                 found.others[path.suffix.lower() or "none"] += 1
@@ -112,6 +112,8 @@ def pictures_in(
     return find(folder, recursive=recursive, without=without).files
 
 
-def _kind_of(path: Path) -> Kind | None:
+def _kind_of(path: Path, kinds: Collection[Kind]) -> Kind | None:
     found = by_suffix(path)
+    if found is None and "volume" in kinds:
+        found = series_format(path)
     return None if found is None else found.kind

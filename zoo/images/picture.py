@@ -135,6 +135,8 @@ class PictureFormat(Format):
 
     def misfit(self, item: Image, size: tuple[int, ...]) -> str:
         """What of a picture the format cannot hold; see :class:`zoo.formats.Format`."""
+        if not isinstance(item, Image):
+            return "a volume"
         height, width = size
         if not self.can_write:
             return "anything that zoo makes, for it only reads it"

@@ -120,6 +120,8 @@ class Y4M(FrameFormat):
 
     def misfit(self, item: Any, size: tuple[int, ...]) -> str:
         """See :class:`zoo.formats.Format`; alpha has no place in it."""
+        if not isinstance(item, Image):
+            return "a volume"
         if item.alpha is not None:
             return "transparency"
         return ""

@@ -403,7 +403,7 @@ def run_file(
         count or (lambda done, total: None),
     )
     try:
-        with open_source(job.source) as source:
+        with open_source(job.source, job.others) as source:
             found = format_in(source)
             if found.kind == "volume" and options.wanted.mark is not None:
                 raise ImageError("a size, a width or a factor is for pictures alone")

@@ -5,51 +5,31 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryFile
 
-from zoo.errors import UsageError, ZooError
-from zoo.formats import STREAM, by_suffix, formats, named, suffix_of
-from zoo.images.folders import find
+from zoo.errors import ImageError, UsageError, ZooError
+from zoo.formats import (
+    STREAM,
+    Format,
+    by_suffix,
+    formats,
+    named,
+    open_source,
+    recognise,
+    suffix_of,
+)
 from zoo.run.names import beside, fitting, keys, origin_of, with_format
+from zoo.run.sources import Source, Sources
 
 __all__ = [
     "Job",
-    "Sources",
     "check_targets",
     "exists",
-    "find_sources",
     "make_jobs",
     "require_folder",
 ]
-
-
-@dataclass(frozen=True)
-class Source:
-    """A file to read, and its place below the argument that named it."""
-
-    path: str
-    relative: Path
-    is_from_folder: bool = False
-
-
-@dataclass
-class Sources:
-    """The files that arguments name.
-
-    Attributes
-    ----------
-    items : list of Source
-    has_folder : bool
-        Whether one of the arguments is a folder.
-    left_out : list of str
-        What of the folders is no source, in words.
-    """
-
-    items: list[Source] = field(default_factory=list)
-    has_folder: bool = False
-    left_out: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,6 +47,8 @@ class Job:
         change where the format cannot hold the result.
     barred : tuple of str
         Endings that it may not change to, for other jobs take these names.
+    others : tuple of str
+        The rest of a series of slices, whose first is the source.
     """
 
     source: str
@@ -74,6 +56,7 @@ class Job:
     format: str | None
     is_free: bool = False
     barred: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
     def with_format(self, name: str) -> Job:
         """The same job with another format, and the ending that goes with it."""
@@ -85,49 +68,6 @@ class Job:
                 changed = str(Path(target).with_name(Path(target).name + suffix))
             target = changed
         return replace(self, target=target, format=name)
-
-
-def find_sources(arguments: Sequence[str], output: str | None) -> Sources:
-    """Find all files that arguments name: files, folders and ``-``.
-
-    Folders are walked recursively, in alphabetical order. Files are known by
-    their ending there; what is hidden, and the folder of the output, are left
-    out. A file that is named is taken whatever it is called.
-
-    Raises
-    ------
-    UsageError
-        If there is nothing to read, or ``-`` comes with others.
-    """
-    if STREAM in arguments and len(arguments) > 1:
-        raise UsageError("- (standard input) is one picture; give no other beside it")
-    inside = None if output in (None, STREAM) else Path(output)
-    sources = Sources()
-    for argument in arguments:
-        path = Path(argument)
-        if argument == STREAM or not path.is_dir():
-            sources.items.append(Source(argument, Path(path.name)))
-            continue
-        sources.has_folder = True
-        found = find(
-            path, recursive=True, without=inside, kinds=("picture", "volume", "video")
-        )
-        sources.left_out += found.left_out()
-        sources.items += (
-            Source(str(item), item.relative_to(path), True) for item in found.files
-        )
-        if not found.files and len(arguments) == 1:
-            endings = ", ".join(item.suffixes[0] for item in formats().values())
-            others = "; ".join(sources.left_out)
-            raise UsageError(
-                f"there is no picture in {argument} ({endings})"
-                + (f", only {others}" if others else "")
-            )
-    items = sources.items
-    if not any(item.path == STREAM or os.path.exists(item.path) for item in items):
-        missing = ", ".join(item.path for item in items[:3]) or ", ".join(arguments)
-        raise UsageError(f"there is no picture {missing}")
-    return sources
 
 
 def make_jobs(
@@ -170,20 +110,21 @@ def make_jobs(
                 "pictures of a folder go to another folder; name it with -o FOLDER"
             )
         items = _originals(sources)
-        jobs = [_beside(item.path, format, scale) for item in items]
+        jobs = [_beside(item, format, scale) for item in items]
     elif output == STREAM:
         if len(items) != 1:
             raise UsageError(
                 f"-o - takes one picture, not {len(items)}; give -o FOLDER"
             )
-        jobs = [Job(items[0].path, STREAM, format, format is None)]
+        jobs = [_on_stdout(items[0], format)]
     elif _is_folder(output, items, format):
         jobs = _mirrored(items, Path(output), format)
     else:
         wanted = _format_of(output)
         if wanted and format and wanted != format:
             raise UsageError(f"-o {output} and -f {format} are two formats; give one")
-        jobs = [Job(items[0].path, output, format or wanted)]
+        only = items[0]
+        jobs = [Job(only.path, output, format or wanted, others=only.others)]
     _require_distinct(jobs, skip_existing)
     return _barred(jobs)
 
@@ -202,16 +143,38 @@ def _originals(sources: Sources) -> list[Source]:
     return kept
 
 
-def _beside(path: str, format: str | None, scale: float | str) -> Job:
+def _on_stdout(item: Source, format: str | None) -> Job:
+    found = by_suffix(item.place or item.path)
+    chosen = format or (found.written_as if found is not None else "") or None
+    return Job(item.path, STREAM, chosen, format is None, others=item.others)
+
+
+def _beside(item: Source, format: str | None, scale: float | str) -> Job:
     """The job whose target lies beside its source, or on standard output."""
-    if path == STREAM:
-        return Job(path, STREAM, format, format is None)
-    own = by_suffix(path)
-    chosen = format or (own.name if own is not None else "png")
+    if item.path == STREAM:
+        return _on_stdout(item, format)
+    path = item.place or item.path
+    own = by_suffix(path) or _by_content(path)
+    chosen = format or (_written_as(own) if own is not None else "png")
     suffix = suffix_of(path)
-    if own is None or own.name != chosen:
+    if own is None or own.name != chosen or not suffix:
         suffix = named(chosen).suffixes[0]
-    return Job(path, beside(path, suffix, scale), chosen, format is None)
+    target = beside(path, suffix, scale)
+    return Job(item.path, target, chosen, format is None, others=item.others)
+
+
+def _by_content(path: str) -> Format | None:
+    """The format of a file whose name tells nothing."""
+    try:
+        with open_source(path) as source:
+            return recognise(source.head)
+    except ImageError:  # which running it says
+        return None
+
+
+def _written_as(format: Format) -> str:
+    """Name of the format of a result."""
+    return format.written_as or format.name
 
 
 def _is_folder(output: str, items: Sequence[Source], format: str | None) -> bool:
@@ -243,11 +206,12 @@ def _mirrored(items: Sequence[Source], folder: Path, format: str | None) -> list
     for item in items:
         if item.path == STREAM:
             raise UsageError(f"-o {folder} is a folder; name a file for standard input")
-        chosen = format or _format_of(item.path) or "png"
+        own = by_suffix(item.relative)
+        chosen = format or (_written_as(own) if own is not None else "png")
         target = str(folder / item.relative)
         if _format_of(target) != chosen:
             target = with_format(target, chosen)
-        jobs.append(Job(item.path, target, chosen, format is None))
+        jobs.append(Job(item.path, target, chosen, format is None, others=item.others))
     # a.png and a.jpg must not both become a.png: they become a.png.png and a.jpg.png.
     known = keys(job.target for job in jobs)
     taken = Counter(known[job.target] for job in jobs)

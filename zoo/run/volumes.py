@@ -54,6 +54,8 @@ def run_volume(work: Work, source: Source, format: Format) -> None:
     height, width, shape, factors = _sizes(work, volume, plane, options)
     for text in (*volume.notes, *geometry_notes(volume, plane, _trained_spacing(work))):
         work.note(text)
+    if format.written_as:
+        work.note(f"zoo reads {format.label} and writes the result as NIfTI")
     target = work.fit(format, lambda item: item.misfit(volume, shape))
     if work.job.target != STREAM:
         require_folder(Path(work.job.target).parent, create=True)

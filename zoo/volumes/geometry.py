@@ -86,7 +86,7 @@ def plane_of(volume: Volume, wanted: PlaneName = "auto") -> Plane:
     """Choose the plane in which a volume is cut into slices.
 
     With "auto" the axis with the largest spacing goes through the slices; a volume
-    whose voxels are cubes is cut into axial slices.
+    whose voxels are cubes is cut into axial slices, and one slice is that slice.
     """
     directions = _directions(volume.affine)
     codes = "".join(_LETTERS[world][not back] for world, back in directions)
@@ -94,6 +94,9 @@ def plane_of(volume: Volume, wanted: PlaneName = "auto") -> Plane:
     if wanted != "auto":
         through = [world for world, _ in directions].index(_NORMALS[wanted])
         reason = "as asked"
+    elif volume.shape[:3].count(1) == 1:
+        through = volume.shape.index(1)
+        reason = "for it is one slice"
     elif max(spacing) <= _SAME * min(spacing):
         through = [world for world, _ in directions].index(_NORMALS["axial"])
         reason = "for its voxels are cubes"

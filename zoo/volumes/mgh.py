@@ -114,6 +114,8 @@ class Mgh(VolumeFormat):
 
     def misfit(self, item: Volume, size: tuple[int, ...]) -> str:
         """What of a volume MGH cannot hold."""
+        if not isinstance(item, Volume):
+            return "a picture"
         if not isinstance(item.header, MghHead):
             return "the header of another format"
         if item.data.dtype.newbyteorder(">").str not in _TYPES.values():

@@ -19,7 +19,7 @@ from zoo.volumes.base import VolumeFormat
 from zoo.volumes.spool import GZIP, array_of, head_of, unpacked
 from zoo.volumes.volume import Volume, check_shape
 
-__all__ = ["Nifti", "NiftiGz"]
+__all__ = ["Nifti", "NiftiGz", "new_head"]
 
 _SIZES = {348: 1, 540: 2}
 _UNITS = {"mm": 1.0, "meter": 1000.0, "micron": 0.001, "unknown": float("nan")}
@@ -79,6 +79,8 @@ class Nifti(VolumeFormat):
 
     def misfit(self, item: Volume, size: tuple[int, ...]) -> str:
         """What of a volume NIfTI cannot hold."""
+        if not isinstance(item, Volume):
+            return "a picture"
         if not isinstance(item.header, NiftiHead):
             return "the header of another format"
         if _version_of(item.header.header) == 1 and max(size) > 32767:
@@ -253,6 +255,18 @@ class NiftiHead:
         new["pixdim"][1:4] = volume.spacing
         new["cal_min"] = new["cal_max"] = 0  # a window that was meant for other values
         return NiftiHead(new, self.extensions)
+
+
+def new_head(affine: Any, description: str = "") -> NiftiHead:
+    """A header of version 1 for a volume that came from another format, in mm."""
+    import nibabel
+
+    header = nibabel.Nifti1Header()
+    header.set_xyzt_units("mm")
+    header.set_sform(affine, 1)
+    header.set_qform(affine, 1, strip_shears=True)
+    header["descrip"] = description.encode("ascii", "replace")[:79]
+    return NiftiHead(header, b"")
 
 
 def _write(file: Any, header: Any, extensions: bytes, data: Any) -> None:
