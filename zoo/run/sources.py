@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo import formats as formats_module
 from zoo.errors import ImageError, UsageError
-from zoo.formats import STREAM, formats, named, open_source, series_format
+from zoo.formats import STREAM, Kind, formats, named, open_source, series_format
 from zoo.images.folders import find
 
 __all__ = ["Source", "Sources", "find_sources", "open_input", "series_in"]
@@ -134,7 +134,8 @@ def _joined(root: Path, files: Sequence[Path]) -> tuple[list[Source], list[str]]
 
 def series_in(folder: Path) -> list[tuple[Path, ...]]:
     """The series of slices that lie in a folder itself."""
-    files = find(folder, kinds=("volume",)).files
+    kind: Kind = "volume"
+    files = find(folder, kinds=(kind,)).files
     own = [file for file in files if series_format(file) is not None]
     if not own:
         return []
