@@ -52,8 +52,9 @@ def main() -> None:
     original: Image = data.astronaut()[PART]
     small = imresize(original, 1 / SCALE)
     small_file, large_file = folder / "small.png", folder / "large.png"
+    original_file = folder / "original.png"
     write(small_file, small)
-    write(folder / "original.png", original)
+    write(original_file, original)
 
     start = time.perf_counter()
     zoo("run", NETWORK, small_file, "-o", large_file, "--force")
@@ -77,6 +78,8 @@ def main() -> None:
     )
     print(f"result    {large_file}")
     print(f"compare   {folder / 'before_after.png'}")
+    words = ["zoo", "view", small_file, large_file, "--reference", original_file]
+    print(f"look      {shlex.join(map(str, words))}")
 
 
 def zoo(*arguments: Any) -> None:

@@ -1,1 +1,4 @@
-"""Pages to look at: one HTML file each, with everything in it."""
+"""Pages to look at: HTML files with everything in them, and the scripts of a viewer.
+
+The scripts are plain modules without a build step; `parts` joins them for a page.
+"""

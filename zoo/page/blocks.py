@@ -77,15 +77,25 @@ class Blocks:
             If the page would hold more than :data:`MOST_BYTES`.
         """
         plain = storable(values)
+        self.require_room(plain.nbytes)
         self.size += plain.nbytes
-        if self.size > MOST_BYTES:
-            raise ZooError(
-                f"the page would hold {mebibytes(self.size)} MiB of pixels, and may "
-                f"hold {mebibytes(MOST_BYTES)}; give fewer files or smaller ones"
-            )
         text = base64.b64encode(packed(plain, step)).decode("ascii")
         self._packed.append(text)
         return {"block": len(self._packed) - 1, "dtype": plain.dtype.name}
+
+    def require_room(self, size: int) -> None:
+        """Refuse so many bytes more than there are, if they are too many.
+
+        Raises
+        ------
+        ZooError
+            If the page would hold more than :data:`MOST_BYTES`.
+        """
+        if self.size + size > MOST_BYTES:
+            raise ZooError(
+                f"the page would hold {mebibytes(self.size + size)} MiB of pixels, and "
+                f"may hold {mebibytes(MOST_BYTES)}; give fewer files or smaller ones"
+            )
 
     def html(self) -> str:
         """Elements for the page, which are data and never run."""

@@ -1,0 +1,65 @@
+"""Which files are shown together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from zoo.errors import UsageError
+from zoo.view.groups import groups_of
+
+
+def touch(folder: Path, *names: str) -> Path:
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return folder
+
+
+def names(groups: list) -> dict[str, list[str]]:
+    return {group.name: [path.name for path in group.paths] for group in groups}
+
+
+def test_results_stand_beside_their_pictures(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "a_x2.png", "a_x4.tif", "b/c.jpg", "b/c_x2.jpg", "d.txt")
+    touch(tmp_path, "a.nii.gz", "a_x2.nii.gz", "lone_x2.png")
+    assert names(groups_of([tmp_path])) == {
+        "a": ["a.png", "a_x2.png", "a_x4.tif"],
+        "a (volume)": ["a.nii.gz", "a_x2.nii.gz"],
+        "b/c": ["c.jpg", "c_x2.jpg"],
+        "lone": ["lone_x2.png"],
+    }
+
+
+def test_folders_are_matched_by_place(tmp_path: Path) -> None:
+    one = touch(tmp_path / "one", "a.png", "in/b.png")
+    two = touch(tmp_path / "two", "a_x2.png", "in/b.tif", "c.png")
+    true = touch(tmp_path / "true", "a.png", "z.png")
+    groups = groups_of([one, two], true)
+    assert names(groups) == {
+        "a": ["a.png", "a_x2.png"],
+        "c": ["c.png"],
+        "in/b": ["b.png", "b.tif"],
+    }
+    assert [group.reference for group in groups] == [true / "a.png", None, None]
+
+
+def test_files_are_one_group(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "b.png", "r.png")
+    (group,) = groups_of([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "r.png")
+    assert [path.name for path in group.paths] == ["a.png", "b.png"]
+    assert group.reference == tmp_path / "r.png"
+
+
+def test_what_cannot_be_meant(tmp_path: Path) -> None:
+    touch(tmp_path, "a.png", "empty/x.txt")
+    with pytest.raises(UsageError, match="not both"):
+        groups_of([tmp_path / "a.png", tmp_path])
+    with pytest.raises(UsageError, match="no picture"):
+        groups_of([tmp_path / "empty"])
+    with pytest.raises(UsageError, match="one file"):
+        groups_of([tmp_path], tmp_path / "a.png")
+    with pytest.raises(UsageError, match="is a folder"):
+        groups_of([tmp_path / "a.png"], tmp_path)

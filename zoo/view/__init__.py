@@ -1,0 +1,1 @@
+"""Pictures and volumes beside each other on a page: what `zoo view` shows."""
