@@ -19,6 +19,7 @@ except PluginError as error:
 # What has no function in the table of an instruction set, or cannot be called alone:
 # sizes and choices, copies, and plans, which call the same functions.
 UNTESTED = {
+    "algorithm_tiles",
     "code_names",
     "conv_algorithm",
     "conv_pack",

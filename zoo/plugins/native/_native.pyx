@@ -10,7 +10,7 @@ from libc.stdint cimport int64_t
 
 # Raised together with the number in _binding.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
-BINDING = 5
+BINDING = 6
 
 
 cdef extern from "codes.h" nogil:
@@ -20,6 +20,13 @@ cdef extern from "codes.h" nogil:
     const char *const *zoo_pad_names
     const char *const *zoo_pixel_names
     const char *const *zoo_level_names
+
+
+cdef extern from "conv.h" nogil:
+    ctypedef struct zoo_algorithm:
+        int tile, planes
+
+    const zoo_algorithm *zoo_algorithm_of(int number)
 
 
 cdef extern from "cpu.h" nogil:
@@ -50,7 +57,7 @@ cdef extern from "kernels.h" nogil:
     int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
                            int packed)
     int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm)
-    int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+    void zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
                       int threads, const float *weights, float *packed)
     int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
                    int algorithm, const zoo_epilogue *e, const float *x,
@@ -423,6 +430,15 @@ def code_names():
         "pixels": names_in(zoo_pixel_names),
         "levels": names_in(zoo_level_names),
     }
+
+
+def algorithm_tiles(int number):
+    """Rows that an algorithm computes together, and its bfloat16 numbers for a float.
+
+    None for those that leave the choice.
+    """
+    cdef const zoo_algorithm *algorithm = zoo_algorithm_of(number)
+    return None if algorithm == NULL else (algorithm.tile, algorithm.planes)
 
 
 include "engine.pxi"

@@ -11,7 +11,7 @@
  * neighbours. The input under it is converted once, into
  *     row, block of 32 channels, column, {hi, lo}, channel
  * so that 16 neighbours under one tap are one tile: 16 rows of 64 bytes, a constant
- * stride apart. Weights (conv_pack.c) are packed as
+ * stride apart. Weights (conv_amx.c) are packed as
  *     group, 32 filters, tap row, block of 32 channels, tap column, {hi, lo}, tile
  * and read in this order. Tiles 0 to 3 hold the sums of 2 x 16 pixels and 2 x 16
  * filters; each sum adds the same terms in the same order wherever its pixel stands.
@@ -261,7 +261,7 @@ static void conv_tiles(const zoo_conv *p, const zoo_rows *rows, int64_t begin,
                                            const char *, const char *, float *) = {
         {{tile_product_11, tile_product_12}, {tile_product_21, tile_product_22}},
         {{tile_product3_11, tile_product3_12}, {tile_product3_21, tile_product3_22}}};
-    const int three = p->algorithm == ZOO_AMX3;
+    const int three = p->planes == 2;
     const int64_t bytes = three ? 2 * PLANE : PLANE, taps = p->s.kh * p->s.kw;
     const int64_t apart = p->block_columns * bytes;
     const int64_t blocks = p->depth_blocks, row_bytes = p->s.groups * blocks * apart;

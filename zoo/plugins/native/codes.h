@@ -68,7 +68,7 @@
 
 #define ZOO_NUMBER(NUMBER, name) ZOO_##NUMBER,
 enum zoo_activation { ZOO_ACTIVATION_LIST(ZOO_NUMBER) ZOO_ACTIVATIONS };
-enum zoo_algorithm { ZOO_ALGORITHM_LIST(ZOO_NUMBER) ZOO_ALGORITHMS };
+enum zoo_algorithm_number { ZOO_ALGORITHM_LIST(ZOO_NUMBER) ZOO_ALGORITHMS };
 enum zoo_pad_mode { ZOO_PAD_LIST(ZOO_NUMBER) ZOO_PAD_MODES };
 enum zoo_pixel_type { ZOO_PIXEL_LIST(ZOO_NUMBER) ZOO_PIXEL_TYPES };
 enum zoo_isa_level { ZOO_LEVEL_LIST(ZOO_NUMBER) ZOO_ISA_LEVELS };

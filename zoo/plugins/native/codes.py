@@ -37,9 +37,6 @@ Those of AMX multiply tiles of bfloat16: "amx3" three times, which keeps nearly 
 that float32 has, "amx1" once (see docs/precision.md).
 """
 
-TILED = ("amx3", "amx1")
-"""Algorithms that need AMX."""
-
 _NAMES: dict[str, tuple[str, ...]] = _native.code_names()
 """By number, as codes.h lists them."""
 
@@ -51,8 +48,15 @@ AUTO_CODES = {
     "bf16": CODE_NAMES.index("auto_bf16"),
 }
 """What "auto" is in the two precisions."""
-TILE_ROWS = {"winograd2": 2, "winograd4": 4, "winograd6": 6}
-"""Output rows that an algorithm computes together, where not 1."""
+_TILES = {
+    name: tiles
+    for code, name in enumerate(CODE_NAMES)
+    if (tiles := _native.algorithm_tiles(code)) is not None
+}
+TILE_ROWS = {name: rows for name, (rows, _) in _TILES.items()}
+"""Output rows that an algorithm computes together."""
+TILED = tuple(name for name, (_, planes) in _TILES.items() if planes)
+"""Algorithms that need AMX."""
 
 LEVELS = _NAMES["levels"]
 """Names of instruction sets, by number; each one includes those before it."""

@@ -172,7 +172,7 @@ class NativePlan:
     def _tile_rows(self, position: int) -> int:
         """Rows of tiles: what a convolution computes together, before its shuffle."""
         code = self._algorithms.get(position)
-        return 1 if code is None else codes.TILE_ROWS.get(codes.CODE_NAMES[code], 1)
+        return 1 if code is None else codes.TILE_ROWS[codes.CODE_NAMES[code]]
 
     def _work_of_tasks(self) -> NDArray[np.float64]:
         """Operations of each task, for progress; a row of copying counts a little."""

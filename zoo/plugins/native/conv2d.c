@@ -24,15 +24,14 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     zoo_rows rows;
     conv_loop l;
     int failed = -1;
-    int64_t ins, outs, step, per_image;
+    int64_t ins, outs;
     float *packed = zoo_alloc(zoo_mul(zoo_conv_packed(isa, s, algorithm), 4));
     const float **table = NULL;
     memset(&p, 0, sizeof p);
     l.scratch = NULL;
     if (packed == NULL || zoo_conv_init(&p, isa, s, algorithm, e, weights, packed, 1))
         goto done;
-    if (on_tiles(algorithm) || algorithm == ZOO_DEPTHWISE)
-        zoo_conv_divide(&p, s->n, s->oh, threads);
+    zoo_conv_divide(&p, s->n, p.image_rows, threads);
     if (threads > p.units)
         threads = p.units < 1 ? 1 : (int)p.units;
     ins = zoo_mul(p.tile_rows, p.span);
@@ -44,14 +43,10 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     rows.in = table;
     rows.out = (float *const *)(table + ins);
     rows.residual = residual ? table + ins + outs : NULL;
-    per_image = p.tile_rows / (s->n < 1 ? 1 : s->n);
-    step = p.tile > 1 ? p.tile : s->sh;
     for (int64_t r = 0; r < p.tile_rows; r++) {
-        int64_t image = r / per_image, row = r % per_image;
+        int64_t image = r / p.image_rows, row = r % p.image_rows;
         for (int64_t i = 0; i < p.span; i++) {
-            int64_t at = row * step - s->top + i * (p.tile > 1 ? 1 : s->dh), from = -1;
-            if (p.tile == 1 || row * step + i < s->oh + 2)
-                from = zoo_source(at, s->h, s->pad_mode);
+            int64_t from = zoo_conv_source(&p, row, i);
             table[r * p.span + i] =
                 from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
         }

@@ -3,6 +3,7 @@
  * of threads. */
 #include "gradients.h"
 
+#include "conv.h"
 #include "threads.h"
 
 #include <string.h>
@@ -127,12 +128,12 @@ static int direct(const zoo_conv *p, int threads, const zoo_rows *rows, float *d
     return failed;
 }
 
-/* Rough cycles on one core, as in conv.c. m: 0 for directly. */
+/* Rough cycles on one core, as those of the algorithms. m: 1 for directly. */
 static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int m) {
     double lanes = (double)isa->lanes, c = (double)s->c, k = (double)s->k, a = m + 2;
     double rows = (double)((s->c + isa->mr - 1) / isa->mr * isa->mr);
     double cols = (double)((s->k + isa->nr - 1) / isa->nr * isa->nr), tiles;
-    if (m == 0)
+    if (m == 1)
         return (double)(s->n * s->oh) * (double)s->ow * 9 * rows * cols / (2 * lanes) * 1.3;
     tiles = (double)s->n * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
     return tiles *
@@ -142,45 +143,42 @@ static double cycles(const zoo_isa *isa, const zoo_conv_shape *s, int m) {
            c * k * (9 * a + 3 * a * a) / 4;
 }
 
-/* m of F(m x m, 3 x 3), or 0. */
-static int tile_size(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm) {
-    int best = 0;
-    if (s->kh != 3 || s->kw != 3 || s->sh != 1 || s->sw != 1 || s->dh != 1 || s->dw != 1 ||
-        s->groups != 1)
-        return 0;
-    if (algorithm >= ZOO_WINOGRAD2 && algorithm <= ZOO_WINOGRAD6)
-        return 2 * (algorithm - ZOO_WINOGRAD2) + 2;
-    if ((algorithm >= ZOO_DIRECT && algorithm <= ZOO_DEPTHWISE) || s->c < 8 || s->k < 8)
-        return 0;
-    for (int m = 2; m <= 6; m += 2)
-        if (cycles(isa, s, m) < cycles(isa, s, best))
-            best = m;
+/* ZOO_DIRECT, or one of Winograd's. */
+static int choose(const zoo_isa *isa, const zoo_conv_shape *s, int wanted) {
+    const zoo_algorithm *forced = zoo_algorithm_of(wanted);
+    int best = ZOO_DIRECT;
+    if (forced != NULL && forced->tile > 1 && forced->fits(forced, isa, s))
+        return wanted;
+    if ((forced != NULL && forced->plain) || s->c < 8 || s->k < 8)
+        return best;
+    for (int other = 0; other < ZOO_ALGORITHMS; other++) {
+        const zoo_algorithm *a = zoo_algorithm_of(other);
+        if (a != NULL && a->tile > 1 && a->fits(a, isa, s) &&
+            cycles(isa, s, a->tile) < cycles(isa, s, zoo_algorithm_of(best)->tile))
+            best = other;
+    }
     return best;
 }
 
-static int one_way(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int m,
-                   const float *x, const float *delta, float *dw, float *db) {
+static int by_algorithm(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
+                        int algorithm, const float *x, const float *delta, float *dw,
+                        float *db) {
     zoo_conv p;
     zoo_rows rows;
     zoo_epilogue e = {0};
     int result = -1;
-    int64_t ins, per_image, step;
+    int64_t ins;
     const float **table = NULL;
-    if (zoo_conv_init(&p, isa, s, m ? ZOO_WINOGRAD2 + m / 2 - 1 : ZOO_DIRECT, &e, NULL,
-                      NULL, 1))
+    if (zoo_conv_init(&p, isa, s, algorithm, &e, NULL, NULL, 1))
         goto done;
     ins = zoo_mul(p.tile_rows, p.span);
     table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(p.tile_rows, p.tile)), sizeof *table));
     if (table == NULL)
         goto done;
-    per_image = p.tile_rows / s->n;
-    step = m ? m : s->sh;
     for (int64_t r = 0; r < p.tile_rows; r++) {
-        int64_t image = r / per_image, row = r % per_image;
+        int64_t image = r / p.image_rows, row = r % p.image_rows;
         for (int64_t i = 0; i < p.span; i++) {
-            int64_t at = row * step - s->top + i * s->dh, from = -1;
-            if (m == 0 || row * step + i < s->oh + 2)
-                from = zoo_source(at, s->h, s->pad_mode);
+            int64_t from = zoo_conv_source(&p, row, i);
             table[r * p.span + i] =
                 from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
         }
@@ -193,8 +191,8 @@ static int one_way(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int
     rows.in = table;
     rows.out = (float *const *)(table + ins); /* only read */
     rows.residual = NULL;
-    if (m) {
-        result = zoo_winograd_gradient(&p, m, threads, &rows, dw, db);
+    if (p.tile > 1) {
+        result = zoo_winograd_gradient(&p, (int)p.tile, threads, &rows, dw, db);
     } else {
         p.block = 128;
         p.units = (p.tile_rows * s->ow + p.block - 1) / p.block;
@@ -212,10 +210,9 @@ done:
 int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
                         int algorithm, const float *x, const float *delta, float *dw,
                         float *db) {
-    int m = tile_size(isa, s, algorithm);
-    int result = one_way(isa, threads, s, m, x, delta, dw, db);
+    int result = by_algorithm(isa, threads, s, choose(isa, s, algorithm), x, delta, dw, db);
     if (result > 0)
-        result = one_way(isa, threads, s, 0, x, delta, dw, db);
+        result = by_algorithm(isa, threads, s, ZOO_DIRECT, x, delta, dw, db);
     return result;
 }
 

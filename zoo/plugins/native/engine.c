@@ -112,13 +112,12 @@ static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
 /* Describe the rows of one task; every worker does so in its own scratch. */
 static void prepare_conv(job *j, int team) {
     const zoo_step *step = j->step;
-    const zoo_value *in = &j->engine->values[step->inputs[0]];
     const zoo_value *out = &j->engine->values[step->output];
     int residual = step->input_count > 1;
     zoo_conv *c = &j->conv;
     const float **table = j->scratch;
     int64_t scale = step->scale, start = j->start / scale, stop = j->stop / scale;
-    int64_t tile_rows, first, advance, spacing;
+    int64_t tile_rows, first;
     *c = step->conv;
     c->zeros = j->engine->zeros;
     /* The rows that a row becomes stand together: rings hold whole groups of them. */
@@ -126,14 +125,10 @@ static void prepare_conv(job *j, int team) {
     first = start / c->tile;
     tile_rows = (stop - start + c->tile - 1) / c->tile;
     zoo_conv_divide(c, 1, tile_rows, team);
-    advance = c->tile > 1 ? c->tile : c->s.sh;
-    spacing = c->tile > 1 ? 1 : c->s.dh;
     j->rows.in = table;
     for (int64_t r = 0; r < c->tile_rows; r++)
         for (int64_t i = 0; i < c->span; i++) {
-            int64_t at = (first + r) * advance - c->s.top + i * spacing, from = -1;
-            if (c->tile == 1 || (first + r) * advance + i < c->s.oh + 2)
-                from = zoo_source(at, in->height, c->s.pad_mode);
+            int64_t from = zoo_conv_source(c, first + r, i);
             *table++ = from < 0 ? c->zeros : input_row(j->engine, step, 0, from);
         }
     j->rows.out = (float *const *)table;

@@ -5,7 +5,7 @@
 #include "kernels.h"
 
 /* Of the weights (kh x kw x cg x k) and the biases (k; or NULL) of a convolution;
- * delta: n x oh x ow x k. algorithm: of enum zoo_algorithm, ZOO_AUTO for the
+ * delta: n x oh x ow x k. algorithm: of enum zoo_algorithm_number, ZOO_AUTO for the
  * fastest; what it cannot do is done directly. */
 int zoo_conv2d_gradient(const zoo_isa *isa, int threads, const zoo_conv_shape *s,
                         int algorithm, const float *x, const float *delta, float *dw,

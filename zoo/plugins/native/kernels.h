@@ -39,6 +39,7 @@ typedef struct {
 } zoo_conv_shape;
 
 struct zoo_isa;
+struct zoo_algorithm; /* conv.h */
 
 /* Floats of a panel of filters on the instruction set that has the widest ones. */
 #define ZOO_WIDEST_PANEL 32
@@ -47,13 +48,14 @@ struct zoo_isa;
 typedef struct {
     const struct zoo_isa *isa;
     zoo_conv_shape s;
-    int algorithm;
+    const struct zoo_algorithm *algorithm;
     int fused;         /* the epilogue is simple enough for the tile */
     int im2col;        /* few channels: windows are copied together first */
     int row_taps;      /* some channels: a row of the window is one tap */
     int64_t cg, kg;    /* channels and filters per group */
     int64_t kcols;     /* filters per group, rounded up to whole panels */
     int64_t tile;      /* rows (and columns) of output per Winograd tile, or 1 */
+    int planes;        /* bfloat16 numbers that stand for a float, or 0 */
     int64_t span;      /* input rows that one row of tiles needs */
     int64_t tile_rows; /* rows of tiles in the whole batch */
     int64_t tile_cols;
@@ -71,8 +73,9 @@ typedef struct {
     int64_t in_pixel, residual_pixel;
     int64_t units;
     size_t scratch;    /* bytes that one worker needs */
-    int64_t *columns;  /* tile_cols * span_w source columns, -1 outside */
-    int64_t span_w;
+    /* Source columns, -1 outside: of each output pixel's window, or in a line for
+     * `line` output pixels whose windows overlap. */
+    int64_t *columns, line;
     const float *zeros; /* a row of zeros */
     float *bias;        /* groups * kcols, padded with zeros */
     float *slopes;
@@ -207,12 +210,15 @@ int zoo_conv_algorithm(const zoo_isa *isa, const zoo_conv_shape *s, int wanted,
 
 /* Floats of the packed weights, or -1 on overflow. */
 int64_t zoo_conv_packed(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm);
-int zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
+void zoo_conv_pack(const zoo_isa *isa, const zoo_conv_shape *s, int algorithm,
                   int threads, const float *weights, float *packed);
 
 int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                   int algorithm, const zoo_epilogue *e, const float *weights,
                   const float *packed, int own_zeros);
+
+/* Row of the image that row i of the window of a row of tiles sees; -1 for zeros. */
+int64_t zoo_conv_source(const zoo_conv *conv, int64_t row, int64_t i);
 
 /* Floats of the row of zeros that stands for rows outside the image. Without
  * own_zeros the caller keeps it and sets zoo_conv.zeros. */
