@@ -11,6 +11,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "mri": ("nibabel",),
     "dicom": ("pydicom", "nibabel"),
     "dask": ("distributed",),
+    "page": ("starlette", "uvicorn"),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),
 }
 """What each extra of setup.cfg installs. Advice names these and not ``cfgzoo[...]``,

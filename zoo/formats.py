@@ -16,6 +16,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path, PurePath
@@ -31,6 +32,7 @@ __all__ = [
     "Format",
     "Kind",
     "Source",
+    "at_most",
     "by_suffix",
     "formats",
     "named",
@@ -52,6 +54,34 @@ _LONGEST_PIPE = 1 << 29
 
 STREAM = "-"
 """Stands for standard input and standard output."""
+
+_most: ContextVar[int | None] = ContextVar("most", default=None)
+
+
+@contextmanager
+def at_most(pixels: int) -> Iterator[None]:
+    """Read nothing larger within the block, for files of strangers.
+
+    Formats call :func:`require_few` with what a header claims, before they decode.
+    """
+    token = _most.set(pixels)
+    try:
+        yield
+    finally:
+        _most.reset(token)
+
+
+def require_few(pixels: int) -> None:
+    """Refuse more pixels or voxels than :func:`at_most` allows.
+
+    Raises
+    ------
+    ImageError
+        The rest of a sentence that begins with the name of the file.
+    """
+    most = _most.get()
+    if most is not None and pixels > most:
+        raise ImageError(f"has {pixels:,} pixels, and at most {most:,} are taken here")
 
 
 class Format(ABC):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browsing import corners, drawn, shown, stage, texts
 
 from zoo.images.image import Image
 from zoo.images.writing import write
@@ -40,48 +40,6 @@ def opened(watched: Any, page: Path, **options: Any) -> Any:
     seen.page.goto(page.as_uri())
     seen.page.wait_for_selector(".pane canvas[data-zoom]")
     return seen.page
-
-
-READ = """canvas => {
-  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-  let text = "";
-  for (let i = 0; i < data.length; i += 8192) {
-    text += String.fromCharCode(...data.subarray(i, i + 8192));
-  }
-  const { left, top, zoom } = canvas.dataset;
-  return [canvas.width, canvas.height, Number(left), Number(top), Number(zoom), btoa(text)];
-}"""
-DRAWN = "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))"
-
-
-def drawn(page: Any) -> None:
-    """Wait until what was asked for is drawn."""
-    page.evaluate(DRAWN)
-
-
-def shown(page: Any, number: int = 0) -> tuple[np.ndarray, int, int, float]:
-    """Pixels of a canvas, where pixel 0, 0 of the stage lies, and the zoom."""
-    drawn(page)
-    canvas = page.locator(".pane canvas").nth(number)
-    width, height, left, top, zoom, data = canvas.evaluate(READ)
-    pixels = np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
-    return pixels[..., :3], left, top, zoom
-
-
-def stage(page: Any, height: int, width: int, number: int = 0) -> np.ndarray:
-    """What a canvas shows of the stage, one pixel for each of its units."""
-    pixels, left, top, zoom = shown(page, number)
-    assert zoom == int(zoom), "the picture must not be averaged"
-    step = int(zoom)
-    part = pixels[top : top + height * step, left : left + width * step]
-    assert part.shape == (height * step, width * step, 3)
-    blocks = part.reshape(height, step, width, step, 3)
-    assert (blocks == blocks[:, :1, :, :1]).all(), "a pixel is one square of one colour"
-    return blocks[:, 0, :, 0]
-
-
-def texts(page: Any, css: str) -> list[str]:
-    return page.locator(css).all_inner_texts()
 
 
 def test_each_way_shows_the_stored_pixels(watched, tmp_path: Path) -> None:
@@ -120,23 +78,16 @@ def test_each_way_shows_the_stored_pixels(watched, tmp_path: Path) -> None:
         ("right", slice(middle + 4, 80)),
     ):
         truth = OTHER if name == "left" else LARGE
-        assert np.array_equal(split_stage(page)[:, part], truth[:, part]), name
+        assert np.array_equal(corners(page, 60, 80)[:, part], truth[:, part]), name
     page.keyboard.press("Home")
-    assert np.array_equal(split_stage(page)[:, 1:], LARGE[:, 1:])
+    assert np.array_equal(corners(page, 60, 80)[:, 1:], LARGE[:, 1:])
     page.keyboard.press("End")
-    assert np.array_equal(split_stage(page)[:, :-1], OTHER[:, :-1])
+    assert np.array_equal(corners(page, 60, 80)[:, :-1], OTHER[:, :-1])
     # All beside each other.
     page.keyboard.press("m")
     for number, expected in enumerate((OTHER, OTHER, LARGE)):
         assert np.array_equal(stage(page, 60, 80, number), expected)
     assert page.evaluate("performance.getEntriesByType('resource').length") == 0
-
-
-def split_stage(page: Any) -> np.ndarray:
-    """The upper left corner of each pixel of the stage, with a divider somewhere."""
-    pixels, left, top, zoom = shown(page)
-    step = int(zoom)
-    return pixels[top : top + 60 * step : step, left : left + 80 * step : step]
 
 
 @pytest.mark.parametrize(

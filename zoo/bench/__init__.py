@@ -12,6 +12,7 @@ results      what is known of a network in several engines
 net          ``zoo bench net``
 layers       ``zoo bench layers``
 kernels      ``zoo bench kernels``
+installed    what is known of a network before it runs, and its time
 report       tables and charts of all three
 
 Nothing is imported here: the processes that are measured start from this

@@ -50,6 +50,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "bench": ("zoo.cli.bench", "Measure speed and memory, against other engines too."),
     "eval": ("zoo.cli.eval", "Measure PSNR and SSIM on a folder of pictures."),
     "view": ("zoo.cli.view", "Look at pictures and volumes beside each other."),
+    "serve": ("zoo.cli.serve", "A page that runs networks, on this machine alone."),
     "train": ("zoo.cli.train", "Train a network on a folder of pictures."),
     "gallery": ("zoo.cli.gallery", "Show what each layer does to a picture."),
     "study": ("zoo.cli.study", "Repeat the thesis's study of brain MRI."),

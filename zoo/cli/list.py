@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatch
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -14,12 +14,9 @@ from zoo.cli._common import (
     say,
 )
 
-if TYPE_CHECKING:
-    from zoo.network import Network
-
 __all__ = ["command"]
 
-_SIDE = 128
+_SIDE = 128  # zoo.bench.installed.SIDE, which is slow to import
 
 
 @click.command(short_help="List the networks there are.")
@@ -44,6 +41,7 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
     """
     from tqdm import tqdm
 
+    from zoo.bench.installed import facts_of, scores_of, seconds_of_picture
     from zoo.catalog import networks
     from zoo.errors import ZooError
     from zoo.network import Network
@@ -55,15 +53,15 @@ def command(pattern: str | None, timed: bool, as_json: bool) -> int:
         row: dict[str, Any] = {"name": entry.name, "family": entry.family}
         try:
             network = Network.read(entry.cfg)
-            row |= _measure(network)
+            row |= facts_of(network)
             if timed:
-                row["seconds"] = _seconds(network)
+                row["seconds"] = seconds_of_picture(network)
         except ZooError as error:
             # One broken cfg of a third party must not hide the others.
             say(f"warning: {error}")
             continue
         row["weights"] = str(entry.weights) if entry.weights else None
-        row["scores"], row["pictures"] = _scores(entry.weights)
+        row["scores"], row["pictures"] = scores_of(entry.weights)
         row["cfg"] = str(entry.cfg)
         row["distribution"] = entry.distribution
         rows.append(row)
@@ -85,40 +83,8 @@ def _matches(name: str, pattern: str | None) -> bool:
     return fnmatch(name.lower(), pattern.lower())
 
 
-def _measure(network: Network) -> dict[str, Any]:
-    """Scale, parameters and work of a network."""
-    height, width = network.nominal_size
-    operations = sum(network.operations(height, width))
-    return {
-        "scale": network.scale,
-        "parameters": network.parameter_count,
-        "gflop_per_input_megapixel": operations / (height * width) / 1e3,
-    }
-
-
-def _seconds(network: Network) -> float:
-    """How long a small picture takes: the median of three runs after a first one.
-
-    Of one run where that takes long: noise is then a small part of it.
-    """
-    from statistics import median
-
-    from zoo.api import Model
-    from zoo.bench.net import sample_picture
-    from zoo.bench.timing import quiet, seconds_of
-    from zoo.plugins import select
-
-    network.initialize()  # no value changes the time, so no weights are read
-    model = Model(network, select(None, None))
-    picture = sample_picture(_SIDE, _SIDE, network.pixels.channels)
-    with quiet():
-        first = seconds_of(lambda: model(picture))
-        if first > 2:
-            return first
-        return median(seconds_of(lambda: model(picture)) for _ in range(3))
-
-
 def _print_table(rows: list[dict[str, Any]]) -> None:
+    from zoo.bench.installed import best_known
     from zoo.tables import count, table
 
     timed = any("seconds" in row for row in rows)
@@ -146,7 +112,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
                     f"{row['gflop_per_input_megapixel']:,.0f}",
                     *((f"{1e3 * row['seconds']:,.1f}",) if timed else ()),
                     "yes" if row["weights"] else "no",
-                    _best_known(row["scores"]),
+                    best_known(row["scores"]),
                     *((row["pictures"],) if told else ()),
                 )
                 for row in rows
@@ -181,27 +147,3 @@ def _first_psnr(row: dict[str, Any]) -> float:
     """By what networks of one kind are compared."""
     first = next((n for n in row["scores"] if n != "protocol"), None)
     return float(row["scores"][first]["psnr"]) if first else 0.0
-
-
-def _best_known(scores: dict[str, Any]) -> str:
-    """The first set that a card has: ``37.50 dB on Set5 (bicubic 33.67)``."""
-    for name, score in scores.items():
-        if name != "protocol":
-            return f"{score['psnr']:.2f} dB on {name} (bicubic {score['bicubic']:.2f})"
-    return ""
-
-
-def _scores(weights: Any) -> tuple[dict[str, Any], str]:
-    """What the card beside some weights says: scores with their protocol, what for."""
-    from zoo.checkpoints.cards import card_of, read_card
-    from zoo.errors import ZooError
-
-    card = card_of(weights) if weights is not None else None
-    if card is None:
-        return {}, ""
-    try:
-        found = read_card(card)
-    except ZooError as error:
-        say(f"warning: {error}")
-        return {}, ""
-    return {**found.scores, "protocol": found.protocol}, found.pictures

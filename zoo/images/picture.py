@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.formats import HEAD, Format, Source, recognise
+from zoo.formats import HEAD, Format, Source, recognise, require_few
 from zoo.images import exif, xmp
 from zoo.images.image import Image, Metadata
 
@@ -206,6 +206,7 @@ def check_size(width: int, height: int, size: int, ratio: int) -> None:
     if width < 1 or height < 1:
         raise ImageError("is damaged: it has no pixels")
     pixels = width * height
+    require_few(pixels)
     text = os.environ.get("ZOO_MAX_PIXELS", "")
     stated = int(text) if text.isdecimal() else None
     limit = MAX_PIXELS if stated is None else stated

@@ -110,6 +110,6 @@ def page(
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         f'<meta name="viewport" content="width=device-width,initial-scale=1">{meta}'
-        f"<title>{safe(title)}</title><style>{styles}</style></head><body>"
+        f'<link rel="icon" href="data:,"><title>{safe(title)}</title><style>{styles}</style></head><body>'
         f"{''.join(body)}{end}</body></html>\n"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -61,6 +61,14 @@ class Item:
     name: str = ""
     role: Role = "result"
     scores: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    def named(self, name: str) -> Item:
+        """The same under another name."""
+        return replace(self, name=name)
+
+    def as_role(self, role: Role) -> Item:
+        """The same in another role."""
+        return replace(self, role=role)
 
     @property
     def size(self) -> int:

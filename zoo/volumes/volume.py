@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
+from zoo.formats import require_few
 
 __all__ = ["Volume", "check_shape"]
 
@@ -101,7 +103,7 @@ class Volume:
 
 
 def check_shape(shape: tuple[int, ...]) -> None:
-    """Refuse what is neither a volume nor a series of them.
+    """Refuse what is neither a volume nor a series of them, or more than is allowed.
 
     Raises
     ------
@@ -115,3 +117,4 @@ def check_shape(shape: tuple[int, ...]) -> None:
             f"has {len(shape)} axes ({'x'.join(map(str, shape))}); volumes and series of "
             f"them are read"
         )
+    require_few(math.prod(shape))
