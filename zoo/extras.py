@@ -10,6 +10,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "keras": ("h5py",),
     "mri": ("nibabel",),
     "dicom": ("pydicom", "nibabel"),
+    "perceptual": ("flip-evaluator",),
     "dask": ("distributed",),
     "page": ("starlette", "uvicorn"),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),

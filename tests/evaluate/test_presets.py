@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from zoo.cli import main
 from zoo.errors import ShapeError, UsageError
 from zoo.evaluate.datasets import find_set
 from zoo.evaluate.entrants import Bicubic
+from zoo.evaluate.planes import Gathered
 from zoo.evaluate.presets import PROTOCOLS, protocol_named
 from zoo.evaluate.protocol import cases_in, evaluate
 from zoo.images import Image, write
@@ -104,6 +106,48 @@ def test_slices_of_volumes_are_measured(volume, tmp_path, capfd):
     assert pair.high.shape == (32, 36, 3)  # 33 x 37, cropped
 
 
+def test_whole_volumes_masks_and_empty_slices(volume, tmp_path, capfd):
+    """Checked against scikit-image on stacks made here, and against plain arithmetic."""
+    metrics = pytest.importorskip("skimage.metrics")
+    call = ["eval", "bicubic", str(volume), "--scale", "2", "--plane", "sagittal"]
+    call += ["--metric", "psnr", "--metric", "ssim_3d", "--metric", "psnr_3d"]
+    # The mask below is on the grid of the volume; moved by a voxel it is refused.
+    assert main([*call, "--mask", str(tmp_path / "m.nii.gz"), "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    pairs = list(cases_in(replace(find_set(volume, 2), plane="sagittal"), 2))
+    made = np.stack([Bicubic()(pair)[..., 0] * 255 for pair in pairs])
+    truth = np.stack([pair.high[..., 0] * 255 for pair in pairs])
+    assert found["empty_slices"] == {"brain.nii.gz": 33 - len(pairs)}
+    assert f"{33 - len(pairs)} empty slices left out" in found["protocol"]
+    (whole,) = found["volumes"]
+    wanted = metrics.structural_similarity(
+        made.astype(float), truth.astype(float), data_range=255
+    )
+    assert whole["name"] == "brain.nii.gz"
+    assert whole["ssim_3d"] == found["ssim_3d"] == pytest.approx(wanted, abs=1e-4)
+    mse = np.square(made - truth).mean()
+    assert found["psnr_3d"] == pytest.approx(10 * np.log10(255**2 / mse), abs=1e-3)
+    inside = next(s for s in found["pictures"] if "psnr_in_mask" in s)
+    gap = inside["psnr_zeros_outside"] - inside["psnr_in_mask"]
+    assert gap == pytest.approx(10 * np.log10(36 * 8 / (10 * 8)), abs=1e-6)
+    nibabel = pytest.importorskip("nibabel")
+    moved = nibabel.load(tmp_path / "m.nii.gz")
+    moved = nibabel.Nifti1Image(np.asarray(moved.dataobj), np.diag([1, 1, 2.5, 1]))
+    nibabel.save(moved, tmp_path / "moved.nii.gz")
+    assert main([*call, "--mask", str(tmp_path / "moved.nii.gz")]) == 1
+    assert "on another grid" in capfd.readouterr().err
+    for form in ("--csv", "--markdown", "--latex"):
+        assert main([*call, form]) == 0
+        assert "ssim" in capfd.readouterr().out.lower()
+    # Axial there are six slices, fewer than the cube has.
+    assert main([*call[:5], "--metric", "ssim", "--metric", "ssim_3d"]) == 1
+    err = capfd.readouterr().err
+    assert "at least 7 voxels along three axes" in err
+    write(tmp_path / "p.png", Image(rng.integers(0, 256, (40, 40, 3), np.uint8)))
+    assert main(["eval", "bicubic", str(tmp_path), "--scale", "2", *call[-2:]]) == 2
+    assert "psnr_3d compares volumes, and p is a picture" in capfd.readouterr().err
+
+
 def test_a_network_learns_from_volumes(volume, tmp_path, capfd):
     from tiny_training import tiny_cfg
 
@@ -136,3 +180,61 @@ def test_a_report_is_one_page(volume, tmp_path, capfd):
     ):
         assert f">{heading}</h2>" in text
     assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    assert "<script" not in text
+    assert main(["eval", "bicubic", str(volume), *call[3:]]) == 0
+    text = page.read_text()
+    assert text.count('<figure class="slices">') == 3
+    for words in (
+        "axial slices, 6 of 8",
+        "coronal slices, 24 of 36",
+        "sagittal slices",
+    ):
+        assert words in text
+    assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+
+
+@pytest.mark.parametrize("codes", ["RAS", "LPI", "SAR"])
+@pytest.mark.parametrize("plane", ["axial", "sagittal"])
+def test_three_planes_are_upright(tmp_path, codes, plane):
+    """Right to the right, front and top up, however the volume is stored and cut."""
+    nibabel = pytest.importorskip("nibabel")
+    values = rng.integers(100, 200, (40, 44, 48)).astype(np.int16)
+    values[0, 0, 0] = 0
+    image = nibabel.Nifti1Image(values, np.diag([1, 1, 2, 1]))
+    to = nibabel.orientations.ornt_transform(
+        nibabel.io_orientation(image.affine), nibabel.orientations.axcodes2ornt(codes)
+    )
+    nibabel.save(image.as_reoriented(to), tmp_path / "x.nii.gz")
+    gathered = Gathered()
+    shown: list[dict] = []
+
+    class Page:
+        def text(self, text: str) -> None:
+            assert "x.nii.gz, measured in" in text
+
+        def slices(self, stacks, caption, **more) -> None:
+            shown.append({"stacks": dict(stacks), "caption": caption, **more})
+
+    pictures = replace(find_set(tmp_path / "x.nii.gz", 2), plane=plane)
+    for pair in cases_in(pictures, 2):
+        gathered.add("same", pair, pair.high)
+    gathered.show(Page())
+    names = ["axial", "coronal", "sagittal"]
+    order = [plane, *(name for name in names if name != plane)]
+    assert [figure["caption"].split()[0] for figure in shown] == order
+    white = np.percentile(values, 99.9)
+    for figure in shown:
+        name = figure["caption"].split()[0]
+        axis = {"sagittal": 0, "coronal": 1, "axial": 2}[name]
+        assert figure["aspect"] == (1 if name == "axial" else 0.5)
+        stacks = figure["stacks"]
+        assert list(stacks) == [
+            *("small", "bicubic", "same", "original"),
+            *("difference of bicubic", "difference of same"),
+        ]
+        assert not stacks["difference of same"].any()
+        assert stacks["difference of bicubic"].any()
+        for index, label in enumerate(figure["labels"]):
+            part = np.moveaxis(values, axis, 0)[int(label.split()[1])]
+            wanted = np.rot90(np.clip(np.rint(part / white * 200), 0, 255))
+            np.testing.assert_allclose(stacks["original"][index], wanted, atol=1)

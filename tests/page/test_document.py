@@ -93,6 +93,12 @@ def test_slices_in_a_browser(watched, tmp_path: Path) -> None:
     shown = seen.page.locator("canvas").first.evaluate(pixels)
     expected = np.rint((stack[4].astype(float) + 3000) * (255 / 10500))
     assert np.array_equal(np.reshape(shown, (6, 7, 4))[..., 1], expected)
+    # A window half as wide is twice the contrast, about the level.
+    seen.page.locator("input").nth(2).fill("5250")
+    shown = seen.page.locator("canvas").first.evaluate(pixels)
+    expected = np.rint((stack[4].astype(float) - 2250 + 5250 / 2) * (255 / 5250))
+    gray = np.reshape(shown, (6, 7, 4))[..., 1]
+    assert np.array_equal(gray, np.clip(expected, 0, 255))
     for number, index in ((1, 5), (2, 4)):
         shown = seen.page.locator("canvas").nth(number).evaluate(pixels)
         assert np.array_equal(np.reshape(shown, (12, 14, 4))[..., :3], color[index])

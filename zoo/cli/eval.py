@@ -156,6 +156,7 @@ def command(
     """
     from zoo.degradation.degradation import Degradation
     from zoo.evaluate.contest import Contest
+    from zoo.evaluate.planes import Gathered
     from zoo.evaluate.presets import protocol_named
     from zoo.evaluate.report import Worst, write_report
     from zoo.progress import bar
@@ -189,12 +190,15 @@ def command(
     contest.how = protocol_named(protocol or usual)
     total = sum(len(pictures) for _, _, pictures in chosen)
     worst: list[tuple[str, str, Worst]] = []
+    gathered: dict[str, Gathered] = {}
     with bar(total=total, unit="picture") as progress:
         contest.on_picture = lambda: progress.update(1)
         for entrant, name, pictures in chosen:
             if pictures.note:
                 progress.say(f"zoo: {pictures.note}")
-            seen = None if report is None else Worst(entrant)
+            seen = None
+            if report is not None:
+                seen = Worst(entrant, gathered.setdefault(name, Gathered()))
             contest.measure(entrant, name, pictures, seen)
             if seen is not None:
                 worst.append((entrant.name, name, seen))

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from zoo.errors import ImageError, UsageError, ZooError
@@ -55,7 +56,18 @@ class Result:
             **self.facts,
             "pictures": [{"name": s.name, **s.values} for s in self.scores.scores],
             "left_out": [{"name": n, "reason": r} for n, r in self.left_out.items()],
+            **self._of_volumes(),
         }
+
+    def _of_volumes(self) -> dict[str, Any]:
+        """What there is of whole volumes."""
+        scores = self.scores
+        found: dict[str, Any] = {}
+        if scores.volumes:
+            found["volumes"] = [{"name": s.name, **s.values} for s in scores.volumes]
+        if scores.empty:
+            found["empty_slices"] = dict(scores.empty)
+        return found
 
 
 @dataclass
@@ -133,10 +145,11 @@ class Contest:
             spent += time.perf_counter() - start
             return result
 
+        empty: Counter[str] = Counter()
         try:
             scores = evaluate(
                 enlarge,
-                cases_in(pictures, scale, leave_out),
+                cases_in(pictures, scale, leave_out, empty),
                 scale,
                 pictures.low_resolution,
                 report=lambda _: self.on_picture(),
@@ -149,6 +162,7 @@ class Contest:
             raise ImageError(
                 f"none of {len(pictures)} pictures could be measured: {reason}"
             ) from None
+        scores = replace(scores, empty=dict(empty))
         seconds = spent / len(scores.scores)
         result = Result(entrant.name, name, scores, seconds, left_out, entrant.facts)
         self.results.append(result)

@@ -16,6 +16,7 @@ from zoo.images import read
 from zoo.network import Network
 from zoo.pixels import white_of
 from zoo.resize import imresize
+from zoo.volumes.geometry import Plane
 
 __all__ = [
     "Pair",
@@ -28,6 +29,28 @@ __all__ = [
 ]
 
 Pixels = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class SliceOf:
+    """Where a slice belongs.
+
+    Attributes
+    ----------
+    volume : str
+        Name of the file.
+    number, count : int
+        Of the slice, and of all slices of the volume.
+    plane : Plane
+    spacing : tuple of float
+        Along the axes of the volume's array, before anything is made small.
+    """
+
+    volume: str
+    number: int
+    count: int
+    plane: Plane
+    spacing: tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -44,6 +67,8 @@ class Pair:
         What is below is background, of slices of volumes.
     mask : ndarray, bool, sH x sW, or None
         What is measured apart.
+    part : SliceOf or None
+        Which slice of which volume it is.
     """
 
     name: str
@@ -51,6 +76,7 @@ class Pair:
     high: Pixels
     floor: float | None = None
     mask: NDArray[np.bool_] | None = None
+    part: SliceOf | None = None
 
     @property
     def white(self) -> float:

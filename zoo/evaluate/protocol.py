@@ -8,19 +8,22 @@ MATLAB's bicubic unless the folder brings its own.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ImageError, PluginError, ShapeError, ZooError
+from zoo.errors import ImageError, ShapeError, ZooError
 from zoo.evaluate.datasets import GENERATED, PictureSet
 from zoo.evaluate.pairs import Pair, degraded, read_pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.volumes import is_volume, slice_pairs
-from zoo.metrics.psnr import psnr
-from zoo.registry import distribution_of, registry
+from zoo.evaluate.whole import Volumes, measured
+from zoo.metrics.arrays import is_of_volumes
+from zoo.registry import registry
 
 __all__ = [
     "METRICS",
@@ -53,15 +56,24 @@ class Scores:
     low_resolution: str
     scores: tuple[Score, ...]
     how: Protocol = PROTOCOLS["benchmark"]
+    volumes: tuple[Score, ...] = ()
+    """Results of metrics that compare whole volumes."""
+    empty: Mapping[str, int] = field(default_factory=dict)
+    """How many slices of each volume were left out because they are empty."""
+
+    @property
+    def all(self) -> tuple[Score, ...]:
+        """Of pictures and slices, then of volumes."""
+        return self.scores + self.volumes
 
     @property
     def means(self) -> dict[str, float]:
-        """Mean over the pictures of every metric, as far as they have it."""
-        names = dict.fromkeys(name for score in self.scores for name in score.values)
+        """Mean over the pictures, or volumes, of every metric, if they have it."""
+        names = dict.fromkeys(name for score in self.all for name in score.values)
         return {
             name: math.fsum(values) / len(values)
             for name in names
-            if (values := [s.values[name] for s in self.scores if name in s.values])
+            if (values := [s.values[name] for s in self.all if name in s.values])
         }
 
     @property
@@ -77,7 +89,9 @@ class Scores:
     @property
     def protocol(self) -> str:
         """How it was measured, in a line."""
-        return f"{self.how.describe(self.scale)}, low resolution: {self.low_resolution}"
+        line = f"{self.how.describe(self.scale)}, low resolution: {self.low_resolution}"
+        count = sum(self.empty.values())
+        return f"{line}; {count} empty slices left out" if count else line
 
 
 LeaveOut = Callable[[str, ZooError], None]
@@ -85,7 +99,10 @@ LeaveOut = Callable[[str, ZooError], None]
 
 
 def cases_in(
-    pictures: PictureSet, scale: int, leave_out: LeaveOut | None = None
+    pictures: PictureSet,
+    scale: int,
+    leave_out: LeaveOut | None = None,
+    empty: Counter[str] | None = None,
 ) -> Iterator[Pair]:
     """The pairs of a set, one by one.
 
@@ -96,14 +113,25 @@ def cases_in(
     leave_out : callable, optional
         Told of a picture that cannot be read, or fits no small picture, and the
         others follow; without it the iterator ends with the error.
+    empty : Counter, optional
+        Where slices of each volume are counted that are left out as empty.
     """
+    counts: Counter[str] = Counter() if empty is None else empty
+
+    def count(volume: str, number: int) -> None:
+        counts[volume] += 1
+
     for path, small, name in zip(
         pictures.high, pictures.low, pictures.names, strict=True
     ):
         try:
             if is_volume(path):
                 slices = slice_pairs(
-                    path, scale, plane=pictures.plane, mask=pictures.mask
+                    path,
+                    scale,
+                    plane=pictures.plane,
+                    mask=pictures.mask,
+                    empty=count,
                 )
                 yield from (degraded(of, pictures.degradation) for of in slices)
                 continue
@@ -157,20 +185,21 @@ def evaluate(
     ImageError
         If no picture is left.
     """
-    functions = {name: registry("zoo.metrics").load(name) for name in metrics}
+    every = {name: registry("zoo.metrics").load(name) for name in metrics}
+    functions = {n: f for n, f in every.items() if not is_of_volumes(f)}
+    whole = Volumes({n: f for n, f in every.items() if is_of_volumes(f)}, leave_out)
     scores = []
     for case in cases:
         try:
             made = enlarge(case)
             result, truth = how.planes(made, case.high, case.white, scale)
+            whole.add(case, result, truth)
             values = {
-                name: _measure(name, function, result, truth, case.name)
+                name: measured(name, function, result, truth, case.name)
                 for name, function in functions.items()
             }
             if case.mask is not None and case.mask.any():
-                inside = made[case.mask], case.high[case.mask]
-                factor = 255 / case.white
-                values["psnr_in_mask"] = psnr(*(part * factor for part in inside))
+                values |= _masked(result, truth, case.mask, how.border(scale))
         except ShapeError as error:
             named = ShapeError(f"picture {case.name!r}: {error}")
             if leave_out is None:
@@ -183,24 +212,25 @@ def evaluate(
             report(score)
     if not scores:
         raise ImageError("there is no picture that could be measured")
-    return Scores(scale, origin, tuple(scores), how)
+    of_volumes = tuple(Score(*item) for item in whole.finished())
+    return Scores(scale, origin, tuple(scores), how, of_volumes)
 
 
-def _measure(
-    name: str,
-    metric: Callable[[NDArray[Any], NDArray[Any]], float],
-    result: NDArray[Any],
-    truth: NDArray[Any],
-    picture: str,
-) -> float:
-    """Call a metric; what a third party's raises names it and its distribution."""
-    try:
-        return float(metric(result, truth))
-    except ZooError:  # it says itself what is wrong
-        raise
-    except Exception as error:
-        owner = distribution_of(registry("zoo.metrics").entry(name))
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise PluginError(
-            f"metric {name!r} of {owner} failed on picture {picture!r} ({reason})"
-        ) from error
+def _masked(
+    result: NDArray[Any], truth: NDArray[Any], mask: NDArray[np.bool_], border: int
+) -> dict[str, float]:
+    """PSNR of what a mask holds alone, and with zeros around it counted as right.
+
+    The two differ by several decibels: 10 log10 of the mask's share of the slice.
+    """
+    inside = slice(border, -border or None)
+    shown = mask[inside, inside]
+    if not shown.any():
+        return {}
+    error = float(np.mean(np.square((result - truth)[shown])))
+    share = float(shown.mean())
+    found = {"psnr_in_mask": error, "psnr_zeros_outside": error * share}
+    return {
+        name: 10 * math.log10(255**2 / mse) if mse else math.inf
+        for name, mse in found.items()
+    }

@@ -14,6 +14,7 @@ from zoo.charts import Bars, Line, Panel
 from zoo.evaluate.contest import Result
 from zoo.evaluate.entrants import Entrant
 from zoo.evaluate.pairs import Pair
+from zoo.evaluate.planes import Gathered
 from zoo.evaluate.plots import panels_of
 from zoo.evaluate.score_tables import cells, protocol_lines
 from zoo.page.document import Document
@@ -28,10 +29,17 @@ class Worst:
     """The crop of a set in which an entrant errs most, found while it is measured.
 
     Wraps an entrant: call it as one.
+
+    Parameters
+    ----------
+    entrant : Entrant
+    gathered : Gathered
+        Of its set.
     """
 
-    def __init__(self, entrant: Entrant) -> None:
+    def __init__(self, entrant: Entrant, gathered: Gathered) -> None:
         self.entrant = entrant
+        self.gathered = gathered
         self.error = -1.0
         self.name = ""
         self.crops: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None
@@ -42,6 +50,7 @@ class Worst:
         made = self.entrant(pair)
         if made.shape[:2] != pair.high.shape[:2]:
             return made
+        self.gathered.add(self.entrant.name, pair, made)
         factor = 255 / pair.white
         result = np.asarray(made, np.float32) * factor
         truth = np.asarray(pair.high, np.float32) * factor
@@ -110,6 +119,11 @@ def write_report(
     page.chart(panels_of(results), "By network and set, and quality against time.")
     page.heading("Picture by picture")
     _by_picture(page, results)
+    by_set = {name: seen.gathered for _, name, seen in worst}
+    if any(gathered.part is not None for gathered in by_set.values()):
+        page.heading("Slices")
+        for gathered in by_set.values():
+            gathered.show(page)
     page.heading("Where it is worst")
     for entrant, name, seen in worst:
         if seen.crops is None:
@@ -144,7 +158,9 @@ def write_report(
 
 
 def _by_picture(page: Document, results: Sequence[Result]) -> None:
-    metric = next(iter(results[0].scores.means))
+    metric = next(iter(results[0].scores.scores[0].values), None)
+    if metric is None:  # of whole volumes alone
+        return
     for name in dict.fromkeys(result.set_name for result in results):
         own = [result for result in results if result.set_name == name]
         names = list(
@@ -155,7 +171,7 @@ def _by_picture(page: Document, results: Sequence[Result]) -> None:
                 Line(
                     r.entrant,
                     list(range(len(r.scores.scores))),
-                    [score.values[metric] for score in r.scores.scores],
+                    [score.values.get(metric, math.nan) for score in r.scores.scores],
                 )
                 for r in own
             ]
@@ -166,7 +182,10 @@ def _by_picture(page: Document, results: Sequence[Result]) -> None:
             continue
         values = [
             [
-                next((s.values[metric] for s in r.scores.scores if s.name == of), None)
+                next(
+                    (s.values.get(metric) for s in r.scores.scores if s.name == of),
+                    None,
+                )
                 for of in names
             ]
             for r in own

@@ -20,7 +20,16 @@ __all__ = [
 ]
 
 # Heading and format of the metrics that have a usual one.
-_COLUMNS = {"psnr": ("PSNR dB", ".2f"), "ssim": ("SSIM", ".4f")}
+_COLUMNS = {
+    "psnr": ("PSNR dB", ".2f"),
+    "psnr_3d": ("PSNR 3-D dB", ".2f"),
+    "psnr_in_mask": ("PSNR in mask dB", ".2f"),
+    "psnr_zeros_outside": ("with zeros outside dB", ".2f"),
+    "ssim": ("SSIM", ".4f"),
+    "ssim_uniform": ("SSIM uniform", ".4f"),
+    "ssim_3d": ("SSIM 3-D", ".4f"),
+    "flip": ("FLIP", ".4f"),
+}
 
 
 def _column(metric: str) -> tuple[str, str]:
@@ -35,9 +44,15 @@ def pictures_as_text(result: Result) -> str:
     count = len(scores.scores)
     mean = f"mean of {count} of {count + left}" if left else "mean"
     rows = [
-        [picture, *(format(values[name], columns[name][1]) for name in columns)]
+        [
+            picture,
+            *(
+                format(values[name], columns[name][1]) if name in values else ""
+                for name in columns
+            ),
+        ]
         for picture, values in (
-            *((s.name, s.values) for s in scores.scores),
+            *((s.name, s.values) for s in scores.all),
             (mean, scores.means),
         )
     ]
@@ -156,7 +171,8 @@ def as_csv(results: Sequence[Result]) -> str:
             result.facts.get("weights_sha256", ""),
         ]
         head = [result.entrant, result.set_name, result.scores.scale]
-        rows = [(score.name, score.values) for score in result.scores.scores]
+        rows = [(score.name, score.values) for score in result.scores.all]
         for name, values in [*rows, ("mean", result.scores.means)]:
-            writer.writerow([*head, name, *(values[m] for m in metrics), *tail])
+            found = (values.get(metric, "") for metric in metrics)
+            writer.writerow([*head, name, *found, *tail])
     return file.getvalue()

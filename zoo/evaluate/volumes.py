@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.evaluate.pairs import Pair, low_and_high
-from zoo.formats import by_suffix, open_source
+from zoo.evaluate.pairs import Pair, SliceOf, low_and_high
+from zoo.formats import by_suffix
 from zoo.images.reading import about, format_in
 from zoo.run.slices import limits_of
-from zoo.volumes.geometry import PlaneName, plane_of
+from zoo.run.sources import open_input, series_in
+from zoo.volumes.geometry import Plane, PlaneName, plane_of, same_grid
 from zoo.volumes.volume import Volume
 
 __all__ = ["BACKGROUND", "is_volume", "slice_pairs"]
@@ -27,9 +28,11 @@ _LEAST_SHOWN = 0.05
 
 
 def is_volume(path: str | Path) -> bool:
-    """Whether a file is a volume by its name."""
+    """Whether a file is a volume by its name, or a folder a series of slices."""
     found = by_suffix(path)
-    return found is not None and found.kind == "volume"
+    if found is None:
+        return Path(path).is_dir() and len(series_in(Path(path))) == 1
+    return found.kind == "volume"
 
 
 def slice_pairs(
@@ -39,6 +42,7 @@ def slice_pairs(
     plane: PlaneName = "auto",
     least: int = 1,
     mask: Path | None = None,
+    empty: Callable[[str, int], None] = lambda volume, number: None,
 ) -> Iterator[Pair]:
     """The slices of a volume, large and small.
 
@@ -58,6 +62,8 @@ def slice_pairs(
     least : int
     mask : Path, optional
         A volume of the same grid, above 0 where it is measured apart.
+    empty : callable
+        Told of every slice that is left out because it is empty.
 
     Yields
     ------
@@ -69,18 +75,21 @@ def slice_pairs(
     ImageError
         If a file cannot be read, or holds colours.
     """
-    values, name = _values(path, plane)
+    values, cut, item = _cut(path, plane)
     limits = limits_of(iter(values), values.size)
     if limits.is_flat:
+        for number in range(len(values)):
+            empty(path.name, number)
         return
     drawn = None
     if mask is not None:
-        drawn, _ = _values(mask, plane)
-        if drawn.shape != values.shape:
+        drawn, _, other = _cut(mask, plane)
+        if drawn.shape != values.shape or not same_grid(item.affine, other.affine):
             raise ImageError(f"the mask {mask} is on another grid than {path}")
     for number, part in enumerate(values):
         high = limits.to_network(np.where(np.isfinite(part), part, limits.low))
         if np.mean(high > BACKGROUND) < _LEAST_SHOWN:
+            empty(path.name, number)
             continue
         high = _centred(high, scale)
         if min(high.shape) < max(least, 2) * scale:
@@ -89,11 +98,26 @@ def slice_pairs(
         shown = None
         if drawn is not None:
             shown = _centred(drawn[number] > 0, scale)
-        yield Pair(f"{path.name} {name} {number}", low, high, BACKGROUND, shown)
+        yield Pair(
+            f"{path.name} {cut.name} {number}",
+            low,
+            high,
+            BACKGROUND,
+            shown,
+            SliceOf(path.name, number, len(values), cut, item.spacing),
+        )
 
 
-def _values(path: Path, plane: PlaneName) -> tuple[NDArray[np.float64], str]:
-    with open_source(path) as source, about(source.name):
+class _Cut(NamedTuple):
+    """A volume as slices x rows x columns, and how it was cut."""
+
+    values: NDArray[np.float64]
+    plane: Plane
+    item: Volume
+
+
+def _cut(path: Path, plane: PlaneName) -> _Cut:
+    with open_input(path) as source, about(source.name):
         item = format_in(source).read(source)
     if not isinstance(item, Volume) or item.is_color:
         raise ImageError(f"{path} holds colours; gray volumes are measured")
@@ -103,7 +127,7 @@ def _values(path: Path, plane: PlaneName) -> tuple[NDArray[np.float64], str]:
     for place in np.ndindex(*extra):
         index = (slice(None),) * 3 + place
         parts.append(item.values(np.asarray(cut.slices(item.data[index]))))
-    return np.concatenate(parts), cut.name
+    return _Cut(np.concatenate(parts), cut, item)
 
 
 def _centred(part: NDArray[Any], scale: int) -> NDArray[Any]:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ShapeError
 
-__all__ = ["require_same_shape"]
+__all__ = ["is_of_volumes", "of_volumes", "require_same_shape"]
+
+Metric = TypeVar("Metric", bound=Callable[..., float])
+
+
+def of_volumes(metric: Metric) -> Metric:
+    """Mark a metric that compares whole volumes, S x H x W, not slices one by one."""
+    metric.__dict__["of_volumes"] = True
+    return metric
+
+
+def is_of_volumes(metric: Callable[..., float]) -> bool:
+    """Whether a metric is marked so."""
+    return bool(getattr(metric, "of_volumes", False))
 
 
 def require_same_shape(a: NDArray[Any], b: NDArray[Any], metric: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.metrics.arrays import require_same_shape
+from zoo.metrics.arrays import of_volumes, require_same_shape
 
-__all__ = ["psnr"]
+__all__ = ["psnr", "psnr_3d"]
 
 
 def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
@@ -38,3 +38,13 @@ def psnr(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
     if mse == 0:
         return math.inf
     return 20 * math.log10(peak / math.sqrt(mse))
+
+
+@of_volumes
+def psnr_3d(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
+    """PSNR of a whole volume: of one mean squared error over all its voxels.
+
+    Lower than the mean of its slices' PSNR, which the dark ones at the ends lift.
+    Parameters and errors are those of :func:`psnr`.
+    """
+    return psnr(a, b, peak=peak)

@@ -1,5 +1,6 @@
-// Stacks of slices beside each other, and one slider through all of them.
+// Stacks of slices beside each other, one slider through all of them, level and window.
 
+import { range } from "./elements.js";
 import { decode, embedded } from "./decode.js";
 import { shade } from "./shade.js";
 
@@ -31,28 +32,29 @@ async function build(figure) {
       context: canvas.getContext("2d", { alpha: false }) });
   }
   const most = Math.max(...stacks.map((stack) => stack.count));
-  const label = document.createElement("label");
-  element("span", label, "slice");
-  const slider = element("input", label);
-  const said = element("output", label);
-  Object.assign(slider, { type: "range", min: 0, max: most - 1, step: 1 });
-  slider.value = facts.first;
+  const slider = range("slice", { min: 0, max: most - 1, value: facts.first,
+    say: (value) => facts.labels[value] ?? `${value + 1} of ${most}`, change: show });
+  // What is black and white, as radiologists say it: the middle and the width.
+  const span = facts.high - facts.low;
+  const gray = { level: facts.low + span / 2, window: span };
+  const knob = (name, min, max) => range(name, { min, max, step: span / 200, value: gray[name],
+    say: (value) => String(Number(value.toPrecision(4))),
+    change: (value) => { gray[name] = value; show(); } }).label;
 
   function show() {
-    const index = Number(slider.value);
+    const index = Number(slider.slider.value);
+    const low = gray.level - gray.window / 2;
     for (const stack of stacks) {
       const own = Math.floor(((index + 0.5) * stack.count) / most);
       const part = stack.values.subarray(own * stack.size, (own + 1) * stack.size);
       const { canvas } = stack.context;
       const image = stack.context.createImageData(canvas.width, canvas.height);
-      shade(image.data, part, stack.width, stack.channels, facts.low, facts.high, 255);
+      shade(image.data, part, stack.width, stack.channels, low, low + gray.window, 255);
       stack.context.putImageData(image, 0, 0);
     }
-    said.textContent = facts.labels[index] ?? `${index + 1} of ${most}`;
-    slider.setAttribute("aria-valuetext", said.textContent);
   }
-  slider.addEventListener("input", show);
-  figure.prepend(row, label);
+  figure.prepend(row, slider.label, knob("level", facts.low, facts.high),
+    knob("window", span / 50, 2 * span));
   show();
 }
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError, UsageError
-from zoo.formats import open_source
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
+from zoo.run.sources import open_input
 from zoo.volumes.geometry import PlaneName, plane_of
 from zoo.volumes.volume import Volume
 
@@ -102,7 +102,7 @@ def _values(
     path: str | Path, plane: PlaneName
 ) -> tuple[NDArray[np.float64], str, bool]:
     """Values as slices x rows x columns, the plane's name, and whether 255 is white."""
-    with open_source(path) as source, about(source.name):
+    with open_input(path) as source, about(source.name):
         found = format_in(source)
         item = found.read(source)
     if isinstance(item, Image):

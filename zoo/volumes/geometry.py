@@ -9,7 +9,14 @@ from numpy.typing import NDArray
 
 from zoo.volumes.volume import Volume
 
-__all__ = ["Plane", "PlaneName", "enlarged_affine", "geometry_notes", "plane_of"]
+__all__ = [
+    "Plane",
+    "PlaneName",
+    "enlarged_affine",
+    "geometry_notes",
+    "plane_of",
+    "same_grid",
+]
 
 PlaneName = Literal["auto", "axial", "coronal", "sagittal"]
 
@@ -124,6 +131,12 @@ def enlarged_affine(
         scaling[axis, axis] = 1 / factor
         scaling[axis, 3] = (1 / factor - 1) / 2
     return affine @ scaling
+
+
+def same_grid(a: NDArray[np.float64], b: NDArray[np.float64]) -> bool:
+    """Whether two affines put voxels at the same place, but for rounding of headers."""
+    voxel = float(np.abs(a[:3, :3]).max())
+    return bool(np.abs(a - b).max() < 0.01 * voxel)
 
 
 def geometry_notes(
