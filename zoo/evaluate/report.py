@@ -33,13 +33,13 @@ class Worst:
     Parameters
     ----------
     entrant : Entrant
-    gathered : Gathered
-        Of its set.
+    gathered : Gathered, optional
+        Of its set, for a page that shows the slices of volumes.
     """
 
-    def __init__(self, entrant: Entrant, gathered: Gathered) -> None:
+    def __init__(self, entrant: Entrant, gathered: Gathered | None = None) -> None:
         self.entrant = entrant
-        self.gathered = gathered
+        self.gathered = Gathered() if gathered is None else gathered
         self.error = -1.0
         self.name = ""
         self.crops: tuple[NDArray[Any], NDArray[Any], NDArray[Any]] | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import numpy as np
@@ -38,7 +39,7 @@ def flip(a: NDArray[Any], b: NDArray[Any]) -> float:
     """
     require_same_shape(a, b, "FLIP")
     try:
-        import flip_evaluator
+        flip_evaluator = import_module("flip_evaluator")
     except ImportError:
         raise ZooError(
             f"metric flip needs flip-evaluator; {how_to_install('perceptual')}"

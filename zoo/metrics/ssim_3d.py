@@ -61,7 +61,7 @@ def ssim_3d(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
         means.append(np.stack([_mean(part) for part in (x, y, x * x, y * y, x * y)]))
         if len(means) < _SIDE:
             continue
-        mean_x, mean_y, square_x, square_y, product = sum(means) / _SIDE
+        mean_x, mean_y, square_x, square_y, product = np.mean(means, axis=0)
         variances = of_samples * (square_x - mean_x**2 + square_y - mean_y**2)
         covariance = of_samples * (product - mean_x * mean_y)
         above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)

@@ -5,8 +5,8 @@ rounded to 8 bits and compared with the slice it came from: PSNR with peak 255, 
 with a uniform window of 7 x 7 (scikit-image's default, which the thesis used). Gray
 goes into a network of colours as three equal channels, which are scored apart, as
 their mean and as their luma. Each result is also compared after both it and the
-original were stretched from their least to their greatest value: what the thesis's
-programs probably did.
+original were stretched from their least to their greatest value, the result before it
+is turned back: what the thesis's programs probably did.
 """
 
 from __future__ import annotations
@@ -95,11 +95,12 @@ def measure(
     if turns_low:
         low = rotated(low, condition.angle, condition.interpolation)
     made = bicubic(low, condition.scale)[..., None] if enlarge is None else enlarge(low)
-    if turns_low:
-        made = rotated(made, -condition.angle, condition.interpolation)
-    for channel, picture in _channels(made):
+    back = -condition.angle if turns_low else 0.0
+    original = stretched(truth)
+    for channel, plane in _channels(made):
+        picture = rotated(plane, back, condition.interpolation)
+        own = rotated(stretched(plane), back, condition.interpolation)
         rounded = np.clip(np.rint(picture), 0, PEAK)
-        own, original = stretched(picture), stretched(truth)
         yield (
             Row(
                 name or "bicubic",
@@ -125,8 +126,8 @@ def _channels(made: Floats) -> Iterator[tuple[str, Floats]]:
 
 
 def stretched(picture: Floats) -> Floats:
-    """From its least to its greatest value over 0 to 255, rounded to 8 bits."""
+    """From its least to its greatest value over 0 to 255."""
     low, high = float(picture.min()), float(picture.max())
     if not high > low:
         return np.zeros_like(picture)
-    return np.rint((picture - low) * (PEAK / (high - low))).astype(np.float32)
+    return ((picture - low) * (PEAK / (high - low))).astype(np.float32)
