@@ -1,9 +1,10 @@
 # make demo   make an environment, install, super-resolve a photograph
 # make test   make an environment, install, run all tests but the slow ones
+# make docs   make an environment, build the manual into site/
 # make help   the rest
 #
 # Nothing is written outside this folder: the environment is .venv, results of
-# the demo are in demo/.
+# the demo are in demo/, the manual is in site/.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -26,7 +27,7 @@ define extras
 	$(PIP) --requirement $(VENV)/requirements.txt
 endef
 
-.PHONY: help demo test test-slow browser lint format docs clean
+.PHONY: help demo test test-slow browser lint format docs layers clean
 
 help:
 	@echo "make demo       install into $(VENV), super-resolve a photograph into demo/"
@@ -35,7 +36,8 @@ help:
 	@echo "make browser    as root: install Chromium, without which tests of pages skip"
 	@echo "make lint       check style and types"
 	@echo "make format     format the code"
-	@echo "make docs       write docs/layers.md anew"
+	@echo "make docs       build the manual into site/, warnings being errors"
+	@echo "make layers     write docs/layers.md anew"
 	@echo "make clean      remove $(VENV), demo/ and everything that was built"
 
 demo: $(VENV)/.zoo-demo
@@ -60,12 +62,16 @@ format: $(VENV)/.zoo-lint
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.zoo-demo
+docs: $(VENV)/.zoo-docs
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs site
+	@echo "site/index.html"
+
+layers: $(VENV)/.zoo-demo
 	$(BIN)/zoo layers --markdown > docs/layers.md.new
 	mv docs/layers.md.new docs/layers.md
 
 clean:
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo site build dist *.egg-info
 	rm -f zoo/plugins/native/_native.c zoo/plugins/native/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
@@ -93,6 +99,10 @@ $(VENV)/.zoo-test: $(VENV)/.zoo-install
 	-$(PIP) --no-deps --force-reinstall "opencv-contrib-python-headless==$$( \
 	    $(BIN)/python -c 'from importlib.metadata import version; \
 	    print(version("opencv-python-headless"))')"
+	touch $@
+
+$(VENV)/.zoo-docs: $(VENV)/.zoo-install
+	$(call extras,docs)
 	touch $@
 
 $(VENV)/.zoo-lint: $(VENV)/.zoo-install

@@ -52,12 +52,13 @@ def test_readme_says_what_ci_runs() -> None:
     assert re.findall(r"^make \w+", commands, re.MULTILINE) == [
         "make demo",
         "make test",
+        "make docs",
     ]
 
 
 def test_the_layer_in_the_docs_is_the_tested_one() -> None:
     code = (ROOT / "examples/acme_zoo/acme_zoo/blur.py").read_text(encoding="utf-8")
-    assert code in blocks(ROOT / "docs" / "plugins.md", "python")
+    assert code in blocks(ROOT / "docs" / "add_layer.md", "python")
 
 
 def test_every_variable_is_documented() -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from pretend_installed import declare, entry_points
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLE = ROOT / "examples" / "acme_zoo"
@@ -41,34 +42,6 @@ times=2
 Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
-def entry_points() -> dict[str, dict[str, str]]:
-    """The entry points that the example declares, by group."""
-    groups: dict[str, dict[str, str]] = {}
-    names: dict[str, str] = {}
-    for line in (EXAMPLE / "pyproject.toml").read_text().splitlines():
-        if head := re.fullmatch(r'\[project\.entry-points\."(.+)"\]', line):
-            names = groups.setdefault(head[1], {})
-        elif line.startswith("["):
-            names = {}
-        elif point := re.fullmatch(r'"(.+)" = "(.+:.+)"', line):
-            names[point[1]] = point[2]
-    return groups
-
-
-def declare(site: Path, distribution: str, groups: dict[str, dict[str, str]]) -> None:
-    """Write the .dist-info of a distribution."""
-    folder = site / f"{distribution.replace('-', '_')}-1.0.dist-info"
-    folder.mkdir()
-    (folder / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 1.0\n"
-    )
-    text = "".join(
-        f"[{group}]\n" + "".join(f"{name} = {value}\n" for name, value in names.items())
-        for group, names in groups.items()
-    )
-    (folder / "entry_points.txt").write_text(text)
-
-
 @pytest.fixture
 def site(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH in which the example is installed."""
@@ -79,7 +52,7 @@ def site(tmp_path: Path) -> Path:
         site / "acme_zoo",
         ignore=shutil.ignore_patterns("__pycache__"),
     )
-    groups = entry_points()
+    groups = entry_points(EXAMPLE / "pyproject.toml")
     assert set(groups) == {"zoo.layers", "zoo.kernels", "zoo.models"}
     declare(site, "acme-zoo", groups)
     return site
@@ -213,8 +186,8 @@ def test_a_layer_that_left_is_named_with_whose_it_was(
 
 @pytest.fixture
 def metrics(tmp_path: Path) -> Path:
-    """A folder for PYTHONPATH with the metric of docs/plugins.md and a broken one."""
-    text = (ROOT / "docs" / "plugins.md").read_text()
+    """A folder for PYTHONPATH with the metric of docs/add_metric.md and a broken one."""
+    text = (ROOT / "docs" / "add_metric.md").read_text()
     found = re.search(r"```python\n(\"\"\"Metrics.*?)```", text, re.DOTALL)
     assert found is not None
     site = tmp_path / "metrics"

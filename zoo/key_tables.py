@@ -28,7 +28,7 @@ _NET_SUMMARY = "What a network expects of a picture, and how it is trained."
 _MARKDOWN_HEAD = """\
 # Layers and their keys
 
-Made from the layers' own declarations by `make docs`; a test fails where it is
+Made from the layers' own declarations by `make layers`; a test fails where it is
 out of date. `zoo layers show NAME` prints one of these tables, also for layers of
 third parties. Lists are written with commas, bool as 0 or 1.
 """

@@ -124,7 +124,7 @@ class Registry:
 
     @property
     def kind(self) -> str:
-        """What one entry is, in the singular: "layer", "model", "back end", ..."""
+        """What one entry is, as "layer", "model", "back end"."""
         name = self.group.removeprefix("zoo.")
         return "back end" if name == "kernels" else name.removesuffix("s")
 

@@ -83,7 +83,7 @@ def test_every_key_of_every_layer_is_explained() -> None:
 
 def test_the_reference_in_docs_is_up_to_date() -> None:
     written = (ROOT / "docs" / "layers.md").read_text(encoding="utf-8")
-    assert written == as_markdown(), "docs/layers.md is out of date; run `make docs`"
+    assert written == as_markdown(), "docs/layers.md is out of date; run `make layers`"
 
 
 def test_plugins_lists_the_registries(capsys: pytest.CaptureFixture[str]) -> None:

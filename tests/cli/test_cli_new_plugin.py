@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from pretend_installed import declare, entry_points
 
 from zoo.cli import main
-
-
-def declare(folder: Path, distribution: str) -> None:
-    """Write the .dist-info that an installer would, beside the package."""
-    groups: dict[str, list[str]] = {}
-    names: list[str] = []
-    for line in (folder / "pyproject.toml").read_text().splitlines():
-        if head := re.fullmatch(r'\[project\.entry-points\."(.+)"\]', line):
-            names = groups.setdefault(head[1], [])
-        elif line.startswith("["):
-            names = []
-        elif point := re.fullmatch(r'"(.+)" = "(.+:.+)"', line):
-            names.append(f"{point[1]} = {point[2]}")
-    assert len(groups) == 3
-    info = folder / f"{distribution.replace('-', '_')}-0.1.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text(
-        f"Metadata-Version: 2.1\nName: {distribution}\nVersion: 0.1\n"
-    )
-    (info / "entry_points.txt").write_text(
-        "\n".join(f"[{group}]\n" + "\n".join(lines) for group, lines in groups.items())
-    )
 
 
 def test_the_package_works(tmp_path, monkeypatch, capfd):
@@ -44,7 +21,9 @@ def test_the_package_works(tmp_path, monkeypatch, capfd):
         str(path) for path in folder.rglob("*") if path.is_file()
     }
     assert "pip install -e acme-layers" in err
-    declare(folder, "acme-layers")
+    groups = entry_points(folder / "pyproject.toml")
+    assert len(groups) == 3
+    declare(folder, "acme-layers", groups)
     environment = {**os.environ, "PYTHONPATH": str(folder)}
     tests = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"],

@@ -30,7 +30,7 @@ from zoo.testing import build_randomly, check_layer, random_inputs
 
 KERNELS = NumpyKernels(threads=1)
 SHAPE = Shape(4, 4, 2)
-GUIDE = Path(__file__).parents[2] / "docs" / "plugins.md"
+GUIDE = Path(__file__).parents[2] / "docs" / "add_layer.md"
 
 KEEPING: list[Layer] = [
     Activation(activation="relu"),

@@ -38,6 +38,8 @@ class ActivationFunction:
     from_x : bool
         Whether the derivative reads x. Otherwise f is enough: x need not be kept
         for :meth:`backward`, and f may be given in its place.
+    numbers : tuple of float
+        Values of the formula's own parameters, as a cfg key gives them.
     """
 
     name: str

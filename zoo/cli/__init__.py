@@ -74,6 +74,7 @@ class _LazyGroup(click.Group):
             return None
         module = import_module(COMMANDS[cmd_name][0])
         command: click.Command = module.command
+        command.name = cmd_name  # for the manual: every function is called command
         return command
 
     def resolve_command(

@@ -108,7 +108,10 @@ def find(
 def pictures_in(
     folder: str | Path, *, recursive: bool = False, without: Path | None = None
 ) -> list[Path]:
-    """The pictures of a folder, known by their ending, sorted; see :func:`find`."""
+    """The pictures of a folder, known by their ending, sorted.
+
+    See :func:`zoo.images.folders.find`, which takes other kinds of files too.
+    """
     return find(folder, recursive=recursive, without=without).files
 
 

@@ -126,7 +126,7 @@ class Image:
 
     @property
     def description(self) -> str:
-        """For people: ``640x480, 8-bit RGB + alpha``."""
+        """In words, as ``640x480, 8-bit RGB + alpha``."""
         kind = {"uint8": "8-bit", "uint16": "16-bit"}.get(self.dtype.name, "float")
         color = "gray" if self.is_gray else "RGB"
         alpha = " + alpha" if self.alpha is not None else ""

@@ -79,7 +79,7 @@ class Affine(Activated):
 
     @property
     def outputs(self) -> int:
-        """Channels of W x: as many biases and scales there are."""
+        """Channels of W x, which is how many biases and scales there are."""
         raise NotImplementedError
 
     def weights_shape(self, *inputs: Shape) -> tuple[int, ...]:

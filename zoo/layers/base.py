@@ -190,7 +190,7 @@ class Layer:
 
     @property
     def tensors(self) -> dict[str, Array]:
-        """Parameters and statistics together: what a weights file holds."""
+        """Parameters and statistics together, which is what a weights file holds."""
         return {**self.parameters, **self.statistics}
 
     @property
@@ -225,7 +225,7 @@ class Layer:
 
     @property
     def rate_factor(self) -> float:
-        """What the learning rate is multiplied by here: the key ``learning_rate``."""
+        """What the learning rate is multiplied by here, the key ``learning_rate``."""
         return float(getattr(self, "learning_rate", 1.0))
 
     # -- computation -------------------------------------------------------

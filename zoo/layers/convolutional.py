@@ -57,7 +57,7 @@ class Convolutional(Filters):
     See :class:`zoo.layers.batchnorm.Normalization`.
 
     **Binary** layers of Darknet multiply by +m or -m, the sign of the weight times the
-    mean |W| of its filter; with ``xnor=1`` the input becomes 1 where it is above 0 and
+    mean(abs(W)) of its filter; with ``xnor=1`` the input becomes 1 where it is above 0 and
     -1 elsewhere, and what is padded stays 0. They run here and are not trained.
     (Rastegari et al., "XNOR-Net", 2016; ``binarize_weights``, ``binarize_cpu``.)
     """

@@ -13,7 +13,7 @@ __all__ = ["L1Norm"]
 
 
 class L1Norm(Layer):
-    """y = x / sum |x| over the channels of each pixel; 0 where all are 0.
+    """y = x / sum(abs(x)) over the channels of each pixel; 0 where all are 0.
 
     Gradient, with s the sum: (delta - sign(x) (y . delta)) / s.
     """

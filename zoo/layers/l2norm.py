@@ -13,10 +13,10 @@ __all__ = ["L2Norm"]
 
 
 class L2Norm(Layer):
-    """y = x / |x| for the vector x of the channels of each pixel; 0 where x is 0.
+    """y = ``x / |x|`` for the vector x of the channels of each pixel; 0 where x is 0.
 
-    Gradient: (delta - y (y . delta)) / |x|. (pjreddie's Darknet, ``l2normalize_cpu``,
-    which gives NaN for a zero vector.)
+    Gradient: ``(delta - y (y . delta)) / |x|``. (pjreddie's Darknet,
+    ``l2normalize_cpu``, which gives NaN for a zero vector.)
     """
 
     summary = "channels of each pixel divided by the root of their sum of squares"

@@ -31,7 +31,7 @@ class TransposedAttention(Layer):
 
     Backward, with P the softmax and D = delta: dv = P^T D, dP = D v^T, through the
     softmax to dL; da = t dL b, db = t dL^T a, dt = sum dL (a b^T), and through a norm
-    dq = (da - a sum(a da)) / |q|. (El-Nouby et al., "XCiT", 2021; Zamir et al.,
+    dq = ``(da - a sum(a da)) / |q|``. (El-Nouby et al., "XCiT", 2021; Zamir et al.,
     "Restormer", 2022.)
     """
 

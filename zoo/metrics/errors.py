@@ -14,7 +14,7 @@ __all__ = ["mae", "nrmse"]
 
 
 def mae(a: NDArray[Any], b: NDArray[Any]) -> float:
-    """Mean of |a - b|, in the units of the arrays.
+    """Mean of ``|a - b|``, in the units of the arrays.
 
     Raises
     ------

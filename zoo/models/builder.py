@@ -37,7 +37,7 @@ class NetworkBuilder:
 
     Attributes
     ----------
-    sections : list of (kind, values)
+    sections : list of tuple
         [net] first; what :func:`zoo.parsers.cfg.write_cfg` takes.
     maps : list of TensorMap
         Of every layer with parameters, in order.

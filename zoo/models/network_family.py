@@ -47,7 +47,7 @@ class Constants:
         Hyper-parameters that they state.
     ledger : dict of str to (use, where)
         What became of each, by the family's own names.
-    assumed : dict of str to (value, reason)
+    assumed : dict of str to tuple
         Hyper-parameters that they leave open, in place of the naming's.
     """
 

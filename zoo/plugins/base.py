@@ -69,7 +69,7 @@ class Kernels(ABC):
 
     @property
     def instruction_set(self) -> str:
-        """What the kernels run on, for people: "NumPy (OpenBLAS)", "AVX2+FMA"."""
+        """What the kernels run on, in words, as "NumPy (OpenBLAS)" or "AVX2+FMA"."""
         return "unknown"
 
     @property
@@ -144,6 +144,7 @@ class Kernels(ABC):
     def max_pool(self, x: Array, geometry: PoolGeometry) -> Array:
         """Largest value in each window, over cells inside the image.
 
+        N x H x W x C to N x H' x W' x C, sizes as in :meth:`conv2d` with dilation 1.
         A window that holds a NaN gives NaN, one outside the image -infinity.
         """
 
@@ -151,6 +152,7 @@ class Kernels(ABC):
     def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
         """Mean of each window, over cells inside the image only.
 
+        N x H x W x C to N x H' x W' x C, sizes as in :meth:`conv2d` with dilation 1.
         A window outside the image gives NaN.
         """
 
@@ -164,11 +166,11 @@ class Kernels(ABC):
 
     @abstractmethod
     def space_to_depth(self, x: Array, scale: int, order: ShuffleOrder) -> Array:
-        """Undo :meth:`depth_to_space`."""
+        """Undo :meth:`depth_to_space`: N x rH x rW x C to N x H x W x (C r^2)."""
 
     @abstractmethod
     def activate(self, x: Array, name: str, slopes: Array | None = None) -> Array:
-        """Apply an activation of ``zoo.activations``; ``slopes`` (C) for prelu."""
+        """Apply an activation of ``zoo.activations`` to ... x C; ``slopes`` (C): prelu's."""
 
     @abstractmethod
     def add(
@@ -187,7 +189,9 @@ class Kernels(ABC):
         return out if activation == "linear" else self.activate(out, activation)
 
     def deviation(self, x: Array) -> Array:
-        """Standard deviation of each channel over the picture: N x 1 x 1 x C.
+        """Standard deviation of each channel over the picture.
+
+        N x H x W x C to N x 1 x 1 x C.
 
         That of the population: the root of the mean squared distance from the mean.
         """
@@ -220,10 +224,12 @@ class Kernels(ABC):
 
         Parameters
         ----------
-        x, weights, geometry
+        x, weights
             As given to :meth:`conv2d`.
         delta : ndarray, N x H' x W' x K
             Gradient with respect to its result, before the activation.
+        geometry
+            As given to :meth:`conv2d`.
 
         Returns
         -------

@@ -210,7 +210,7 @@ def volume(
         Of a network of colours: their mean, their luma (BT.601), or all three, as a
         last axis.
     through : bool
-        Enlarge that axis instead of the slices (:func:`enlarge_through`).
+        Enlarge that axis instead of the slices (``zoo.run.slices.enlarge_through``).
     limits : tuple of float, optional
         The values that are black and white for the network; by default the least
         and the 99.9th percentile. Nothing is clipped, and the result is in the units

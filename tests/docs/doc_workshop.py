@@ -1,0 +1,247 @@
+"""A folder in which the commands of the documents run as they stand; not a test.
+
+The documents show what people do: photographs, hours of training. Here the files of the
+same names are tiny, ``zoo`` is a program that makes a few options small before it calls
+zoo, and programs that are not ours (pip, ffmpeg, make) have stand-ins that check what
+they are asked for.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from doc_blocks import ROOT
+from graphdef_builder import opencv_edsr
+from pretend_installed import Groups, declare, entry_points
+from tiny_training import pictures
+
+from zoo.checkpoints.files import save_weights
+from zoo.images import Image, write
+from zoo.network import Network
+
+__all__ = ["Workshop"]
+
+# What a command is given in place of the number that a page shows ("=") or besides.
+SMALLER = {
+    "list --time": {"": "edsr_r8*"},
+    "run": {"=--width": "60"},
+    "train": {"--updates": "2", "--batch": "1", "--patch": "8", "--log-every": "1"},
+    "train --resume": {"--updates": "4"},
+    "bench net": {"--size": "16x16", "--runs": "1", "--cold": "1", "-j": "1"},
+    "bench layers": {"--size": "40x40", "--batch": "1", "--runs": "1", "-j": "1"},
+    "bench kernels": {"--size": "16x16", "--runs": "1", "-j": "1"},
+}
+
+_SAVED = r"Save this as `([\w.]+)`:\n\n```ini\n(.*?)```"
+_TOML = r"^```toml\n(.*?)^```$"
+_PYTHON_BLOCK = r"^```python\n(.*?)^```$"
+
+_ZOO = """\
+import sys
+from zoo.cli import main
+
+args = sys.argv[1:]
+for command, options in {smaller!r}.items():
+    words = command.split()
+    if args[: len(words)] == words:
+        chosen = options
+for option, value in locals().get("chosen", {{}}).items():
+    if option[:1] != "=":
+        args += [word for word in (option, value) if word]
+    elif option[1:] in args:
+        args[args.index(option[1:]) + 1] = value
+sys.exit(main(args))
+"""
+
+_FFMPEG = """\
+import sys
+
+if "yuv4mpegpipe" in sys.argv:
+    sys.stdout.buffer.write(b"YUV4MPEG2 W16 H16 F25:1 Ip C420jpeg\\n")
+    for _ in range(2):
+        sys.stdout.buffer.write(b"FRAME\\n" + bytes(range(256)) + bytes(128))
+else:
+    video = sys.stdin.buffer.read()
+    assert video.startswith(b"YUV4MPEG2 W32 H32") and video.count(b"FRAME") == 2
+    open(sys.argv[-1], "wb").write(video)
+"""
+
+_PIP = """\
+import configparser, os, re, sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from pretend_installed import declare, entry_points
+
+install, *words = sys.argv[1:]
+assert install == "install"
+known = configparser.RawConfigParser()
+known.read({setup!r})
+lines = "\\n".join(known["options.extras_require"].values())
+names = set(re.findall(r"^[\\w-]+", lines, re.MULTILINE)) | {{"tensorflow-cpu"}}
+if words[0] == "-e":
+    folder = Path(words[1])
+    site = Path({site!r})
+    declare(site, folder.name, entry_points(folder / "pyproject.toml"))
+    package = folder.name.replace("-", "_")
+    os.symlink((folder / package).resolve(), site / package)
+else:
+    assert set(words) <= names, set(words) - names
+"""
+
+_PYTHON = """\
+import os, sys
+
+args = sys.argv[1:]
+if "--updates" in args:
+    args[args.index("--updates") + 1] = "2"
+os.execv(sys.executable, [sys.executable, *args])
+"""
+
+_PYTEST = """\
+import sys, pytest
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *sys.argv[1:]]))
+"""
+
+
+class Workshop:
+    """A folder with programs, and with the files that a text names."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.folder = folder / "here"
+        self.folder.mkdir()
+        programs, site = folder / "bin", folder / "site"
+        programs.mkdir()
+        site.mkdir()
+        tests = str(ROOT / "tests")
+        for name, code in {
+            "zoo": _ZOO.format(smaller=SMALLER),
+            "ffmpeg": _FFMPEG,
+            "pip": _PIP.format(
+                tests=tests, setup=str(ROOT / "setup.cfg"), site=str(site)
+            ),
+            "pytest": _PYTEST,
+            "python": _PYTHON,
+        }.items():
+            self._program(programs / name, code)
+        (programs / "make").write_text(
+            f'#!/bin/sh\nexec /usr/bin/env -i PATH=/usr/bin:/bin make -n -C {ROOT} "$@"\n'
+        )
+        (programs / "make").chmod(0o755)
+        self.environment = {
+            **os.environ,
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(site),
+            "ZOO_CACHE": str(folder / "cache"),
+            "ZOO_OFFLINE": "1",
+        }
+        for name, make in _FILES.items():
+            if name in text and not (self.folder / name).exists():
+                make(self.folder / name)
+        for name, cfg in re.findall(_SAVED, text, re.DOTALL):
+            (self.folder / name).write_text(cfg, encoding="utf-8")
+        self._declare_plugins(site, text)
+
+    def _declare_plugins(self, site: Path, text: str) -> None:
+        """Install the Python that a page shows, as its entry points say."""
+        groups: Groups = {}
+        for toml in re.finditer(_TOML, text, re.MULTILINE | re.DOTALL):
+            (self.folder / "points.toml").write_text(toml[1], encoding="utf-8")
+            for group, names in entry_points(self.folder / "points.toml").items():
+                groups.setdefault(group, {}).update(names)
+                for point in names.values():
+                    module, _, name = point.partition(":")
+                    path = site / f"{module.replace('.', '/')}.py"
+                    path.parent.mkdir(exist_ok=True)
+                    defined = rf"^(?:class|def) {name}\b"
+                    path.write_text(
+                        next(
+                            code
+                            for code in reversed(
+                                re.findall(
+                                    _PYTHON_BLOCK, text, re.MULTILINE | re.DOTALL
+                                )
+                            )
+                            if re.search(defined, code, re.MULTILINE)
+                        ),
+                        encoding="utf-8",
+                    )
+        if groups:
+            declare(site, "acme-shown", groups)
+
+    def _program(self, path: Path, code: str) -> None:
+        path.write_text(f"#!{sys.executable}\n{code}")
+        path.chmod(0o755)
+
+
+def _photo(path: Path) -> None:
+    rng = np.random.default_rng(1)
+    noise = rng.integers(256, size=(24, 20, 3), dtype=np.uint8)
+    write(path, Image(noise))
+
+
+def _some(path: Path) -> None:
+    pictures(path)
+
+
+def _volume(path: Path, side: int = 24) -> None:
+    import nibabel
+
+    rng = np.random.default_rng(2)
+    values = np.zeros((side, side - 2, 16), np.float32)
+    values[4:-4, 3:-3, 2:] = 100 + 900 * rng.random((side - 8, side - 8, 14))
+    if "brain" in path.name:
+        values = (values > 0).astype(np.float32)
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 1.0, 1.0])), path)
+
+
+def _volumes(path: Path) -> None:
+    path.mkdir()
+    _volume(path / "s1.nii.gz")
+
+
+def _exported(path: Path) -> None:
+    """A network of ours under the names of its authors' program, or as a graph."""
+    from zoo.cli import main
+
+    here = path.parent
+    with TemporaryDirectory() as name:
+        stem = Path(name) / path.stem
+        cfg, weights = f"{stem}.cfg", f"{stem}.safetensors"
+        family = ["new", "edsr", "--blocks", "1", "--filters", "8", "-o", cfg]
+        assert main(family) == 0
+        save_weights(Network.read(cfg).initialize(0), weights)
+        if path.suffix == ".pth":
+            call = ["convert", weights, "--cfg", cfg, "--to", "torch"]
+            assert main([*call, "-o", str(here / path.stem)]) == 0
+        else:
+            call = ["export", cfg, "--weights", weights, "--onnx", str(path)]
+            assert main(call) == 0
+
+
+def _frozen(path: Path) -> None:
+    path.write_bytes(opencv_edsr(scale=2)[0])
+
+
+_FILES: dict[str, Callable[[Path], None]] = {
+    **dict.fromkeys(("photo.png", "a.png"), _photo),
+    **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
+    # This example learns patches of 64 pixels.
+    "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72),
+    "in.mp4": Path.touch,
+    "a.mp4": Path.touch,
+    **dict.fromkeys(
+        ("t1.nii.gz", "t1_brain.nii.gz", "a.nii.gz", "b.nii.gz")
+        + ("a_brain.nii.gz", "b_brain.nii.gz"),
+        _volume,
+    ),
+    **dict.fromkeys(("subjects", "volumes", "others"), _volumes),
+    "EDSR_x2.pb": _frozen,
+    **dict.fromkeys(("model.pth", "model.onnx"), _exported),
+    "examples/": lambda path: path.symlink_to(ROOT / "examples"),
+}
