@@ -222,6 +222,33 @@ def _exported(path: Path) -> None:
         else:
             call = ["export", cfg, "--weights", weights, "--onnx", str(path)]
             assert main(call) == 0
+            _with_two_outputs(path)
+
+
+def _with_two_outputs(path: Path) -> None:
+    """Call a graph's result x2, and give what the first convolution makes, too."""
+    import onnx
+
+    model = onnx.load(path)
+    (result,) = model.graph.output
+    for node in model.graph.node:
+        node.output[:] = ["x2" if o == result.name else o for o in node.output]
+    result.name = "x2"
+    first = next(node for node in model.graph.node if node.op_type == "Conv")
+    kind = onnx.TensorProto.FLOAT
+    model.graph.output.append(
+        onnx.helper.make_tensor_value_info(first.output[0], kind, [1, 8, None, None])
+    )
+    onnx.save(model, path)
+
+
+def _series(path: Path) -> None:
+    """A file for each slice, as a scanner leaves them."""
+    sys.path.insert(0, str(ROOT / "tests" / "volumes"))
+    from dicom_files import write_series
+
+    values = np.arange(16 * 14 * 5, dtype=np.int16).reshape(16, 14, 5)
+    write_series(path, values, np.diag([1.0, 1.0, 3.0, 1.0]))
 
 
 def _frozen(path: Path) -> None:
@@ -242,6 +269,7 @@ _FILES: dict[str, Callable[[Path], None]] = {
     ),
     **dict.fromkeys(("subjects", "volumes", "others"), _volumes),
     "EDSR_x2.pb": _frozen,
+    "dicom/t1": _series,
     **dict.fromkeys(("model.pth", "model.onnx"), _exported),
     "examples/": lambda path: path.symlink_to(ROOT / "examples"),
 }
