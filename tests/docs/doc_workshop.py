@@ -22,13 +22,14 @@ from pretend_installed import Groups, declare, entry_points
 from tiny_training import pictures
 
 from zoo.checkpoints.files import save_weights
-from zoo.images import Image, write
+from zoo.images import Image, read, write
 from zoo.network import Network
 
 __all__ = ["Workshop"]
 
 # What a command is given in place of the number that a page shows ("=") or besides.
 SMALLER = {
+    "view": {"--no-open": ""},
     "list --time": {"": "edsr_r8*"},
     "run": {"=--width": "60"},
     "train": {"--updates": "2", "--batch": "1", "--patch": "8", "--log-every": "1"},
@@ -139,6 +140,8 @@ class Workshop:
             "PYTHONPATH": str(site),
             "ZOO_CACHE": str(folder / "cache"),
             "ZOO_OFFLINE": "1",
+            # Small pictures, and tests that run beside each other.
+            "ZOO_NUM_THREADS": "1",
         }
         for name, make in _FILES.items():
             if name in text and not (self.folder / name).exists():
@@ -189,12 +192,12 @@ def _some(path: Path) -> None:
     pictures(path)
 
 
-def _volume(path: Path, side: int = 24) -> None:
+def _volume(path: Path, side: int = 14, slices: int = 8) -> None:
     import nibabel
 
     rng = np.random.default_rng(2)
-    values = np.zeros((side, side - 2, 16), np.float32)
-    values[4:-4, 3:-3, 2:] = 100 + 900 * rng.random((side - 8, side - 8, 14))
+    values = np.zeros((side, side - 2, slices), np.float32)
+    values[1:-1, 1:-1, 2:] = 100 + 900 * rng.random((side - 2, side - 4, slices - 2))
     if "brain" in path.name:
         values = (values > 0).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 1.0, 1.0])), path)
@@ -203,6 +206,24 @@ def _volume(path: Path, side: int = 24) -> None:
 def _volumes(path: Path) -> None:
     path.mkdir()
     _volume(path / "s1.nii.gz")
+
+
+def _results(path: Path) -> None:
+    """What a network made of pictures and volumes, beside them."""
+    here = path.parent
+    for folder in ("photos", "large"):
+        pictures(here / folder, 2)
+    for picture in (here / "photos").glob("p?.png"):
+        for made in (picture, here / "large" / picture.name):
+            pixels = read(picture).pixels.repeat(2, axis=0).repeat(2, axis=1)
+            write(made.with_name(f"{made.stem}_x2.png"), Image(pixels))
+    for name in ("photo", "small"):
+        _photo(here / f"{name}.png")
+    large = read(here / "photo.png").pixels.repeat(2, axis=0).repeat(2, axis=1)
+    for name in ("photo_x2", "a", "b", "hr"):
+        write(here / f"{name}.png", Image(large))
+    _volume(here / "t1.nii.gz")
+    _volume(here / "t1_x2.nii.gz")
 
 
 def _exported(path: Path) -> None:
@@ -256,10 +277,11 @@ def _frozen(path: Path) -> None:
 
 
 _FILES: dict[str, Callable[[Path], None]] = {
+    "hr.png": _results,
     **dict.fromkeys(("photo.png", "a.png"), _photo),
     **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
     # This example learns patches of 64 pixels.
-    "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72),
+    "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72, 16),
     "in.mp4": Path.touch,
     "a.mp4": Path.touch,
     **dict.fromkeys(
