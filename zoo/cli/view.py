@@ -95,8 +95,12 @@ def command(
 def _fill(
     album: Album, groups: list[Group], scale: int | None, how: Protocol | None
 ) -> int:
-    """Read all groups; of several, one that fails is reported and left out."""
+    """Read all groups; of several, one that fails is reported and left out.
+
+    When the page is full the rest is left out.
+    """
     from zoo.errors import ZooError
+    from zoo.page.blocks import PageFull
     from zoo.progress import bar
     from zoo.view.sheet import sheet_of
 
@@ -105,6 +109,13 @@ def _fill(
         for number, group in enumerate(groups, start=1):
             try:
                 album.add(sheet_of(group, scale=scale, protocol=how))
+            except PageFull as error:
+                if not len(album):
+                    raise
+                failures += 1
+                rest = len(groups) - number + 1
+                progress.say(f"zoo: {error}; {rest} of {len(groups)} are left out")
+                break
             except ZooError as error:
                 if len(groups) == 1:
                     raise

@@ -16,11 +16,16 @@ from numpy.typing import NDArray
 from zoo.errors import ZooError
 from zoo.tables import mebibytes
 
-__all__ = ["MOST_BYTES", "Blocks", "packed", "storable"]
+__all__ = ["MOST_BYTES", "Blocks", "PageFull", "packed", "storable"]
 
 MOST_BYTES = 256 << 20
 """Bytes of values, not compressed, that one page may hold: browsers hold a text of half
 a gigabyte, and photographs in base64 take little less than their bytes."""
+
+
+class PageFull(ZooError):
+    """A page would hold more than it may."""
+
 
 _TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 _OTHERS = {"float16": "float32", "bool": "uint8"}
@@ -73,7 +78,7 @@ class Blocks:
 
         Raises
         ------
-        ZooError
+        PageFull
             If the page would hold more than :data:`MOST_BYTES`.
         """
         plain = storable(values)
@@ -88,11 +93,11 @@ class Blocks:
 
         Raises
         ------
-        ZooError
+        PageFull
             If the page would hold more than :data:`MOST_BYTES`.
         """
         if self.size + size > MOST_BYTES:
-            raise ZooError(
+            raise PageFull(
                 f"the page would hold {mebibytes(self.size + size)} MiB of pixels, and "
                 f"may hold {mebibytes(MOST_BYTES)}; give fewer files or smaller ones"
             )

@@ -22,10 +22,10 @@ const drop = el("div", { className: "drop" },
 const choices = new Choices(() => buttons());
 const run = button("Run", "run the chosen networks on the chosen picture", () => start("run"));
 const measure = button("Measure",
-  "take all pictures as originals: make them small, enlarge them, and compare (zoo eval)",
+  "take all that was dropped as originals: make them small, enlarge them, and compare (zoo eval)",
   () => start("evaluation"));
 run.className = "strong";
-const gallery = new Gallery({ select, cancel, save: saveResult, remove: forget });
+const gallery = new Gallery({ select: lookAt, cancel, save: saveResult, remove: forget });
 gallery.reports = el("ul", { className: "jobs reports" });
 const look = el("section", { hidden: true });
 const viewer = new Viewer(look, (item) => bytes(item.url));
@@ -51,7 +51,7 @@ function tried(work) {
 function buttons() {
   const any = choices.chosen.length > 0;
   run.disabled = !any || state.chosen === null;
-  measure.disabled = !any || state.inputs.size === 0;
+  measure.disabled = !any || state.chosen === null;
   choices.update(state.networks, state.inputs.get(state.chosen)?.pixels ?? null);
 }
 
@@ -87,6 +87,11 @@ async function select(id) {
   await tried(show());
 }
 
+async function lookAt(id) {
+  await select(id);
+  look.scrollIntoView({ block: "start" });
+}
+
 async function show() {
   const id = state.chosen;
   const sheet = await get(`/api/inputs/${id}/sheet`);
@@ -111,7 +116,10 @@ async function forget(id) {
 // -- jobs ----------------------------------------------------------------------------
 
 async function start(kind) {
-  const inputs = kind === "run" ? [state.chosen] : [...state.inputs.keys()];
+  // Of pictures and volumes those are measured that are like the chosen one.
+  const like = state.inputs.get(state.chosen)?.kind;
+  const inputs = kind === "run" ? [state.chosen]
+    : [...state.inputs.values()].filter((one) => one.kind === like).map((one) => one.id);
   await tried(post("/api/jobs", { kind, inputs, networks: choices.chosen }).then(() => tell("")));
   await tried(refresh());
 }

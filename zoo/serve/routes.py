@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+from anyio import CapacityLimiter, to_thread
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
@@ -26,7 +26,8 @@ from zoo.view.sheet import Sheet, sheet_facts
 
 __all__ = ["Desk", "page_policy"]
 
-_Answer = Callable[["Desk", Request], Awaitable[Response]]
+_T = TypeVar("_T")
+_AT_A_TIME = 2  # pictures that are decoded for the page
 
 
 def page_policy() -> str:
@@ -62,6 +63,7 @@ class Desk:
         self.store = store
         self.choices = choices
         self.worker = worker
+        self._few = CapacityLimiter(_AT_A_TIME)
 
     def app(self) -> Starlette:
         """The application, without its guard."""
@@ -153,7 +155,7 @@ class Desk:
             sheet = Sheet(dropped.name, roles, list(dict.fromkeys(notes)))
             return sheet_facts(sheet, lambda item: {"url": urls[item.path]})
 
-        return JSONResponse(await run_in_threadpool(read))
+        return JSONResponse(await self._apart(read))
 
     async def values(self, request: Request) -> Response:
         """The packed values of a file that was dropped."""
@@ -166,6 +168,10 @@ class Desk:
             raise Missing
         return await self._packed(job.output)
 
+    async def _apart(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Do what takes time and memory in a thread, a few at a time."""
+        return await to_thread.run_sync(work, *arguments, limiter=self._few)
+
     async def _packed(self, path: Path) -> Response:
         def pack() -> bytes:
             item = read_item(path)
@@ -173,7 +179,7 @@ class Desk:
                 raise ZooError("it is too large to be shown; save it")
             return packed(item.values, item.values.shape[3])
 
-        data = await run_in_threadpool(pack)
+        data = await self._apart(pack)
         return Response(data, media_type="application/octet-stream")
 
     # -- files --------------------------------------------------------------------
@@ -181,14 +187,14 @@ class Desk:
     async def drop(self, request: Request) -> Response:
         """Take a file: its bytes are the body, its name is a header."""
         size = int(request.headers.get("content-length", "0"))
-        self.store.require_room(size)
         name = shown_name(request.headers.get("x-zoo-name", ""))
         path = self.store.new_path()
         try:
-            with path.open("wb") as file:
-                async for chunk in request.stream():
-                    file.write(chunk)
-            dropped = await run_in_threadpool(self._add, path, name)
+            with self.store.room(size):
+                with path.open("wb") as file:
+                    async for chunk in request.stream():
+                        file.write(chunk)
+                dropped = await self._apart(self._add, path, name)
         finally:
             path.unlink(missing_ok=True)  # unless it was taken, under another name
         return JSONResponse(dropped, HTTPStatus.CREATED)

@@ -8,6 +8,8 @@ import shutil
 import tempfile
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -17,7 +19,8 @@ import cv2
 import numpy as np
 
 from zoo.errors import UsageError
-from zoo.formats import at_most, formats
+from zoo.formats import at_most, open_source
+from zoo.images.reading import format_in
 from zoo.serve.limits import Limits
 from zoo.tables import mebibytes, printable
 from zoo.view.item import Item, read_item
@@ -130,29 +133,37 @@ class Store:
         self.folder = Path(tempfile.mkdtemp(prefix="zoo-serve-"))  # ours alone: 0700
         self.inputs: dict[str, Dropped] = {}
         self.jobs: dict[str, Job] = {}
+        self._coming: list[int] = []  # bytes of files that are being received
         self._lock = threading.Lock()
 
     def close(self) -> None:
         """Delete the folder."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def require_room(self, size: int) -> None:
-        """Refuse another file of so many bytes where there is no room.
+    @contextmanager
+    def room(self, size: int) -> Iterator[None]:
+        """Keep room for a file of so many bytes while it is received.
 
         Raises
         ------
         UsageError
+            If there is none.
         """
-        if len(self.inputs) >= self.limits.files:
-            raise UsageError(
-                f"there are {len(self.inputs)} files already; remove one first"
-            )
+        count = len(self.inputs) + len(self._coming)
+        if count >= self.limits.files:
+            raise UsageError(f"there are {count} files already; remove one first")
+        # What has come of those that are coming counts twice, which hurts nobody.
         used = sum(path.stat().st_size for path in self.folder.iterdir())
-        if used + size > self.limits.stored:
+        if used + sum(self._coming) + size > self.limits.stored:
             raise UsageError(
                 f"the session may hold {mebibytes(self.limits.stored)} MiB; remove a "
                 f"file first"
             )
+        self._coming.append(size)
+        try:
+            yield
+        finally:
+            self._coming.remove(size)
 
     def new_path(self, ending: str = "") -> Path:
         """A path that nobody could name."""
@@ -170,9 +181,8 @@ class Store:
         try:
             with at_most(self.limits.pixels):
                 item = read_item(data)
-            # What runs it knows formats by content; some only with their ending.
-            ending = next(iter(_ending_of(data)), "")
-            path = data.rename(data.with_name(data.name + ending))
+            # The ending decides where a content is that of several formats.
+            path = data.rename(data.with_name(data.name + _ending_of(data)))
             dropped = Dropped(
                 secrets.token_hex(16), name, path, item.kind, printable(item.about),
                 item.size, _thumbnail(item),
@@ -225,12 +235,9 @@ class Store:
         return job
 
 
-def _ending_of(path: Path) -> tuple[str, ...]:
-    from zoo.formats import open_source
-    from zoo.images.reading import format_in
-
+def _ending_of(path: Path) -> str:
     with open_source(path) as source:
-        return formats()[format_in(source).name].suffixes
+        return format_in(source).suffixes[0]
 
 
 def _thumbnail(item: Item) -> str:

@@ -35,7 +35,7 @@ class Album:
 
         Raises
         ------
-        ZooError
+        PageFull
             If the page would hold more than :data:`zoo.page.blocks.MOST_BYTES`.
         """
         self._blocks.require_room(sum(item.values.nbytes for item in sheet.items))
