@@ -191,3 +191,19 @@ def test_the_cache_keeps_the_last_few(tmp_path: Path, monkeypatch) -> None:
     for _ in range(places._KEPT + 3):
         places.new_page().write_text("page")
     assert len(list((tmp_path / "view").iterdir())) == places._KEPT
+
+
+def test_a_folder_ends_where_the_page_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    from zoo.cli import main
+
+    for name in "abcd":
+        write(tmp_path / f"{name}.png", Image(photo()))
+    monkeypatch.setattr(blocks, "MOST_BYTES", 2 * photo().nbytes)
+    page = tmp_path / "page.html"
+    assert main(["view", str(tmp_path), "-o", str(page)]) == 1
+    assert "2 of 4 are left out" in capsys.readouterr().err
+    facts = re.search(r'id="facts">(.*?)</script>', page.read_text())
+    assert facts is not None
+    assert [sheet["name"] for sheet in json.loads(facts[1])["sheets"]] == ["a", "b"]
