@@ -21,6 +21,7 @@ from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network, only
 from zoo.pixels import NonFinite, Picture, as_batch, finite, prepare, restore, unbatched
 from zoo.plugins import Kernels, Precision, select
+from zoo.program.geometry import Window
 from zoo.program.operations import Cache
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class Model:
         self._forget_plans()
 
     def _forget_plans(self) -> None:
-        self._plans: dict[tuple[int, int], Plan] = {}
+        self._plans: dict[tuple[int, int, Window | None], Plan] = {}
         self._cache: Cache = {}
         self._weights = 0
         self._lock = threading.Lock()
@@ -270,6 +271,71 @@ class Model:
             results.append(one)
         return np.concatenate(results, axis=-1)
 
+    def reads(self, height: int, width: int, window: Window) -> Window:
+        """The part of a picture that a part of its result is made of.
+
+        Parameters
+        ----------
+        height, width : int
+            Of the whole picture.
+        window : Window
+            Rows and columns of the whole result.
+        """
+        return self.plan(height, width, window).reads
+
+    def part(
+        self,
+        pixels: NDArray[Any],
+        height: int,
+        width: int,
+        window: Window,
+        *,
+        white: float | None = None,
+        as_float: bool = False,
+        progress: Progress | None = None,
+    ) -> NDArray[Any]:
+        """Run the network for a part of a result, from a part of a picture.
+
+        To the bit what :meth:`__call__` gives there for the whole picture: how each
+        pixel is computed is decided for the whole, and what else it depends on is in
+        ``pixels``. A crop with some overlap gives other values.
+
+        Parameters
+        ----------
+        pixels : ndarray, H x W or H x W x C
+            The part of the picture that :meth:`reads` names.
+        height, width : int
+            Of the whole picture.
+        window : Window
+            Rows and columns of the whole result.
+        white, as_float, progress
+            See :meth:`__call__`.
+
+        Raises
+        ------
+        ShapeError
+            If the network or the back end needs whole pictures, or ``pixels`` are
+            of another size.
+        """
+        plan = self.plan(height, width, window)
+        batch, picture = as_batch(pixels, self.network.pixels, white)
+        if batch.shape[1:3] != plan.reads.size:
+            raise ShapeError(
+                f"the part {window} is made of {plan.reads.size} pixels, not of "
+                f"{batch.shape[1:3]}"
+            )
+        batch, _ = finite(batch, "refuse")
+        result = plan.run_pixels(batch, picture, as_float=as_float, progress=progress)
+        if result is None:
+            raise ShapeError(
+                f"{self.network.source} runs on whole pictures alone where they are "
+                f"{picture.dtype}"
+            )
+        if not as_float:
+            result = result.astype(picture.dtype, copy=False)
+        self._require_finite(result, batch, picture, plan)
+        return np.asarray(unbatched(result, picture))
+
     def values(
         self,
         image: NDArray[Any],
@@ -292,20 +358,21 @@ class Model:
         x, _ = prepare(image, self.network.pixels, white)
         return self.plan(x.shape[1], x.shape[2])(x, progress)
 
-    def plan(self, height: int, width: int) -> Plan:
+    def plan(self, height: int, width: int, window: Window | None = None) -> Plan:
         """The plan for pictures of one size; the last few are kept.
 
         Plans hold weights in the order in which kernels read them; they are made
-        again when a weight has changed.
+        again when a weight has changed. With a window it is the plan for a part of
+        the result.
         """
         with self._lock:
-            return self._plan(height, width)
+            return self._plan(height, width, window)
 
-    def _plan(self, height: int, width: int) -> Plan:
+    def _plan(self, height: int, width: int, window: Window | None) -> Plan:
         weights = _digest(self.network)
         if weights != self._weights:
             self._plans, self._cache, self._weights = {}, {}, weights
-        plan = self._plans.pop((height, width), None)
+        plan = self._plans.pop((height, width, window), None)
         if plan is None:
             memory = default_limit() if self.memory is None else self.memory
             plan = Plan(
@@ -316,8 +383,9 @@ class Model:
                 memory=memory,
                 cache=self._cache,
                 precision=self.precision,
+                window=window,
             )
-        self._plans[height, width] = plan
+        self._plans[height, width, window] = plan
         if len(self._plans) > _KEPT_PLANS:
             del self._plans[next(iter(self._plans))]
         return plan

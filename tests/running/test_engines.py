@@ -9,105 +9,28 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 
 import numpy as np
 import pytest
+from engine_calls import LONGEST, call, make_work, results, run, started
 from hypothesis import given
 from hypothesis import strategies as st
 
-from zoo.checkpoints.files import save_weights
 from zoo.errors import UsageError, ZooError
 from zoo.images import Image, write
-from zoo.network import Network
-from zoo.run.engines import engine_at, is_part, parse_part
-
-CFG = """\
-[net]
-channels=3
-
-[convolutional]
-filters=12
-size=3
-pad=1
-activation=linear
-
-[shuffler]
-scale=2
-"""
-# What a worker is told before it imports zoo: to die of one file, or to be another
-# version.
-SITE = """\
-import os, sys
-import builtins
-_import = builtins.__import__
-def _watched(name, *rest, **more):
-    module = _import(name, *rest, **more)
-    tasks = sys.modules.get("zoo.run.engines.tasks")
-    if tasks is not None and not hasattr(tasks, "_patched") and hasattr(tasks, "work_off"):
-        tasks._patched = True
-        if os.environ.get("ZOO_TEST_VERSION"):
-            tasks.__version__ = os.environ["ZOO_TEST_VERSION"]
-        plain = tasks.run_file
-        def run_file(job, *rest, **more):
-            if "poison" in job.source:
-                os._exit(1)
-            pids = os.environ.get("ZOO_TEST_PIDS")
-            if pids:
-                open(os.path.join(pids, str(os.getpid())), "w").close()
-            if os.environ.get("ZOO_TEST_SLOW"):
-                import time
-                time.sleep(float(os.environ["ZOO_TEST_SLOW"]))
-            return plain(job, *rest, **more)
-        tasks.run_file = run_file
-    return module
-builtins.__import__ = _watched
-"""
+from zoo.run.engines import Call, engine_at, is_part, parse_part
 
 
 @pytest.fixture
 def work(tmp_path):
-    """A network, and 24 pictures of different sizes in folders."""
-    cfg = tmp_path / "net.cfg"
-    cfg.write_text(CFG)
-    save_weights(Network.read(cfg).initialize(1), tmp_path / "net.safetensors")
-    rng = np.random.default_rng(0)
-    for index in range(24):
-        folder = tmp_path / "in" / str(index % 3)
-        folder.mkdir(parents=True, exist_ok=True)
-        pixels = rng.integers(0, 256, (8 + index, 9, 3)).astype(np.uint8)
-        write(folder / f"p{index:02}.png", Image(pixels))
-    (tmp_path / "site").mkdir()
-    (tmp_path / "site" / "sitecustomize.py").write_text(SITE)
-    return tmp_path
-
-
-def zoo(work: Path, *arguments: str, **env: str) -> subprocess.Popen[str]:
-    environment = {**os.environ, "PYTHONPATH": str(work / "site"), **env}
-    return subprocess.Popen(
-        [sys.executable, "-m", "zoo", "run", "net.cfg", "in", *arguments],
-        cwd=work,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-
-
-def results(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
+    return make_work(tmp_path)
 
 
 @pytest.fixture
 def plain(work):
     """What one process makes."""
-    done = zoo(work, "-o", "plain")
-    _, err = done.communicate(timeout=120)
-    assert done.returncode == 0, err
+    code, _, err = run(work, "-o", "plain")
+    assert code == 0, err
     made = results(work / "plain")
     assert len(made) == 24
     return made
@@ -129,9 +52,8 @@ def test_the_comparison_would_notice(plain):
 
 def test_parts_are_the_whole(work, plain):
     for part in ("1/3", "2/3", "3/3"):
-        done = zoo(work, "-o", "parts", "--part", part)
-        done.communicate(timeout=120)
-        assert done.returncode == 0
+        code, _, err = run(work, "-o", "parts", "--part", part)
+        assert code == 0, err
     assert same(results(work / "parts"), plain)
 
 
@@ -141,14 +63,18 @@ def test_every_file_has_one_part(name, count):
 
 
 def test_words_that_are_no_engine():
-    for address in ("", "ray://x", "localhost:8786", "local://"):
-        if address == "local://":
-            continue
+    for address in ("", "ray://x", "localhost:8786"):
         with pytest.raises(UsageError, match="names no engine"):
             engine_at(address, print)
     for text in ("", "0/3", "4/3", "1", "a/b", "1/3/4"):
         with pytest.raises(UsageError, match="no K/N"):
             parse_part(text)
+
+
+def test_nothing_is_sent_nowhere(work):
+    code, _, err = run(work, "-o", "made", "--ship")
+    assert code == 2
+    assert "--ship goes with --on" in err
 
 
 class _NobodyThere:
@@ -163,16 +89,16 @@ class _NobodyThere:
 
 def test_no_worker_is_left(monkeypatch):
     pytest.importorskip("distributed")
-    from zoo.run.engines import dask
+    from zoo.run.engines import feeding
 
-    monkeypatch.setattr(dask, "_PATIENCE", 0.1)
+    monkeypatch.setattr(feeding, "_PATIENCE", 0.1)
     gone = _NobodyThere()
     engine = engine_at("local:2", print)
-    run = dask._Run(engine, gone, [], None, None, 1)
+    fed = feeding.Feeding(engine, gone, Call([], None), (), None, 1)
     with pytest.raises(
         ZooError, match=r"no worker is left at local:2.*--skip-existing"
     ):
-        run._next(gone)
+        fed._next(gone)
 
 
 @pytest.mark.slow
@@ -182,9 +108,8 @@ def test_three_processes_and_a_poisoned_picture(work, plain):
     poison = rng.integers(0, 256, (8, 8, 3)).astype(np.uint8)
     write(work / "in" / "0" / "poison.png", Image(poison))
     (work / "in" / "1" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
-    done = zoo(work, "-o", "made", "--on", "local:3", "--json")
-    out, err = done.communicate(timeout=300)
-    assert done.returncode == 1, err
+    code, out, err = run(work, "-o", "made", "--on", "local:3", "--json")
+    assert code == 1, err
     records = {json.loads(line)["input"]: json.loads(line) for line in out.splitlines()}
     assert len(records) == 26
     failed = {name: r["error"] for name, r in records.items() if r["error"]}
@@ -199,11 +124,11 @@ def test_a_killed_worker_loses_nothing(work, plain):
     pytest.importorskip("distributed")
     (work / "pids").mkdir()
     pids = {"ZOO_TEST_PIDS": str(work / "pids"), "ZOO_TEST_SLOW": "0.3"}
-    running = zoo(work, "-o", "made", "--on", "local:3", **pids)
+    killed: list[int] = []
 
     def kill_one() -> None:
-        deadline = time.monotonic() + 200
-        while time.monotonic() < deadline:
+        deadline = time.monotonic() + LONGEST
+        while time.monotonic() < deadline and running.poll() is None:
             found = [int(path.name) for path in (work / "pids").iterdir()]
             if found:
                 os.kill(found[0], signal.SIGKILL)
@@ -211,18 +136,62 @@ def test_a_killed_worker_loses_nothing(work, plain):
                 return
             time.sleep(0.1)
 
-    killed: list[int] = []
-    killer = threading.Thread(target=kill_one)
-    killer.start()
-    _, err = running.communicate(timeout=300)
-    killer.join()
+    words = ("run", "net.cfg", "in", "-o", "made", "--on", "local:3")
+    with started(work, *words, **pids) as running:
+        killer = threading.Thread(target=kill_one)
+        killer.start()
+        _, err = running.communicate(timeout=LONGEST)
+        killer.join()
     assert killed, err
     assert running.returncode == 0, err
     assert same(results(work / "made"), plain)
     # Going on finds everything done.
-    again = zoo(work, "-o", "made", "--on", "local:2", "--skip-existing")
-    _, err = again.communicate(timeout=120)
+    _, _, err = run(work, "-o", "made", "--on", "local:2", "--skip-existing")
     assert "24 skipped" in err
+
+
+@pytest.mark.slow
+def test_the_first_interrupt_finishes_what_runs(work, plain):
+    """Ctrl-C in a terminal reaches the workers too; they go on with what they have."""
+    pytest.importorskip("distributed")
+    (work / "pids").mkdir()
+    slow = {"ZOO_TEST_PIDS": str(work / "pids"), "ZOO_TEST_SLOW": "0.5"}
+    words = ("run", "net.cfg", "in", "-o", "made", "--on", "local:2")
+    with started(work, *words, **slow) as running:
+        deadline = time.monotonic() + LONGEST
+        while time.monotonic() < deadline and not list((work / "pids").iterdir()):
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=LONGEST)
+    assert "nothing new is begun" in err
+    assert running.returncode not in (0, None)
+    assert "Traceback" not in err
+    made = results(work / "made")
+    assert 0 < len(made) < 24
+    assert same(made, {name: plain[name] for name in made})  # and no leftovers
+    code, _, err = run(work, "-o", "made", "--on", "local:2", "--skip-existing")
+    assert code == 0, err
+    assert same(results(work / "made"), plain)
+
+
+@pytest.mark.slow
+def test_the_second_interrupt_does_not_wait(work):
+    pytest.importorskip("distributed")
+    (work / "pids").mkdir()
+    slow = {"ZOO_TEST_PIDS": str(work / "pids"), "ZOO_TEST_SLOW": str(LONGEST)}
+    words = ("run", "net.cfg", "in", "-o", "made", "--on", "local:2")
+    with started(work, *words, **slow) as running:
+        deadline = time.monotonic() + LONGEST / 2
+        while time.monotonic() < deadline and not list((work / "pids").iterdir()):
+            time.sleep(0.05)
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.stderr is not None
+        assert "nothing new is begun" in running.stderr.readline()
+        os.killpg(running.pid, signal.SIGINT)
+        _, err = running.communicate(timeout=LONGEST / 2)  # before a picture is done
+    assert running.returncode not in (0, None)
+    assert "Traceback" not in err
+    assert results(work / "made") == {}
 
 
 @pytest.mark.slow
@@ -241,10 +210,10 @@ def test_a_late_worker_of_another_version_is_sent_away(work, plain):
             "PYTHONPATH": str(work / "site"),
             "ZOO_TEST_VERSION": "9.9",
         }
-        call = [sys.executable, "-m", "distributed.cli.dask_worker", address]
-        call += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host"]
+        words = [sys.executable, "-m", "distributed.cli.dask_worker", address]
+        words += ["--nworkers", "1", "--nthreads", "1", "--no-dashboard", "--host"]
         late = subprocess.Popen(
-            [*call, "127.0.0.1"],
+            [*words, "127.0.0.1"],
             env=environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -252,10 +221,128 @@ def test_a_late_worker_of_another_version_is_sent_away(work, plain):
         )
         try:
             where = address.replace("tcp://", "dask://")
-            done = zoo(work, "-o", "made", "--on", where, ZOO_TEST_SLOW="0.05")
-            _, err = done.communicate(timeout=300)
-            assert done.returncode == 0, err
+            code, _, err = run(work, "-o", "made", "--on", where, ZOO_TEST_SLOW="0.05")
+            assert code == 0, err
             assert same(results(work / "made"), plain)
         finally:
             late.terminate()
             late.wait(timeout=30)
+
+
+@pytest.mark.slow
+def test_a_full_disk_is_said_of_each_picture(work, plain):
+    """Results go to a file system of 64 kB; what fits is right, nothing is half there."""
+    pytest.importorskip("distributed")
+    small = work / "small"
+    small.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(small)],
+        capture_output=True,
+        check=False,
+    )
+    if mounted.returncode:
+        pytest.skip("only root may mount a small file system")
+    try:
+        code, out, err = run(work, "-o", "small/made", "--on", "local:2", "--json")
+        records = [json.loads(line) for line in out.splitlines()]
+        made = results(small / "made")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+    assert code == 1, err
+    assert len(records) == 24
+    failed = [r["error"] for r in records if r["error"]]
+    assert failed
+    assert all("No space left" in error for error in failed)
+    assert len(made) == 24 - len(failed)
+    assert same(made, {name: plain[name] for name in made})
+
+
+def _hide(hidden: str) -> None:
+    """Make this process see nothing below a folder."""
+    import io
+
+    plain, stated = io.open, os.stat
+
+    def refuse(path: object) -> None:
+        text = os.fspath(path) if hasattr(path, "__fspath__") else path
+        if isinstance(text, str) and os.path.abspath(text).startswith(hidden):
+            raise FileNotFoundError(2, "hidden", text)
+
+    def opened(path, *rest, **more):
+        refuse(path)
+        return plain(path, *rest, **more)
+
+    def stat(path, *rest, **more):
+        refuse(path)
+        return stated(path, *rest, **more)
+
+    __builtins__["open"] = io.open = opened  # type: ignore[index]
+    os.stat = stat
+
+
+@pytest.mark.slow
+def test_files_are_sent_where_nobody_sees_them(work, plain):
+    """Workers that see neither inputs nor results nor weights, but for their names."""
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2,
+        threads_per_worker=1,
+        host="127.0.0.1",
+        dashboard_address=None,
+        silence_logs=50,
+    ) as cluster:
+        where = cluster.scheduler_address.replace("tcp://", "dask://")
+        with distributed.Client(cluster) as client:
+            client.run(_hide, str(work))
+        code, _, err = run(work, "-o", "refused", "--on", where)
+        assert code == 1
+        assert "--ship" in err
+        words = ("-o", "made", "--on", where, "--ship", "--json")
+        code, out, err = run(work, *words)
+        assert code == 0, err
+        assert same(results(work / "made"), plain)
+        records = [json.loads(line) for line in out.splitlines()]
+        assert {r["output"] for r in records} == {f"made/{name}" for name in plain}
+        # What is wrong is said with the user's names.
+        (work / "in" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+        words = ("-o", "made", "--on", where, "--ship", "--skip-existing")
+        code, _, err = run(work, *words)
+        assert code == 1
+        assert "in/torn.png is truncated" in err
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ship", [(), ("--ship",)])
+def test_volumes_and_scores_are_the_same(work, ship):
+    pytest.importorskip("distributed")
+    nibabel = pytest.importorskip("nibabel")
+    rng = np.random.default_rng(2)
+    folder = work / "volumes"
+    folder.mkdir()
+    for name in ("a", "b"):
+        values = rng.normal(100, 30, (30, 34, 6)).astype(np.float32)
+        image = nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 3.0, 1.0]))
+        nibabel.save(image, folder / f"{name}.nii")
+    code, _, err = call(work, "run", "net.cfg", "volumes", "-o", "v1")
+    assert code == 0, err
+    words = ("run", "net.cfg", "volumes", "-o", "v2", "--on", "local:2", *ship)
+    code, _, err = call(work, *words)
+    assert code == 0, err
+    assert same(results(work / "v2"), results(work / "v1"))
+    (work / "large").mkdir()
+    for name in ("c", "d", "e"):
+        pixels = rng.integers(0, 256, (40, 36, 3)).astype(np.uint8)
+        write(work / "large" / f"{name}.png", Image(pixels))
+    (work / "large" / "torn.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    for pictures in ("large", "volumes"):
+        measured = []
+        for on in ((), ("--on", "local:2", *ship)):
+            words = ("eval", "net.cfg", "bicubic", pictures, "-x", "--json", *on)
+            code, out, err = call(work, *words, "--scale", "2")
+            assert code == (pictures == "large"), err
+            found = json.loads(out)
+            for one in found:
+                one.pop("seconds_per_picture")
+                one.pop("threads", None)
+            measured.append(found)
+        assert measured[0] == measured[1]

@@ -14,7 +14,7 @@ from zoo.images import Image, Metadata
 from zoo.network import Network
 from zoo.plugins import select
 from zoo.run.alpha import bleed
-from zoo.run.pipeline import color_handling, ensemble, super_resolve
+from zoo.run.pipeline import color_handling, ensemble, super_resolve, turned
 
 NEAREST = "[net]\n[upsample]\nstride=2\n"
 LUMA = "[net]\nchannels=1\ncolor=y\n[upsample]\nstride=2\n"
@@ -279,11 +279,12 @@ def test_ensemble_is_not_rounded_before_the_mean():
 
 
 def test_ensemble_with_a_network_that_stretches():
-    def run(part, report):
-        return part.repeat(2, axis=0).astype(np.float32)
+    def run(turn, report):
+        part = turned(np.zeros((4, 5, 1), np.float32), turn)
+        return part.repeat(2, axis=0)
 
     with pytest.raises(ShapeError, match="alike"):
-        ensemble(run, np.zeros((4, 5, 1), np.float32))
+        ensemble(run)
 
 
 @pytest.mark.parametrize("use_ensemble", [False, True])

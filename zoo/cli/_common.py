@@ -21,13 +21,16 @@ __all__ = [
     "json_option",
     "lenient_option",
     "on_device",
+    "on_option",
     "pair_options",
     "precision_option",
     "print_json",
     "print_text",
+    "require_engine",
     "say",
     "set_option",
     "settings_of",
+    "ship_option",
     "threads_option",
     "weights_option",
 ]
@@ -89,6 +92,19 @@ header_option = click.option(
     type=click.Choice(("16", "20")),
     callback=lambda ctx, param, value: None if value is None else int(value),
     help="Bytes of the header of a .weights file, where its version does not tell.",
+)
+
+on_option = click.option(
+    "--on",
+    "where",
+    metavar="ENGINE",
+    help="local[:N], dask://HOST:PORT, tls://..., scheduler.json: docs/clusters.md.",
+)
+
+ship_option = click.option(
+    "--ship",
+    is_flag=True,
+    help="With --on: send files to workers that do not see them.",
 )
 
 device_option = click.option(
@@ -156,6 +172,12 @@ def on_device(backend: str | None, device: str | None) -> str | None:
     Of our back ends torch alone knows devices, so a device alone means it.
     """
     return backend if device is None else f"{backend or 'torch'}:{device}"
+
+
+def require_engine(where: str | None, ship: bool) -> None:
+    """Refuse --ship where nothing is sent anywhere."""
+    if ship and where is None:
+        raise UsageError("--ship goes with --on ENGINE")
 
 
 def print_text(text: str = "") -> None:

@@ -16,11 +16,14 @@ from zoo.cli._common import (
     json_option,
     lenient_option,
     on_device,
+    on_option,
     pair_options,
     precision_option,
     print_json,
     print_text,
+    require_engine,
     say,
+    ship_option,
     threads_option,
     weights_option,
 )
@@ -95,6 +98,8 @@ __all__ = ["command"]
 @precision_option
 @threads_option
 @lenient_option
+@on_option
+@ship_option
 @json_option
 @click.option("--csv", "form", flag_value="csv", help="Print a line per picture.")
 @click.option("--markdown", "form", flag_value="markdown", help="For a web page.")
@@ -126,6 +131,8 @@ def command(
     low_name: str | None,
     jpeg: int | None,
     degradations: tuple[str, ...],
+    where: str | None,
+    ship: bool,
     as_json: bool,
     form: str | None,
     plot: Path | None,
@@ -161,6 +168,7 @@ def command(
     from zoo.evaluate.report import Worst, write_report
     from zoo.progress import bar
 
+    require_engine(where, ship)
     models, folders = _sorted_out(names)
     sets = _sets(folders, high, low, low_name)
     if not sets:
@@ -189,19 +197,31 @@ def command(
     usual = "mri" if any(of.has_volumes for _, _, of in chosen) else "benchmark"
     contest.how = protocol_named(protocol or usual)
     total = sum(len(pictures) for _, _, pictures in chosen)
-    worst: list[tuple[str, str, Worst]] = []
     gathered: dict[str, Gathered] = {}
     with bar(total=total, unit="picture") as progress:
         contest.on_picture = lambda: progress.update(1)
-        for entrant, name, pictures in chosen:
-            if pictures.note:
-                progress.say(f"zoo: {pictures.note}")
-            seen = None
-            if report is not None:
-                seen = Worst(entrant, gathered.setdefault(name, Gathered()))
-            contest.measure(entrant, name, pictures, seen)
-            if seen is not None:
-                worst.append((entrant.name, name, seen))
+        seen = [
+            None
+            if report is None
+            else Worst(entrant, gathered.setdefault(name, Gathered()))
+            for entrant, name, _ in chosen
+        ]
+        for note in dict.fromkeys(of.note for _, _, of in chosen if of.note):
+            progress.say(f"zoo: {note}")
+        if where is not None:
+            from zoo.evaluate.away import measure_on
+            from zoo.run.engines import engine_at
+
+            engine = engine_at(where, progress.say, ship=ship)
+            measure_on(engine, contest, chosen, seen, contest.on_picture)
+        else:
+            for (entrant, name, pictures), own in zip(chosen, seen, strict=True):
+                contest.measure(entrant, name, pictures, own)
+        worst = [
+            (entrant.name, name, own)
+            for (entrant, name, _), own in zip(chosen, seen, strict=True)
+            if own is not None
+        ]
     _show(contest.results, as_json, form)
     if report is not None:
         write_report(contest.results, worst, report, " ".join(sys.argv))
@@ -332,14 +352,12 @@ def _entrants(
 def _networks(
     name: str, weights: str | None, ensemble: bool, how: dict[str, object]
 ) -> list[Entrant]:
-    from zoo import load
-    from zoo.catalog import find_weights
     from zoo.checkpoints.cards import digest
-    from zoo.checkpoints.passing import find_network
     from zoo.evaluate.entrants import NetworkEntrant
+    from zoo.run.files import NetworkFile
 
     backend, device = how["backend"], how["device"]
-    model = load(
+    file = NetworkFile(
         name,
         weights,
         backend=on_device(backend, device),  # type: ignore[arg-type]
@@ -347,11 +365,12 @@ def _networks(
         precision=how["precision"],  # type: ignore[arg-type]
         lenient=bool(how["lenient"]),
     )
-    model.network.require_weights()
-    used = weights or find_weights(find_network(name))
+    model, used = file.load(), file.origin
     sha256 = digest(used) if used is not None else None
     return [
-        NetworkEntrant(name, model, use_ensemble=twice, weights_sha256=sha256)
+        NetworkEntrant(
+            name, model, use_ensemble=twice, file=file, weights_sha256=sha256
+        )
         for twice in ((False, True) if ensemble else (False,))
     ]
 

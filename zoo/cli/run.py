@@ -21,12 +21,15 @@ from zoo.cli._common import (
     header_option,
     lenient_option,
     on_device,
+    on_option,
     precision_option,
     print_json,
     print_text,
+    require_engine,
     say,
     set_option,
     settings_of,
+    ship_option,
     threads_option,
     weights_option,
 )
@@ -106,11 +109,13 @@ __all__ = ["command"]
     "(white, black, #rrggbb) and round it.",
 )
 @click.option(
-    "--on",
-    "where",
-    metavar="ENGINE",
-    help="local[:N], dask://HOST:PORT, tls://..., scheduler.json: docs/clusters.md.",
+    "--window",
+    type=click.IntRange(16, 65_536),
+    metavar="PIXELS",
+    help="Read and write TIFF in parts of so many pixels a side; huge ones always are.",
 )
+@on_option
+@ship_option
 @click.option("--part", metavar="K/N", help="Only the K-th of N parts of the files.")
 @click.option(
     "--plane",
@@ -165,7 +170,9 @@ def command(
     width: int | None,
     factor: float | None,
     flatten: str | None,
+    window: int | None,
     where: str | None,
+    ship: bool,
     part: str | None,
     plane: str,
     channels: str,
@@ -203,6 +210,7 @@ def command(
     from zoo.run.sources import find_sources
 
     _check_call(output, force, skip_existing, as_json)
+    require_engine(where, ship)
     if format is not None:
         chosen = named(format)
         format = chosen.name
@@ -253,6 +261,7 @@ def command(
         background=background,
         wanted=wanted,
         others=others,
+        window=window,
     )
     states: Counter[str] = Counter()
     with bar(total=len(jobs), unit="picture") as progress:
@@ -261,9 +270,10 @@ def command(
                 progress.say(line)
         if where is not None:
             from zoo.run.engines import engine_at
+            from zoo.run.engines.files import run_jobs
 
-            engine = engine_at(where, progress.say, verbose=verbose)
-            for index, record in enumerate(engine.run(jobs, options)):
+            engine = engine_at(where, progress.say, verbose=verbose, ship=ship)
+            for index, record in enumerate(run_jobs(engine, jobs, options)):
                 _report(record, progress.say, as_json)
                 states[record.state] += 1
                 progress.reach(index + 1)

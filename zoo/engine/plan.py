@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.engine.lowering import lower, packed, unpacked
-from zoo.errors import MemoryLimitError
+from zoo.errors import MemoryLimitError, ShapeError
 from zoo.layers.base import Array
 from zoo.machine.memory import amount
 from zoo.network import INPUT, Network, only
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
 from zoo.program.fusion import fuse
+from zoo.program.geometry import Window
 from zoo.program.operations import Cache, Compiled, PixelMap, PlannedStep
 from zoo.program.recompute import recompute
 
@@ -47,11 +48,21 @@ class Plan:
         Kept with the network: what the back end made of its weights.
     precision : {"f32", "bf16"}
         How exact the result must be; see :data:`zoo.plugins.base.Precision`.
+    window : Window, optional
+        The part of the result that is wanted. A run then takes the part ``reads`` of
+        the picture and makes what the plan of the whole picture makes there, to the
+        bit: algorithms are chosen for the whole, tiles stay where they are.
+
+    Attributes
+    ----------
+    reads : Window
+        The part of the picture that a run takes.
 
     Raises
     ------
     ShapeError
-        If the network cannot take pictures of this size.
+        If the network cannot take pictures of this size, or needs whole pictures and
+        a window is wanted.
     WeightsError
         If it has no weights.
     MemoryLimitError
@@ -68,6 +79,7 @@ class Plan:
         memory: int | None = None,
         cache: Cache | None = None,
         precision: Precision = "f32",
+        window: Window | None = None,
     ) -> None:
         network.require_weights()
         self.network = network
@@ -76,7 +88,13 @@ class Plan:
         self.kernels = kernels
         self.precision: Precision = precision
         self._flow = network.flow(height, width)
+        self.window = window
+        self.reads = Window((0, height), (0, width))
+        if window is not None:
+            self._require_windows(window)
         self.compiled = self._compile(memory, cache)
+        if window is not None and self.compiled is None:
+            raise ShapeError(f"{network.source} has no layers to run on parts")
         if memory is not None and self.memory > memory:
             raise MemoryLimitError(
                 f"{network.source} needs {amount(self.memory)} for a picture of "
@@ -94,7 +112,31 @@ class Plan:
             # Value 0 is the input, and every layer makes the next one.
             program = packed(program, [index + 1 for index in self.network.outputs])
         program = recompute(fuse(program))
+        if self.window is not None:
+            part = self.kernels.compile_part(
+                program, self.window, memory, cache, self.precision
+            )
+            if part is not None:
+                self.reads = part.reads
+            return part
         return self.kernels.compile(program, memory, cache, self.precision)
+
+    def _require_windows(self, window: Window) -> None:
+        """Refuse windows that are none, and of what knows no windows."""
+        shape = self._flow[-1][1]
+        sides = zip(window, (shape.height, shape.width), strict=True)
+        if not all(0 <= first < last <= side for (first, last), side in sides):
+            raise ShapeError(
+                f"{window.rows} and {window.columns} are no rows and columns of "
+                f"{shape.height} x {shape.width}"
+            )
+        whole = any(layer.mixes_batch for layer in self.network.layers)
+        knows = type(self.kernels).compile_part is not Kernels.compile_part
+        if not knows or whole or len(self.network.outputs) > 1:
+            raise ShapeError(
+                f"{self.network.source} on {self.kernels.name} runs on whole pictures "
+                f"alone; the native back end takes parts, of networks with one output"
+            )
 
     @cached_property
     def memory(self) -> int:
@@ -175,7 +217,8 @@ class Plan:
             return None
         channels = 1 if picture.is_gray else shape.channels
         dtype = np.dtype(np.float32) if as_float else picture.dtype.newbyteorder("=")
-        result = np.empty((len(batch), shape.height, shape.width, channels), dtype)
+        size = (shape.height, shape.width) if self.window is None else self.window.size
+        result = np.empty((len(batch), *size, channels), dtype)
         reverse = pixels.color == "bgr"
         mean = pixels.mean if any(pixels.mean) else None
         std = pixels.std if any(value != 1 for value in pixels.std) else None

@@ -13,9 +13,9 @@ from zoo.evaluate.datasets import PictureSet
 from zoo.evaluate.entrants import Entrant
 from zoo.evaluate.pairs import Pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
-from zoo.evaluate.protocol import METRICS, Scores, cases_in, evaluate
+from zoo.evaluate.protocol import METRICS, Scores, cases_in, scored
 
-__all__ = ["Contest", "Result"]
+__all__ = ["Contest", "Measuring", "Part", "Result", "measured"]
 
 
 @dataclass(frozen=True)
@@ -131,39 +131,116 @@ class Contest:
             If no picture could be measured.
         """
         scale = self.scale_of(entrant, pictures)
-        left_out: dict[str, str] = {}
-        spent = 0.0
+        part = measured(
+            entrant,
+            pictures,
+            Measuring(scale, tuple(self.metrics), self.how),
+            call,
+            self.on_picture,
+        )
+        return self.conclude(entrant, name, pictures, [part])
 
-        def leave_out(picture: str, error: ZooError) -> None:
-            left_out[picture] = str(error)
-            self.on_picture()
+    def conclude(
+        self, entrant: Entrant, name: str, pictures: PictureSet, parts: Sequence[Part]
+    ) -> Result:
+        """The result of an entrant on a set that was measured in parts, in its order.
 
-        def enlarge(pair: Pair) -> Any:
-            nonlocal spent
-            start = time.perf_counter()
-            result = (call or entrant)(pair)
-            spent += time.perf_counter() - start
-            return result
-
+        Raises
+        ------
+        ImageError
+            If no picture could be measured.
+        """
+        every = [part.scores for part in parts]
+        scores = tuple(score for some in every for score in some.scores)
         empty: Counter[str] = Counter()
-        try:
-            scores = evaluate(
-                enlarge,
-                cases_in(pictures, scale, leave_out, empty),
-                scale,
-                pictures.low_resolution,
-                report=lambda _: self.on_picture(),
-                metrics=self.metrics,
-                leave_out=leave_out,
-                how=self.how,
-            )
-        except ImageError:
+        for some in every:
+            empty.update(some.empty)
+        left_out = {n: why for part in parts for n, why in part.left_out.items()}
+        if not scores:
             reason = next(iter(left_out.values()), "none is left")
             raise ImageError(
                 f"none of {len(pictures)} pictures could be measured: {reason}"
-            ) from None
-        scores = replace(scores, empty=dict(empty))
-        seconds = spent / len(scores.scores)
-        result = Result(entrant.name, name, scores, seconds, left_out, entrant.facts)
+            )
+        seconds = sum(part.seconds for part in parts) / len(scores)
+        result = Result(
+            entrant.name,
+            name,
+            replace(
+                every[0],
+                scores=scores,
+                volumes=tuple(score for some in every for score in some.volumes),
+                empty=dict(empty),
+            ),
+            seconds,
+            left_out,
+            {**entrant.facts, **parts[0].facts},
+        )
         self.results.append(result)
         return result
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How pictures are measured."""
+
+    scale: int
+    metrics: tuple[str, ...]
+    how: Protocol
+
+
+@dataclass(frozen=True)
+class Part:
+    """What some pictures of a set came to.
+
+    Attributes
+    ----------
+    scores : Scores
+        Perhaps of none.
+    left_out : dict of str to str
+        Pictures that could not be measured, and why.
+    seconds : float
+        That the entrant took for all of them.
+    facts : dict
+        Of the entrant where it ran, if that was elsewhere.
+    """
+
+    scores: Scores
+    left_out: dict[str, str]
+    seconds: float
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measured(
+    entrant: Entrant,
+    pictures: PictureSet,
+    measuring: Measuring,
+    call: Callable[[Pair], Any] | None = None,
+    on_picture: Callable[[], None] = lambda: None,
+) -> Part:
+    """Measure pictures; ``call`` is used in the entrant's place, if given."""
+    left_out: dict[str, str] = {}
+    spent = 0.0
+
+    def leave_out(picture: str, error: ZooError) -> None:
+        left_out[picture] = str(error)
+        on_picture()
+
+    def enlarge(pair: Pair) -> Any:
+        nonlocal spent
+        start = time.perf_counter()
+        result = (call or entrant)(pair)
+        spent += time.perf_counter() - start
+        return result
+
+    empty: Counter[str] = Counter()
+    scores = scored(
+        enlarge,
+        cases_in(pictures, measuring.scale, leave_out, empty),
+        measuring.scale,
+        pictures.low_resolution,
+        report=lambda _: on_picture(),
+        metrics=measuring.metrics,
+        leave_out=leave_out,
+        how=measuring.how,
+    )
+    return Part(replace(scores, empty=dict(empty)), left_out, spent)

@@ -17,6 +17,7 @@ from zoo.run.pipeline import super_resolve
 
 if TYPE_CHECKING:
     from zoo.api import Model
+    from zoo.run.files import NetworkFile
 
 __all__ = ["Bicubic", "Entrant", "Finished", "NetworkEntrant"]
 
@@ -65,10 +66,18 @@ class NetworkEntrant(Entrant):
     model : Model
     use_ensemble : bool
         Mean over the eight symmetries; the name gets a + then, as in papers.
+    file : NetworkFile, optional
+        Where another process finds it.
     """
 
     def __init__(
-        self, name: str, model: Model, *, use_ensemble: bool = False, **facts: Any
+        self,
+        name: str,
+        model: Model,
+        *,
+        use_ensemble: bool = False,
+        file: NetworkFile | None = None,
+        **facts: Any,
     ) -> None:
         kernels = model.kernels
         super().__init__(
@@ -81,12 +90,14 @@ class NetworkEntrant(Entrant):
             precision=model.precision,
             **facts,
         )
+        self.plain_name = name
+        self.use_ensemble = use_ensemble
+        self.file = file
         self._model = model
-        self._use_ensemble = use_ensemble
 
     def __call__(self, pair: Pair) -> Pixels:
         image = Image(pair.low)
-        return super_resolve(self._model, image, use_ensemble=self._use_ensemble).pixels
+        return super_resolve(self._model, image, use_ensemble=self.use_ensemble).pixels
 
 
 def _is_of(name: str, stem: str) -> bool:

@@ -67,6 +67,18 @@ class Gathered:
 
     _first = ""
 
+    def join(self, other: Gathered) -> None:
+        """Take in what was gathered of volumes that come after, or elsewhere."""
+        self.volumes |= other.volumes
+        if self.part is None:
+            self.part = other.part
+        if self.part and other.part and other.part.volume == self.part.volume:
+            self.stacks |= {
+                name: stack
+                for name, stack in other.stacks.items()
+                if name not in self.stacks
+            }
+
     def show(self, page: Document) -> None:
         """Write three figures."""
         part = self.part

@@ -42,6 +42,9 @@ class Protocol:
     extra_border: int
     compare: Callable[[NDArray[Any], NDArray[Any], int], Planes]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return protocol_named, (self.name,)  # sent by its name
+
     def border(self, scale: int) -> int:
         """Pixels that are cut off at each side."""
         return 0 if self.extra_border < 0 else scale + self.extra_border

@@ -31,6 +31,7 @@ __all__ = [
     "Scores",
     "cases_in",
     "evaluate",
+    "scored",
 ]
 
 METRICS = ("psnr", "ssim")
@@ -185,6 +186,23 @@ def evaluate(
     ImageError
         If no picture is left.
     """
+    found = scored(enlarge, cases, scale, origin, report, metrics, leave_out, how)
+    if not found.scores:
+        raise ImageError("there is no picture that could be measured")
+    return found
+
+
+def scored(
+    enlarge: Enlarge,
+    cases: Iterable[Pair],
+    scale: int,
+    origin: str = GENERATED,
+    report: Callable[[Score], None] | None = None,
+    metrics: Sequence[str] = METRICS,
+    leave_out: LeaveOut | None = None,
+    how: Protocol = PROTOCOLS["benchmark"],
+) -> Scores:
+    """What :func:`evaluate` does, where it may be that no picture is left."""
     every = {name: registry("zoo.metrics").load(name) for name in metrics}
     functions = {n: f for n, f in every.items() if not is_of_volumes(f)}
     whole = Volumes({n: f for n, f in every.items() if is_of_volumes(f)}, leave_out)
@@ -210,8 +228,6 @@ def evaluate(
         scores.append(score)
         if report is not None:
             report(score)
-    if not scores:
-        raise ImageError("there is no picture that could be measured")
     of_volumes = tuple(Score(*item) for item in whole.finished())
     return Scores(scale, origin, tuple(scores), how, of_volumes)
 

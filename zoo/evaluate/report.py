@@ -61,6 +61,13 @@ class Worst:
         self._look(pair, result, truth, difference)
         return made
 
+    def join(self, other: Worst) -> None:
+        """Take in what was found on pictures that come after."""
+        self.counts += other.counts
+        self.gathered.join(other.gathered)
+        if other.error > self.error:
+            self.error, self.name, self.crops = other.error, other.name, other.crops
+
     def _look(
         self,
         pair: Pair,

@@ -24,6 +24,7 @@ __all__ = [
     "damage_note",
     "upright",
     "widened",
+    "written_metadata",
 ]
 
 MAX_PIXELS = 2**29
@@ -118,20 +119,11 @@ class PictureFormat(Format):
 
     def encode(self, image: Image, *, quality: int | None = None) -> bytes:
         """Make the bytes of a file; the metadata are made true of the picture."""
-        reason = self.misfit(image, (image.height, image.width))
+        size = image.height, image.width
+        reason = self.misfit(image, size)
         if reason:
             raise ImageError(f"{self.name} cannot hold {reason}")
-        icc = image.metadata.icc
-        if not _is_of_color(icc, image):
-            icc = b""
-        old, size = image.metadata, (image.height, image.width)
-        meta = replace(
-            old,
-            exif=exif.update(old.exif, *size),
-            xmp=xmp.update(old.xmp, *size, upright=False),
-            icc=icc,
-        )
-        return self.bytes_of(image, meta, quality)
+        return self.bytes_of(image, written_metadata(image, size), quality)
 
     def misfit(self, item: Image, size: tuple[int, ...]) -> str:
         """What of a picture the format cannot hold; see :class:`zoo.formats.Format`."""
@@ -166,6 +158,17 @@ class PictureFormat(Format):
         if meta.icc and "icc" in self.keeps and not _is_of_color(meta.icc, item):
             lost.append("a profile of another kind of colour")
         return tuple(lost)
+
+
+def written_metadata(image: Image, size: tuple[int, int]) -> Metadata:
+    """The metadata of a picture as they are true of a file of some height and width."""
+    old = image.metadata
+    return replace(
+        old,
+        exif=exif.update(old.exif, *size),
+        xmp=xmp.update(old.xmp, *size, upright=False),
+        icc=old.icc if _is_of_color(old.icc, image) else b"",
+    )
 
 
 def _is_of_color(icc: bytes, image: Image) -> bool:

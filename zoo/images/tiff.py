@@ -15,7 +15,7 @@ from zoo.images.tiff_metadata import metadata
 from zoo.images.tiff_page import Page, read_page
 from zoo.images.tiff_pixels import decode, unmultiply
 
-__all__ = ["TIFF"]
+__all__ = ["TIFF", "image_of"]
 
 _RATIO = 1 << 16  # a white row of Group 4 is one bit
 _LOSSY = 7  # JPEG
@@ -40,9 +40,7 @@ class TIFF(PictureFormat):
         page = read_page(data)
         check_size(page.width, page.height, len(data), _RATIO)
         planes, fault = decode(page, damaged=damaged)
-        image = _from_planes(page, planes)
-        if page.is_multiplied and image.alpha is not None:
-            image = replace(image, pixels=unmultiply(image.pixels, image.alpha))
+        image = image_of(page, planes)
         meta, notes = metadata(page)
         if fault:
             notes = (damage_note(fault), *notes)
@@ -65,10 +63,13 @@ class TIFF(PictureFormat):
         return tiff_writer.encode(planes, image.alpha is not None, meta)
 
 
-def _from_planes(page: Page, stored: NDArray[Any]) -> Image:
-    """Split stored channels, in the order R, G, B, A, into colour and alpha."""
+def image_of(page: Page, stored: NDArray[Any]) -> Image:
+    """A picture of stored channels, in the order R, G, B, A; colour without alpha in it."""
     channels = stored.shape[2]
     if not page.has_alpha:
         return Image(stored)
     alpha = np.ascontiguousarray(stored[..., -1])
-    return Image(np.ascontiguousarray(stored[..., : channels - 1]), alpha)
+    pixels = np.ascontiguousarray(stored[..., : channels - 1])
+    if page.is_multiplied:
+        pixels = unmultiply(pixels, alpha)
+    return Image(pixels, alpha)

@@ -20,8 +20,9 @@ from zoo.images import tiff_fax, tiff_jpeg
 from zoo.images.broken import Broken
 from zoo.images.tiff_codecs import DECODERS, RATIOS
 from zoo.images.tiff_page import Page
+from zoo.program.geometry import Window
 
-__all__ = ["Planes", "decode", "unmultiply"]
+__all__ = ["Grid", "Planes", "decode", "grid_of", "unmultiply"]
 
 _FILL_ORDER, _STRIP_OFFSETS, _ROWS_PER_STRIP, _STRIP_BYTES = 266, 273, 278, 279
 _T4_OPTIONS, _COLOR_MAP = 292, 320
@@ -52,8 +53,8 @@ class Planes(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _Grid:
-    """How a page is cut into strips or tiles."""
+class Grid:
+    """How a page is cut into strips or tiles: of so many rows and columns."""
 
     is_tiled: bool
     width: int
@@ -62,7 +63,13 @@ class _Grid:
     counts: tuple[int, ...]
 
 
-def decode(page: Page, *, damaged: bool = False) -> Planes:
+def decode(
+    page: Page,
+    *,
+    damaged: bool = False,
+    window: Window | None = None,
+    grid: Grid | None = None,
+) -> Planes:
     """Read the pixels as they are stored; palettes become RGB.
 
     Parameters
@@ -70,6 +77,10 @@ def decode(page: Page, *, damaged: bool = False) -> Planes:
     page : Page
     damaged : bool
         Leave black what cannot be read, instead of refusing it.
+    window : Window, optional
+        The part that is wanted; by default all.
+    grid : Grid, optional
+        That of the page, if it is known already (:func:`grid_of`).
 
     Raises
     ------
@@ -79,28 +90,45 @@ def decode(page: Page, *, damaged: bool = False) -> Planes:
         If the page makes no sense.
     """
     dtype = _dtype(page)
-    grid = _grid(page, dtype)
+    grid = grid_of(page) if grid is None else grid
     faults: list[str] = []
+    part = window or Window((0, page.height), (0, page.width))
     # What is in no strip is black, or what else 0 is.
-    result = np.zeros((page.height, page.width, page.samples), dtype)
+    result = np.zeros((*part.size, page.samples), dtype)
     depth = page.samples // page.planes
-    places = _places(page, grid)
-    for number, (plane, top, left) in enumerate(places):
+    for number, (plane, top, left) in enumerate(_places(page, grid)):
         # The last strip is as short as the picture; tiles are always whole.
         rows = grid.rows if grid.is_tiled else min(grid.rows, page.height - top)
+        shown = _common(part, Window((top, top + rows), (left, left + grid.width)))
+        if shown is None:
+            continue
+        held = Window((top, top + rows), (left, left + grid.width))
+        if window is not None and not grid.is_tiled and page.compression == _PLAIN:
+            held = held._replace(rows=shown.rows)  # others need not be read
         try:
-            block = _block(page, grid, number, (rows, grid.width, depth), dtype)
+            block = _block(page, grid, number, held, depth, dtype)
         except _Faulty as fault:
             if not damaged:
                 raise DamagedError(f"is damaged: {fault.reason}") from None
             faults.append(fault.reason)
             block = fault.block
-        part = block[: page.height - top, : page.width - left]
-        result[top : top + rows, left : left + grid.width, plane : plane + depth] = part
+        to = (*shown.within(part), slice(plane, plane + depth))
+        result[to] = block[shown.within(held)]
     summary = ""
     if faults:
-        summary = f"{len(faults)} of {number + 1} strips or tiles are: {faults[0]}"
+        total = len(grid.offsets)
+        summary = f"{len(faults)} of {total} strips or tiles are: {faults[0]}"
     return Planes(_as_picture(page, result), summary)
+
+
+def _common(part: Window, block: Window) -> Window | None:
+    """What two windows have in common; None if that is nothing."""
+    rows, columns = (
+        (max(a[0], b[0]), min(a[1], b[1])) for a, b in zip(part, block, strict=True)
+    )
+    if rows[0] >= rows[1] or columns[0] >= columns[1]:
+        return None
+    return Window(rows, columns)
 
 
 class _Faulty(Exception):
@@ -119,7 +147,7 @@ def _dtype(page: Page) -> np.dtype[Any]:
     return np.dtype("u2" if page.bits == 16 else "u1")
 
 
-def _grid(page: Page, dtype: np.dtype[Any]) -> _Grid:
+def grid_of(page: Page) -> Grid:
     """Read how the page is cut, and refuse what cannot be."""
     is_tiled = _TILE_OFFSETS in page.entries
     width = page.number(_TILE_WIDTH) if is_tiled else page.width
@@ -139,10 +167,10 @@ def _grid(page: Page, dtype: np.dtype[Any]) -> _Grid:
             f"claims {page.width}x{page.height} pixels, "
             f"more than its {len(page.data)} bytes can hold"
         )
-    return _Grid(is_tiled, width, rows, offsets, counts)
+    return Grid(is_tiled, width, rows, offsets, counts)
 
 
-def _places(page: Page, grid: _Grid) -> Iterator[tuple[int, int, int]]:
+def _places(page: Page, grid: Grid) -> Iterator[tuple[int, int, int]]:
     """Plane, top and left of every strip or tile, in the order of storage."""
     for plane in range(page.planes):
         for top in range(0, page.height, grid.rows):
@@ -152,22 +180,31 @@ def _places(page: Page, grid: _Grid) -> Iterator[tuple[int, int, int]]:
 
 def _block(
     page: Page,
-    grid: _Grid,
+    grid: Grid,
     number: int,
-    shape: tuple[int, int, int],
+    held: Window,
+    depth: int,
     dtype: np.dtype[Any],
 ) -> NDArray[Any]:
-    """Decode one strip or tile.
+    """Decode one strip or tile, or some rows of a strip that is not compressed.
 
     Raises
     ------
     _Faulty
     """
     offset, count = grid.offsets[number], grid.counts[number]
-    data = bytes(page.data[offset : offset + count])
-    rows, width, depth = shape
+    rows, width = held.size
+    shape = rows, width, depth
     line = -(-width * depth * page.bits // 8)
     size = rows * line
+    skipped = held.rows[0] % grid.rows
+    whole = min(grid.rows, page.height - held.rows[0] + skipped)
+    if not grid.is_tiled and rows < whole:
+        offset, count = (
+            offset + skipped * line,
+            min(size, max(0, count - skipped * line)),
+        )
+    data = bytes(page.data[offset : offset + count])
     reason = ""
     if len(data) < count:
         reason = "it ends early"

@@ -18,7 +18,17 @@ from zoo.errors import ImageError
 from zoo.images.ifd import Directory, Entry, Layout, read_directory, read_header
 from zoo.images.image import Metadata
 
-__all__ = ["build_exif", "converted", "encode"]
+__all__ = [
+    "CLASSIC_LIMIT",
+    "Fields",
+    "build_exif",
+    "converted",
+    "deflated",
+    "directories_of",
+    "encode",
+    "fields_of",
+    "head_of",
+]
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 2, 3, 4, 5, 7
 _LONG8 = 16
@@ -30,10 +40,11 @@ _DESCRIPTIVE: tuple[int, ...] = (270, 271, 272, 305, 306, 315, 316, 18246, 18249
 _DESCRIPTIVE += (33432, 40091, 40092, 40093, 40094, 40095)
 _STRIP = 1 << 20
 _LEVEL = 4
-_CLASSIC_LIMIT = 2**32 - 2**24
+CLASSIC_LIMIT = 2**32 - 2**24
+"""Bytes of pixels above which a file must be a BigTIFF."""
 
 # Tag -> (type, count, bytes in the writer's order).
-_Fields = dict[int, tuple[int, int, bytes]]
+Fields = dict[int, tuple[int, int, bytes]]
 
 
 def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
@@ -47,26 +58,70 @@ def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
     meta : Metadata
     """
     height, width, samples = pixels.shape
-    itemsize = pixels.dtype.itemsize
-    is_float = pixels.dtype.kind == "f"
-    rows = max(1, min(height, _STRIP // (width * samples * itemsize)))
-    strips = [
-        _strip(pixels[top : top + rows], is_float) for top in range(0, height, rows)
-    ]
-    is_big = sum(map(len, strips)) > _CLASSIC_LIMIT
+    rows = max(1, min(height, _STRIP // (width * samples * pixels.dtype.itemsize)))
+    strips = [deflated(pixels[top : top + rows]) for top in range(0, height, rows)]
+    is_big = sum(map(len, strips)) > CLASSIC_LIMIT
     word, word_type = ("Q", _LONG8) if is_big else ("I", _LONG)
-    start = 16 if is_big else 8
-    offsets, position = [], start
+    offsets, position = [], len(head_of(0, is_big))
     for strip in strips:
         offsets.append(position)
         position += len(strip) + len(strip) % 2
+    fields = fields_of((height, width), pixels, has_alpha, meta)
+    fields[278] = (_LONG, 1, struct.pack("<I", rows))
+    for tag, numbers in ((273, offsets), (279, list(map(len, strips)))):
+        data = struct.pack(f"<{len(strips)}{word}", *numbers)
+        fields[tag] = (word_type, len(strips), data)
+    parts = [strip + b"\0" * (len(strip) % 2) for strip in strips]
+    directories, position = directories_of(fields, meta, position, is_big)
+    return head_of(position, is_big) + b"".join(parts) + directories
 
-    fields: _Fields = {}
-    exif, gps = _exif_fields(meta.exif, fields)
-    for tag, value in ((256, width), (257, height), (278, rows)):
-        fields[tag] = (_LONG, 1, struct.pack("<I", value))
+
+def head_of(position: int, is_big: bool) -> bytes:
+    """The first bytes of a file whose directory stands at a position."""
+    if is_big:
+        return struct.pack("<2sHHHQ", b"II", 43, 8, 0, position)
+    return struct.pack("<2sHI", b"II", 42, position)
+
+
+def directories_of(
+    fields: Fields, meta: Metadata, position: int, is_big: bool
+) -> tuple[bytes, int]:
+    """All directories, which begin at ``position``, and where the main one is."""
+    word, word_type = ("Q", _LONG8) if is_big else ("I", _LONG)
+    parts = b""
+    for tag, inner in zip(
+        (_EXIF_IFD, _GPS_IFD), _exif_fields(meta.exif, {}), strict=True
+    ):
+        if inner:
+            block = _directory(inner, position, is_big)
+            fields[tag] = (word_type, 1, struct.pack(f"<{word}", position))
+            parts += block
+            position += len(block)
+    return parts + _directory(fields, position, is_big), position
+
+
+def fields_of(
+    size: tuple[int, int], sample: NDArray[Any], has_alpha: bool, meta: Metadata
+) -> Fields:
+    """All fields of the main directory but those of strips or tiles.
+
+    Parameters
+    ----------
+    size : tuple of int
+        Height and width.
+    sample : ndarray, H x W x (1 to 4)
+        Any pixels: their type and channels count.
+    has_alpha : bool
+    meta : Metadata
+    """
+    (height, width), samples, dtype = size, sample.shape[2], sample.dtype
+    is_float = dtype.kind == "f"
+    fields: Fields = {}
+    _exif_fields(meta.exif, fields)
+    for tag, side in ((256, width), (257, height)):
+        fields[tag] = (_LONG, 1, struct.pack("<I", side))
     shorts = {
-        258: [8 * itemsize] * samples,
+        258: [8 * dtype.itemsize] * samples,
         259: [8],
         262: [2 if samples - has_alpha == 3 else 1],
         277: [samples],
@@ -91,29 +146,11 @@ def encode(pixels: NDArray[Any], has_alpha: bool, meta: Metadata) -> bytes:
         fields[entry.number] = (entry.type, entry.length, entry.data)
     for tag, values in shorts.items():
         fields[tag] = (_SHORT, len(values), struct.pack(f"<{len(values)}H", *values))
-    count = len(strips)
-    fields[273] = (word_type, count, struct.pack(f"<{count}{word}", *offsets))
-    sizes = struct.pack(f"<{count}{word}", *map(len, strips))
-    fields[279] = (word_type, count, sizes)
     if meta.icc:
         fields[34675] = (_UNDEFINED, len(meta.icc), meta.icc)
     if meta.xmp:
         fields[700] = (1, len(meta.xmp), meta.xmp)
-
-    parts = [strip + b"\0" * (len(strip) % 2) for strip in strips]
-    for tag, inner in ((_EXIF_IFD, exif), (_GPS_IFD, gps)):
-        if inner:
-            block = _directory(inner, position, is_big)
-            fields[tag] = (word_type, 1, struct.pack(f"<{word}", position))
-            parts.append(block)
-            position += len(block)
-    parts.append(_directory(fields, position, is_big))
-    head = (
-        struct.pack("<2sHHHQ", b"II", 43, 8, 0, position)
-        if is_big
-        else struct.pack("<2sHI", b"II", 42, position)
-    )
-    return head + b"".join(parts)
+    return fields
 
 
 def _ratio(value: float) -> bytes:
@@ -146,7 +183,7 @@ def build_exif(data: bytes, entries: Directory, layout: Layout) -> bytes:
     return head + blocks + _directory(fields, position, False)
 
 
-def _exif_fields(exif: bytes, fields: _Fields) -> tuple[_Fields, _Fields]:
+def _exif_fields(exif: bytes, fields: Fields) -> tuple[Fields, Fields]:
     """Add descriptive tags of an EXIF structure; return its EXIF and GPS parts."""
     try:
         layout, offset = read_header(exif)
@@ -162,7 +199,7 @@ def _exif_fields(exif: bytes, fields: _Fields) -> tuple[_Fields, _Fields]:
     )
 
 
-def _inner_fields(data: bytes, entries: Directory, tag: int, layout: Layout) -> _Fields:
+def _inner_fields(data: bytes, entries: Directory, tag: int, layout: Layout) -> Fields:
     """The fields of the directory that a tag points to."""
     pointer = entries.get(tag)
     if pointer is None or pointer.count != 1 or pointer.type not in (4, 13, 16, 18):
@@ -191,7 +228,7 @@ def converted(entry: Entry, layout: Layout) -> tuple[int, int, bytes]:
     )
 
 
-def _directory(fields: _Fields, position: int, is_big: bool) -> bytes:
+def _directory(fields: Fields, position: int, is_big: bool) -> bytes:
     """The bytes of a directory that stands at ``position``, long values behind it."""
     word, inline, step = ("Q", 8, 20) if is_big else ("I", 4, 12)
     count = struct.pack("<Q" if is_big else "<H", len(fields))
@@ -209,10 +246,10 @@ def _directory(fields: _Fields, position: int, is_big: bool) -> bytes:
     return block + b"\0" * (len(block) % 2)
 
 
-def _strip(rows: NDArray[Any], is_float: bool) -> bytes:
+def deflated(rows: NDArray[Any]) -> bytes:
     """Deflate rows, integers as differences along the row."""
     stored = np.ascontiguousarray(rows, rows.dtype.newbyteorder("<"))
-    if not is_float:
+    if rows.dtype.kind != "f":
         stored = stored.copy()
         stored[:, 1:] -= rows[:, :-1]
     return zlib.compress(stored.tobytes(), _LEVEL)

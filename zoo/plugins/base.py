@@ -25,8 +25,9 @@ from zoo.program.geometry import (
     PoolGeometry,
     ShuffleOrder,
     Taps,
+    Window,
 )
-from zoo.program.operations import Cache, Compiled, Program
+from zoo.program.operations import Cache, Compiled, CompiledPart, Program
 from zoo.shapes import Array
 
 __all__ = [
@@ -436,6 +437,34 @@ class Kernels(ABC):
         ------
         MemoryLimitError
             If it cannot be done in so little memory.
+        """
+        return None
+
+    def compile_part(
+        self,
+        program: Program,
+        window: Window,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",
+    ) -> CompiledPart | None:
+        """The same for a part of the output, to the bit; None where that cannot be.
+
+        Parameters
+        ----------
+        program : Program
+            Of whole pictures.
+        window : Window
+            The part of the output that is wanted.
+        memory, cache, precision
+            See :meth:`compile`.
+
+        Raises
+        ------
+        MemoryLimitError
+            If it cannot be done in so little memory.
+        ShapeError
+            If an operation needs whole pictures.
         """
         return None
 

@@ -16,6 +16,7 @@ __all__ = [
     "PoolGeometry",
     "ShuffleOrder",
     "Taps",
+    "Window",
     "source_cells",
 ]
 
@@ -54,6 +55,32 @@ class PoolGeometry(NamedTuple):
     size: tuple[int, int]
     stride: tuple[int, int]
     padding: Padding = Padding()
+
+
+class Window(NamedTuple):
+    """A part of a picture: first and last + 1 of its rows, and of its columns."""
+
+    rows: tuple[int, int]
+    columns: tuple[int, int]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width."""
+        return self.rows[1] - self.rows[0], self.columns[1] - self.columns[0]
+
+    @property
+    def slices(self) -> tuple[slice, slice]:
+        """As an index of a whole picture."""
+        return slice(*self.rows), slice(*self.columns)
+
+    def within(self, outer: Window) -> tuple[slice, slice]:
+        """As an index of a larger window."""
+        (top, _), (left, _) = outer
+        rows, columns = self
+        return (
+            slice(rows[0] - top, rows[1] - top),
+            slice(columns[0] - left, columns[1] - left),
+        )
 
 
 def source_cells(first: int, last: int, length: int, mode: PadMode) -> NDArray[np.intp]:

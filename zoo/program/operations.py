@@ -23,6 +23,7 @@ from zoo.program.geometry import (
     PoolGeometry,
     ShuffleOrder,
     Taps,
+    Window,
 )
 from zoo.program.resampling import Resampling
 from zoo.shapes import Array, Shape
@@ -34,6 +35,7 @@ __all__ = [
     "BlockMoments",
     "Cache",
     "Compiled",
+    "CompiledPart",
     "Concat",
     "Conv",
     "Epilogue",
@@ -455,6 +457,13 @@ class Compiled(Protocol):
 
     def steps(self) -> list[PlannedStep]:
         """What is executed, for people."""
+
+
+class CompiledPart(Compiled, Protocol):
+    """A program made ready for a part of its output; it runs on a part of a picture."""
+
+    reads: Window
+    """Which that is."""
 
 
 @dataclass

@@ -52,10 +52,13 @@ class Schedule:
         A row for each :class:`Task`: the step's position, start and stop.
     rows : dict of int to int
         For each value but the input, how many rows its ring holds.
+    read : tuple of int
+        First and last + 1 row of the input that is needed.
     """
 
     tasks: NDArray[np.int64]
     rows: dict[int, int]
+    read: tuple[int, int]
 
     @cached_property
     def spans(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -66,7 +69,12 @@ class Schedule:
         return positions, first, last
 
 
-def plan_bands(program: Program, band: int, align: Alignment | None = None) -> Schedule:
+def plan_bands(
+    program: Program,
+    band: int,
+    align: Alignment | None = None,
+    rows: tuple[int, int] | None = None,
+) -> Schedule:
     """Work out a schedule.
 
     Parameters
@@ -78,16 +86,21 @@ def plan_bands(program: Program, band: int, align: Alignment | None = None) -> S
     align : callable, optional
         Gives, for the position of a step, a number of rows: each task of that
         step starts at a multiple of it (the tiles of a Winograd convolution).
+    rows : tuple of int, optional
+        First and last + 1 of the output that are computed, of a program that streams
+        throughout; by default all.
     """
+    start, total = rows or (0, program.shapes[program.output].height)
     planner = _Planner(program, band, align)
-    total = program.shapes[program.output].height
-    repeats = _Repeats(planner)
-    end = 0
+    if rows is not None:
+        planner.begin_at(start, total)
+    repeats = _Repeats(planner, start, total)
+    end = start
     while end < total:
         end = min(end + max(1, band), total)
         planner.add_band(end)
         end = repeats.skip(end)
-    schedule = Schedule(repeats.tasks(), planner.whole_groups())
+    schedule = Schedule(repeats.tasks(), planner.whole_groups(), planner.read)
     _check_rings(program, schedule)
     return schedule
 
@@ -127,9 +140,10 @@ class _Repeats:
     the following ones are, up to where some step comes near the last row.
     """
 
-    def __init__(self, planner: _Planner) -> None:
+    def __init__(self, planner: _Planner, start: int, stop: int) -> None:
         self.planner = planner
-        self.ends = [0]
+        self.stop = stop
+        self.ends = [start]
         self.states = [planner.done.copy()]
         self.begins = [0]  # of the bands' tasks
         self.parts: list[NDArray[np.int64]] = []
@@ -207,8 +221,11 @@ class _Repeats:
             if value:  # the input is there as a whole
                 reached[value] = max(reached[value], rows)
         return min(
-            (planner.heights[value] - 1 - reached[value]) // rows
-            for value, rows in moved.items()
+            (self.stop - end) // moved[planner.program.output],
+            *(
+                (planner.heights[value] - 1 - reached[value]) // rows
+                for value, rows in moved.items()
+            ),
         )
 
     def _add(self, period: int, moved: dict[int, int], count: int, end: int) -> int:
@@ -263,6 +280,24 @@ class _Planner:
         self.done = {0: self.heights[0]} | {step.output: 0 for step in self.steps}
         self.kept = {step.output: 0 for step in self.steps}
         self.tasks: list[Task] = []
+        self.read = 0, self.heights[0]
+
+    def begin_at(self, start: int, stop: int) -> None:
+        """Take the rows for done that output rows [start, stop) do not need."""
+        needed = self.needed(stop)
+        first = dict(needed) | {self.program.output: start}
+        for position in reversed(range(len(self.steps))):
+            value, unit = self.steps[position].output, self.units[position]
+            first[value] = first[value] // unit * unit
+            rows = min(-(-needed[value] // unit) * unit, self.heights[value])
+            for read in self.reads[position]:
+                assert read.rows is not None
+                low, _ = read.rows.needs(first[value], rows, self.heights[read.value])
+                if first[value] < rows:
+                    first[read.value] = min(first[read.value], low)
+        self.done = {value: first[value] for value in self.done}
+        self.done[0] = self.heights[0]
+        self.read = first[0], needed[0]
 
     def add_band(self, end: int) -> None:
         """Schedule what the output's first ``end`` rows need.

@@ -13,9 +13,10 @@ from zoo.errors import UsageError
 from zoo.images.image import Image
 from zoo.pixels import fill_nearest, quantize
 
-__all__ = ["bleed", "flattened", "parse_color"]
+__all__ = ["REACH", "bleed", "flattened", "parse_color"]
 
-_REACH = 4  # pixels around one that its colour is compared with
+REACH = 4
+"""Pixels around one that its colour is compared with."""
 _BAND = 512  # rows at a time
 
 _NAMED = {
@@ -54,7 +55,7 @@ def bleed(color: NDArray[Any], alpha: NDArray[Any]) -> NDArray[Any]:
     result = color.copy()
     for top in range(0, len(alpha), _BAND):
         bottom = min(top + _BAND, len(alpha))
-        first, last = max(0, top - _REACH), min(len(alpha), bottom + _REACH)
+        first, last = max(0, top - REACH), min(len(alpha), bottom + REACH)
         inner = slice(top - first, bottom - first)
         part = _weighted(color[first:last], alpha[first:last])
         changed, values = part
@@ -69,12 +70,12 @@ def _weighted(
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Which pixels change, and the colours of all."""
     weight = np.maximum(alpha, 0).astype(np.float32)
-    window = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
+    window = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     most = cv2.dilate(weight, window)
     changed = (weight < most) & (weight > 0)
     if not changed.any():
         return changed, color
-    size = (2 * _REACH + 1, 2 * _REACH + 1)
+    size = (2 * REACH + 1, 2 * REACH + 1)
     around = cv2.blur(weight, size)[..., None]
     colors = color.astype(np.float32)
     total = cv2.blur(colors * weight[..., None], size)

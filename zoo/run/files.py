@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
@@ -46,6 +47,8 @@ class NetworkFile:
         See :func:`zoo.load`.
     settings : tuple of (name, text)
         What a checkpoint does not state that is converted in passing.
+    sha256 : str or None
+        The fingerprint that its files must have, where another process names them.
     """
 
     cfg: str
@@ -57,6 +60,7 @@ class NetworkFile:
     lenient: bool = False
     header: int | None = None
     settings: tuple[tuple[str, str], ...] = ()
+    sha256: str | None = None
 
     def find(self) -> Path:
         """Its cfg, made of a checkpoint if it is one.
@@ -76,9 +80,16 @@ class NetworkFile:
         Raises
         ------
         WeightsError
-            If it has none.
+            If it has none, or they are others than those of ``sha256``.
         """
         return _load(self)
+
+    def fingerprint(self) -> str:
+        """One hash of the contents of its cfg and weights."""
+        from zoo.checkpoints.cards import digest
+
+        origin = self.origin
+        return digest(self.find())[:32] + (digest(origin)[:32] if origin else "")
 
     @property
     def origin(self) -> str | None:
@@ -96,6 +107,11 @@ def _load(file: NetworkFile) -> Model:
     from zoo.api import load
 
     path = file.find()
+    if file.sha256 is not None and file.fingerprint() != file.sha256:
+        raise WeightsError(
+            f"{file.cfg} or its weights are other files on {gethostname()} than where "
+            f"the call was made; copy them, or send them with --ship"
+        )
     model = load(
         path,
         file.origin,
@@ -164,6 +180,9 @@ class Options:
         The size of the result, if it is not the network's.
     others : tuple of NetworkFile
         The same network for other scales, of which the nearest is taken.
+    window : int or None
+        TIFF is read and written in parts of so many pixels a side; None where it is
+        huge, in parts that suit it.
     """
 
     network: NetworkFile
@@ -177,6 +196,7 @@ class Options:
     volume: VolumeOptions = VolumeOptions()
     wanted: Wanted = field(default_factory=Wanted)
     others: tuple[NetworkFile, ...] = ()
+    window: int | None = None
 
 
 @dataclass
@@ -407,6 +427,13 @@ def run_file(
             found = format_in(source)
             if found.kind == "volume" and options.wanted.mark is not None:
                 raise ImageError("a size, a width or a factor is for pictures alone")
+            if found.name == "tiff":
+                from zoo.run.huge import look, run_huge
+
+                huge = look(source, job, options, model)
+                if huge is not None:
+                    run_huge(work, source, huge)
+                    return _finished(record, start, model)
             module, _, name = _RUNNERS[found.kind].partition(":")
             runner: _Runner = getattr(import_module(module), name)
             runner(work, source, found)
@@ -423,6 +450,10 @@ def run_file(
             job, ZooError(f"something unexpected happened ({what})")
         )
         record.trace = traceback.format_exc()
+    return _finished(record, start, model)
+
+
+def _finished(record: Record, start: float, model: Model) -> Record:
     record.seconds = time.perf_counter() - start
     record.facts |= {
         "backend": model.kernels.name,

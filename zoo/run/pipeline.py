@@ -1,17 +1,16 @@
 """From a picture through a network to a picture.
 
 The network sees colour as its [net] says; what it cannot see goes beside it:
-alpha, and the chroma for networks of luma, are enlarged by OpenCV's bicubic
-(Keys, 1981, a = -0.75; pixels are areas, centres aligned).
+alpha, and the chroma for networks of luma, are enlarged by bicubic as OpenCV has it
+(:mod:`zoo.run.resampled`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,16 +19,25 @@ from zoo.images.geometry import scaled
 from zoo.images.image import Image
 from zoo.net_section import PixelFormat
 from zoo.pixels import quantize
+from zoo.program.geometry import Window
 from zoo.run.alpha import bleed
+from zoo.run.resampled import bicubic, from_ycrcb, to_ycrcb
 
 if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.engine import Progress
 
-__all__ = ["color_handling", "ensemble", "super_resolve"]
+__all__ = [
+    "Runner",
+    "color_handling",
+    "ensemble",
+    "super_resolve",
+    "super_resolve_part",
+    "turned",
+]
 
 Floats = NDArray[np.float32]
-_Run = Callable[[NDArray[Any], "Progress | None"], Floats]
+_Run = Callable[[int, "Progress | None"], NDArray[Any]]
 
 
 def super_resolve(
@@ -71,40 +79,158 @@ def super_resolve(
     WeightsError
         If it has no weights.
     """
-    pixels = model.network.pixels
-    way = _way(pixels, image)
+    whole = Window((0, image.height), (0, image.width))
+    pixels, alpha = super_resolve_part(
+        _Whole(model),
+        image,
+        whole,
+        use_ensemble=use_ensemble,
+        white=white,
+        progress=progress,
+    )
+    meta = scaled(image.metadata, whole.size, pixels.shape[:2])
+    return replace(image, pixels=pixels, alpha=alpha, metadata=meta, notes=())
+
+
+class Runner(Protocol):
+    """A network on whole pictures, or for one part of a result.
+
+    Attributes
+    ----------
+    model : Model
+    """
+
+    @property
+    def model(self) -> Model: ...
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Of the whole picture; None if what comes is whole."""
+
+    @property
+    def want(self) -> Window | None:
+        """The part of the result."""
+
+    def __call__(
+        self,
+        part: NDArray[Any],
+        have: Window,
+        turn: int,
+        white: float,
+        as_float: bool,
+        progress: Progress | None,
+    ) -> NDArray[Any]:
+        """The result, H x W x C, of a picture that was turned (:func:`ensemble`)."""
+
+
+class _Whole:
+    """A network on whole pictures."""
+
+    size = None
+    want = None
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+
+    def __call__(
+        self,
+        part: NDArray[Any],
+        have: Window,
+        turn: int,
+        white: float,
+        as_float: bool,
+        progress: Progress | None,
+    ) -> NDArray[Any]:
+        part = np.ascontiguousarray(turned(part, turn))
+        return _picture(
+            self.model(part, white=white, as_float=as_float, progress=progress)
+        )
+
+
+def super_resolve_part(
+    run: Runner,
+    image: Image,
+    have: Window,
+    *,
+    use_ensemble: bool = False,
+    white: float | None = None,
+    progress: Progress | None = None,
+) -> tuple[NDArray[Any], NDArray[Any] | None]:
+    """Pixels and alpha of a result, or of the part of it that a runner makes.
+
+    Parameters
+    ----------
+    run : Runner
+    image : Image
+        What it is made of.
+    have : Window
+        Which part of the picture that is.
+    use_ensemble, white, progress
+        See :func:`super_resolve`, which says what is raised.
+    """
+    way = _way(run.model.network.pixels, image)
     _require_finite(image)
     given = image.white
     if white is not None and image.dtype.kind == "f":
         given = white
     color = image.pixels if image.alpha is None else bleed(image.pixels, image.alpha)
+    beside = _Beside(run, have)
 
-    def run(part: NDArray[Any], report: Progress | None) -> Floats:
-        result = _picture(model(part, white=given, as_float=True, progress=report))
-        return result if result.ndim == 3 else result[..., None]
+    def forward(part: NDArray[Any], as_float: bool) -> NDArray[Any]:
+        def one(turn: int, report: Progress | None) -> NDArray[Any]:
+            made = run(part, have, turn, given, as_float, report)
+            return made if made.ndim == 3 else made[..., None]
 
-    def forward(part: NDArray[Any]) -> Floats:
-        if use_ensemble:
-            return ensemble(run, part, progress)
-        return run(part, progress)
+        return ensemble(one, progress) if use_ensemble else one(0, progress)
 
-    if way != "luma" and not use_ensemble:
-        large = _picture(model(color, white=given, progress=progress))
-        large = large if large.ndim == 3 else large[..., None]
+    if way == "luma":
+        ycrcb = to_ycrcb(color, given)
+        luma = forward(
+            np.ascontiguousarray(ycrcb[..., :1]) * np.float32(given), as_float=True
+        )
+        chroma = beside.enlarged(ycrcb[..., 1:], luma.shape[:2])
+        large = from_ycrcb(luma[..., 0] / np.float32(given), chroma, given)
     else:
-        large = _luma(forward, color, given) if way == "luma" else forward(color)
+        large = forward(color, as_float=use_ensemble)
     if large.shape[2] not in (1, 3):
         raise ShapeError(
-            f"{model.network.source} makes {large.shape[2]} channels, which is no "
+            f"{run.model.network.source} makes {large.shape[2]} channels, which is no "
             f"picture; it must make 1 or 3"
         )
     alpha = None
     if image.alpha is not None:
-        alpha = quantize(_enlarge_alpha(image, *large.shape[:2]), image.dtype)
+        # Clipped after each axis: two undershoots, multiplied, would make something
+        # out of what is fully transparent.
+        limits = (0, image.white)
+        alpha = quantize(
+            beside.enlarged(image.alpha, large.shape[:2], limits), image.dtype
+        )
     if large.dtype != image.dtype:
         large = quantize(large, image.dtype)
-    meta = scaled(image.metadata, (image.height, image.width), large.shape[:2])
-    return replace(image, pixels=large, alpha=alpha, metadata=meta, notes=())
+    return large, alpha
+
+
+class _Beside:
+    """Enlarges what the network does not see, as far as the network enlarges."""
+
+    def __init__(self, run: Runner, have: Window) -> None:
+        self.run, self.have = run, have
+
+    def enlarged(
+        self,
+        values: NDArray[Any],
+        made: tuple[int, ...],
+        limits: tuple[float, float] | None = None,
+    ) -> Floats:
+        """Bicubic, to the size that the network made."""
+        size, want = self.run.size, self.run.want
+        wanted = made[0], made[1]
+        if size is None or want is None:
+            size, want = self.have.size, Window((0, made[0]), (0, made[1]))
+        else:
+            shape = self.run.model.network.shapes(*size)[-1]
+            wanted = shape.height, shape.width
+        return bicubic(values, self.have, size, want, wanted, limits)
 
 
 def _picture(result: Any) -> NDArray[Any]:
@@ -147,9 +273,19 @@ def _way(pixels: PixelFormat, image: Image) -> str:
     )
 
 
-def ensemble(
-    run: _Run, image: NDArray[Any], progress: Progress | None = None
-) -> Floats:
+def turned(image: NDArray[Any], turn: int) -> NDArray[Any]:
+    """One of the eight symmetries: quarter turns, and from the fourth on a mirror."""
+    image = np.rot90(image, turn % 4)
+    return image[:, ::-1] if turn >= 4 else image
+
+
+def _turned_back(result: NDArray[Any], turn: int) -> NDArray[Any]:
+    if turn >= 4:
+        result = result[:, ::-1]
+    return np.rot90(result, -(turn % 4))
+
+
+def ensemble(run: _Run, progress: Progress | None = None) -> Floats:
     """Mean of a network's outputs over the eight turned and mirrored inputs.
 
     Each output is turned back before the mean, and nothing is rounded: the
@@ -159,8 +295,8 @@ def ensemble(
     Parameters
     ----------
     run : callable
-        Of an image H x W x C and a progress report; gives floats.
-    image : ndarray, H x W x C
+        Of the number of a symmetry (:func:`turned`) and a progress report; gives
+        floats, still turned.
     progress : callable, optional
     """
     total: Floats | None = None
@@ -170,13 +306,7 @@ def ensemble(
             assert progress is not None
             progress((index + part) / 8)
 
-        turned = np.rot90(image, index % 4)
-        if index >= 4:
-            turned = turned[:, ::-1]
-        result = run(np.ascontiguousarray(turned), report if progress else None)
-        if index >= 4:
-            result = result[:, ::-1]
-        result = np.rot90(result, -(index % 4))
+        result = _turned_back(run(index, report if progress else None), index)
         if total is None:
             total = np.array(result, np.float32)
         elif result.shape != total.shape:
@@ -187,40 +317,6 @@ def ensemble(
             total += result
     assert total is not None
     return total / np.float32(8)
-
-
-def _luma(
-    forward: Callable[[NDArray[Any]], Floats], color: NDArray[Any], white: float
-) -> Floats:
-    """Enlarge the luma by the network and the chroma by bicubic.
-
-    OpenCV's YCrCb is BT.601 over the full range: Y = 0.299 R + 0.587 G + 0.114 B,
-    Cr = 0.713 (R - Y) + 0.5, Cb = 0.564 (B - Y) + 0.5 for white 1.
-    """
-    ycrcb = cv2.cvtColor(color.astype(np.float32) / white, cv2.COLOR_RGB2YCrCb)
-    luma = forward(np.ascontiguousarray(ycrcb[..., :1]) * np.float32(white))
-    height, width = luma.shape[:2]
-    chroma = _enlarge(np.ascontiguousarray(ycrcb[..., 1:]), height, width)
-    large = np.dstack([luma[..., 0] / np.float32(white), chroma])
-    return np.asarray(cv2.cvtColor(large, cv2.COLOR_YCrCb2RGB) * white, np.float32)
-
-
-def _enlarge(values: NDArray[Any], height: int, width: int) -> Floats:
-    """Bicubic resizing of H x W or H x W x C to floats, not clipped."""
-    size = (width, height)
-    floats = values.astype(np.float32)
-    return np.asarray(cv2.resize(floats, size, interpolation=cv2.INTER_CUBIC))
-
-
-def _enlarge_alpha(image: Image, height: int, width: int) -> Floats:
-    """Bicubic resizing of alpha, within its range.
-
-    One axis after the other, clipped after each: two undershoots, multiplied,
-    would make something out of what is fully transparent.
-    """
-    assert image.alpha is not None
-    rows = np.clip(_enlarge(image.alpha, image.height, width), 0, image.white)
-    return np.clip(_enlarge(rows, height, width), 0, image.white)
 
 
 def _require_finite(image: Image) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import MemoryLimitError
+from zoo.errors import MemoryLimitError, ShapeError
 from zoo.plugins.base import Array, Kernels, Precision
 from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
@@ -18,6 +18,7 @@ from zoo.plugins.native.layout import COMFORT, Layout, LayoutSearch
 from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.translate import joined, translate
+from zoo.program.geometry import Window
 from zoo.program.operations import (
     Cache,
     Conv,
@@ -55,6 +56,15 @@ class NativePlan:
         Packed weights, kept with the network.
     precision : {"f32", "bf16"}
         See :data:`zoo.plugins.base.Precision`.
+    window : Window, optional
+        The part of the output that is computed, from the part of the picture that it
+        needs. Everything else is as for the whole picture, so the pixels are too.
+
+    Raises
+    ------
+    MemoryLimitError
+    ShapeError
+        If a step needs whole pictures and a window was asked for.
     """
 
     def __init__(
@@ -65,7 +75,9 @@ class NativePlan:
         memory: int | None = None,
         cache: Cache | None = None,
         precision: Precision = "f32",
+        window: Window | None = None,
     ) -> None:
+        self.window = window
         self.target = target
         self.precision = precision
         self._cache: Cache = {} if cache is None else cache
@@ -74,6 +86,13 @@ class NativePlan:
         self.schedule, self.memory = layout.schedule, layout.memory
         self.arenas, self._engines = layout.arenas, layout.engines
         self._floats, self._scratch_floats = layout.floats, layout.scratch_floats
+        self.reads = Window(
+            self.schedule.read,
+            (
+                min(strip.columns[0][0] for strip in layout.strips),
+                max(strip.columns[0][1] for strip in layout.strips),
+            ),
+        )
         self._tasks = self.schedule.tasks
         self._work = self._work_of_tasks()
         self._block: NDArray[np.float32] | None = None
@@ -87,7 +106,11 @@ class NativePlan:
     def _plan(self, program: Program, memory: int | None) -> Layout:
         """In one pass, or in several where values of whole pictures do not fit."""
         self.program = joined(program)
+        if self.window is not None:
+            _require_stream(self.program)
         self._algorithms = self._choose()
+        if self.window is not None:
+            return self._fit(memory)
         try:
             return self._fit(memory)
         except MemoryLimitError as error:
@@ -118,7 +141,7 @@ class NativePlan:
         }
         search = LayoutSearch(
             *(self.program, self._convolutions, self.target),
-            *(self._tile_rows, self._unit),
+            *(self._tile_rows, self._unit, self.window),
         )
         return search.fit(memory)
 
@@ -190,8 +213,10 @@ class NativePlan:
         self, x: Array, progress: Callable[[float], None] | None = None
     ) -> Array:
         """Run on N x H x W x C pictures; see :class:`zoo.program.operations.Compiled`."""
-        shape = self.program.shapes[self.program.output]
-        y = np.empty((len(x), *shape), np.float32)
+        height, width, channels = self.program.shapes[self.program.output]
+        if self.window is not None:
+            height, width = self.window.size
+        y = np.empty((len(x), height, width, channels), np.float32)
         x = np.require(x, np.float32, ("C", "A"))
         self.run_pixels(x, PixelMap(), PixelMap(), y, progress)
         return y
@@ -208,6 +233,10 @@ class NativePlan:
         if not {images.dtype.name, result.dtype.name} <= codes.PIXEL_CODES.keys():
             return False
         parts = len(images) * len(self.strips)
+        first = before = top = left = 0
+        if self.window is not None:
+            (top, _), (left, _) = self.window
+            (first, _), (before, _) = self.reads
         # The buffers between the steps serve one run at a time.
         with self._lock:
             for convolution in self._convolutions.values():
@@ -220,11 +249,13 @@ class NativePlan:
                     zip(self.strips, self._engines, strict=True)
                 ):
                     output = strip.program.output
-                    part = target[:, slice(*strip.columns[output])]
-                    source = image[:, slice(*strip.columns[0])]
+                    begin, end = strip.columns[output]
+                    part = target[:, begin - left : end - left]
+                    begin, end = strip.columns[0]
+                    source = image[:, begin - before : end - before]
                     kept = [
-                        *set_pixels(engine.set_picture, 0, source, load),
-                        *set_pixels(engine.set_result, output, part, store),
+                        *set_pixels(engine.set_picture, 0, source, load, first),
+                        *set_pixels(engine.set_result, output, part, store, top),
                     ]
                     done = number * len(self.strips) + place
                     self._run(place, progress, done, parts)
@@ -312,6 +343,16 @@ class NativePlan:
             // strip.program.shapes[value].height
             for strip, arena in zip(self.strips, self.arenas, strict=True)
         )
+
+
+def _require_stream(program: Program) -> None:
+    """Refuse windows of what must see the whole picture."""
+    for step in program.steps:
+        if not step.operation.streams:
+            raise ShapeError(
+                f"{_name(step.operation)} (layer {step.layers[0] if step.layers else 0}) "
+                f"needs the whole picture at once"
+            )
 
 
 def _name(operation: Operation) -> str:

@@ -158,15 +158,19 @@ def _code(name: str) -> tuple[int, float]:
 
 
 def set_pixels(
-    describe: Callable[..., None], value: int, pixels: NDArray[Any], how: PixelMap
+    describe: Callable[..., None],
+    value: int,
+    pixels: NDArray[Any],
+    how: PixelMap,
+    first: int = 0,
 ) -> list[Any]:
-    """Tell C where pixels are; returns what must stay alive meanwhile."""
+    """Tell C where pixels are, from row ``first``; returns what must stay alive."""
     mean, std = (
         None if numbers is None else np.array(numbers, np.float32)
         for numbers in (how.mean, how.std)
     )
     describe(
-        *(value, pixels.ctypes.data, pixels.shape, _strides(pixels)),
+        *(value, pixels.ctypes.data, first, pixels.shape, _strides(pixels)),
         *(codes.PIXEL_CODES[pixels.dtype.name], how.reverse, how.scale, mean, std),
     )
     return [pixels, mean, std]

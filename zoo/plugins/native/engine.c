@@ -373,7 +373,7 @@ static float pixel_at(const zoo_picture *p, const char *row, int64_t i) {
 static void load_row(const job *j, int64_t y) {
     const zoo_picture *p = &j->engine->picture;
     const zoo_value *out = &j->engine->values[j->step->output];
-    const char *from = (const char *)p->data + y * p->apart;
+    const char *from = (const char *)p->data + (y - p->first) * p->apart;
     float *to = row_of(out, y);
     int64_t c = out->channels;
     if (p->plain) {
@@ -406,7 +406,7 @@ static void store_row(const job *j, int64_t y) {
     const zoo_value *in = &j->engine->values[j->step->inputs[0]];
     const zoo_value *out = &j->engine->values[j->step->output];
     const float *from = input_row(j->engine, j->step, 0, y);
-    char *row = (char *)p->data + y * p->apart;
+    char *row = (char *)p->data + (y - p->first) * p->apart;
     int64_t c = in->channels, gray = p->channels == 1 && c > 1;
     if (p->plain) {
         memcpy(row, from, (size_t)(out->width * c) * sizeof *from);

@@ -25,7 +25,8 @@ typedef struct {
  * value = (pixel * scale - mean) / std, and back. One channel in the picture and
  * several in the network: gray, replicated and averaged back. */
 typedef struct {
-    void *data;       /* first pixel of row 0 of the strip */
+    void *data;       /* first pixel of the strip in row `first` */
+    int64_t first, rows; /* of the picture, that are there: all, or those of a window */
     int64_t apart;    /* bytes from row to row */
     int64_t channels; /* of the picture */
     int type;

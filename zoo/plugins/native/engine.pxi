@@ -51,7 +51,7 @@ cdef extern from "engine.h" nogil:
 
     ctypedef struct zoo_picture:
         void *data
-        int64_t apart, channels
+        int64_t first, rows, apart, channels
         int type, reversed, plain
         float scale
         const float *mean
@@ -499,12 +499,13 @@ cdef class Engine:
         self.same_size(step, 0, True)
 
     cdef int describe_picture(self, zoo_picture *p, zoo_value *v, uintptr_t address,
-                              tuple shape, tuple strides, int type, bint reverse,
-                              float scale, const float[::1] mean,
+                              int64_t first, tuple shape, tuple strides, int type,
+                              bint reverse, float scale, const float[::1] mean,
                               const float[::1] std) except -1:
         cdef int64_t size = (1, 2, 4)[type]
         demand(len(shape) == 3 and len(strides) == 3, "a picture has three axes")
-        demand(shape[0] == v.height and shape[1] == v.width and
+        demand(0 <= first and 0 < shape[0] <= v.height - first and
+               shape[1] == v.width and
                (shape[2] == v.channels or shape[2] == 1),
                "the picture has another shape")
         demand(strides[2] == size and strides[1] == size * shape[2] and
@@ -512,6 +513,7 @@ cdef class Engine:
         demand(mean is None or mean.shape[0] == v.channels, "one mean per channel")
         demand(std is None or std.shape[0] == v.channels, "one std per channel")
         p.data = <void *> address
+        p.first, p.rows = first, shape[0]
         p.apart = strides[0]
         p.channels = shape[2]
         p.type = type
@@ -526,22 +528,28 @@ cdef class Engine:
                    std is None and shape[2] == v.channels)
         return 0
 
-    def set_picture(self, int64_t value, uintptr_t address, tuple shape,
+    def set_picture(self, int64_t value, uintptr_t address, int64_t first, tuple shape,
                     tuple strides, int type, bint reverse, float scale,
                     const float[::1] mean, const float[::1] std):
-        """Where the pixels are, and value = (pixel scale - mean) / std.
+        """Where the pixels are, from row ``first``, and value = (pixel scale - mean) / std.
 
         The caller keeps the array, mean and std until the run is over.
         """
-        self.describe_picture(&self.engine.picture, self.value(value), address, shape,
-                              strides, type, reverse, scale, mean, std)
+        self.describe_picture(&self.engine.picture, self.value(value), address, first,
+                              shape, strides, type, reverse, scale, mean, std)
 
-    def set_result(self, int64_t value, uintptr_t address, tuple shape,
+    def set_result(self, int64_t value, uintptr_t address, int64_t first, tuple shape,
                    tuple strides, int type, bint reverse, float scale,
                    const float[::1] mean, const float[::1] std):
         """Where the pixels go: pixel = (value std + mean) scale, as set_picture."""
-        self.describe_picture(&self.engine.result, self.value(value), address, shape,
-                              strides, type, reverse, scale, mean, std)
+        self.describe_picture(&self.engine.result, self.value(value), address, first,
+                              shape, strides, type, reverse, scale, mean, std)
+
+    cdef int within(self, zoo_picture *p, int64_t start, int64_t stop) except -1:
+        """Check that rows of a picture are among those that are there."""
+        demand(p.first <= start and stop <= p.first + p.rows,
+               "a task is beyond the window")
+        return 0
 
     def scratch_per_thread(self):
         """Bytes of scratch memory that each thread needs."""
@@ -581,6 +589,10 @@ cdef class Engine:
                    "a task is out of range")
             demand(tasks[i, 2] - tasks[i, 1] <= v.rows,
                    "a task has more rows than its ring")
+            if step.kind == ZOO_STEP_LOAD:
+                self.within(&self.engine.picture, tasks[i, 1], tasks[i, 2])
+            elif step.kind == ZOO_STEP_STORE:
+                self.within(&self.engine.result, tasks[i, 1], tasks[i, 2])
             demand(step.kind != ZOO_STEP_CONV or
                    (tasks[i, 1] % step.scale == 0 and tasks[i, 2] % step.scale == 0),
                    "a task cuts a shuffled row")

@@ -41,7 +41,8 @@ from zoo.plugins.native.isa import choose, has_tiles, why_not
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.training import TrainingKernels
 from zoo.plugins.numpy.convolution import output_shape
-from zoo.program.operations import Cache, Compiled, Program
+from zoo.program.geometry import Window
+from zoo.program.operations import Cache, Compiled, CompiledPart, Program
 
 __all__ = ["NativeKernels"]
 
@@ -125,6 +126,18 @@ class NativeKernels(TrainingKernels):
         if not program.steps:
             return None
         return NativePlan(program, self, self.target, memory, cache, precision)
+
+    def compile_part(
+        self,
+        program: Program,
+        window: Window,
+        memory: int | None = None,
+        cache: Cache | None = None,
+        precision: Precision = "f32",
+    ) -> CompiledPart | None:
+        if not program.steps:
+            return None
+        return NativePlan(program, self, self.target, memory, cache, precision, window)
 
     # -- convolution -------------------------------------------------------
 

@@ -6,12 +6,13 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
-from zoo.errors import MemoryLimitError
+from zoo.errors import MemoryLimitError, ShapeError
 from zoo.machine.memory import amount, least_amount
 from zoo.plugins.native.arena import Arena
 from zoo.plugins.native.describe import describe
 from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.target import Target
+from zoo.program.geometry import Window
 from zoo.program.operations import Program
 from zoo.program.schedule import Alignment, Schedule, plan_bands
 from zoo.program.strips import Strip, cut, whole
@@ -55,6 +56,8 @@ class LayoutSearch:
     tile_rows, unit : callable
         Give, for the position of a step, the rows that it computes together,
         before and after the shuffle that it may have taken on.
+    window : Window, optional
+        The part of the output that is computed; by default all.
     """
 
     def __init__(
@@ -64,7 +67,13 @@ class LayoutSearch:
         target: Target,
         tile_rows: Callable[[int], int],
         unit: Alignment,
+        window: Window | None = None,
     ) -> None:
+        height, width, _ = program.shapes[program.output]
+        self.rows = None if window is None else window.rows
+        self.first, self.last = (0, width) if window is None else window.columns
+        self.height = height if window is None else window.size[0]
+        self.width = self.last - self.first
         self.program = program
         self.convolutions = convolutions
         self.target = target
@@ -87,26 +96,26 @@ class LayoutSearch:
             If nothing fits. It names the least with which something would have.
         """
         limit = math.inf if memory is None else memory
-        output = self.program.shapes[self.program.output]
         band, size = next(self._ways())
         single = self._lay_out(band, size)
         # A picture of few rows takes less memory in one band: no rings, and the
         # place of a value is free as soon as its readers are done.
-        at_once = self._lay_out(output.height, output.width)
-        assert single is not None and at_once is not None
+        at_once = self._lay_out(self.height, self.width)
+        if single is None or at_once is None:
+            raise ShapeError("a part of the picture is too narrow for this network")
         if at_once.memory <= min(single.memory, limit, COMFORT):
             return at_once
         least = min(single.memory, at_once.memory)
         uncomfortable = None
         for band, size in self._ways():
-            if uncomfortable is not None and size < output.width:
+            if uncomfortable is not None and size < self.width:
                 return uncomfortable
             layout = self._lay_out(band, size)
             if layout is None:
                 continue
             least = min(least, layout.memory)
             if layout.memory <= limit:
-                if layout.memory <= COMFORT or size < output.width:
+                if layout.memory <= COMFORT or size < self.width:
                     return layout
                 uncomfortable = layout
         if uncomfortable is not None:
@@ -121,8 +130,7 @@ class LayoutSearch:
     def _ways(self) -> Iterator[tuple[int, int]]:
         """Rows of a band and columns of a strip, the quickest first."""
         bands, sizes = list(self._bands()), list(self._sizes())
-        height, width, _ = self.program.shapes[self.program.output]
-        narrow = min(_NARROW // _STRIP * self._strip_unit(), width)
+        narrow = min(_NARROW // _STRIP * self._strip_unit(), self.width)
         for some in (
             [size for size in sizes if size >= narrow],
             [size for size in sizes if size < narrow],
@@ -130,7 +138,7 @@ class LayoutSearch:
             for size in some:
                 yield from ((band, size) for band in bands[:_HALVINGS])
             for size in some:
-                yield from ((band, size) for band in (*bands[_HALVINGS:], height))
+                yield from ((band, size) for band in (*bands[_HALVINGS:], self.height))
 
     def _bands(self) -> Iterator[int]:
         """Output rows at a time: a comfortable number first, then halves of it."""
@@ -142,8 +150,7 @@ class LayoutSearch:
 
     def _sizes(self) -> Iterator[int]:
         """Columns of output of a strip, from all of them to the fewest."""
-        total = self.program.shapes[self.program.output].width
-        unit = self._strip_unit()
+        total, unit = self.width, self._strip_unit()
         yield total
         seen = {total}
         count = 2
@@ -169,12 +176,11 @@ class LayoutSearch:
         return self._cuts[size]
 
     def _cut(self, size: int) -> list[Strip]:
-        width = self.program.shapes[self.program.output].width
-        if size >= width:
+        if size >= self.program.shapes[self.program.output].width:
             return [whole(self.program)]
         strips = []
-        for start in range(0, width, size):
-            stop = min(start + size, width)
+        for start in range(self.first, self.last, size):
+            stop = min(start + size, self.last)
             strip = cut(self.program, start, stop, self.unit)
             if strip is None:
                 return []
@@ -191,7 +197,7 @@ class LayoutSearch:
             return None
         # The order of rows does not depend on the strips.
         if band not in self._schedules:
-            self._schedules[band] = plan_bands(self.program, band, self.unit)
+            self._schedules[band] = plan_bands(self.program, band, self.unit, self.rows)
         schedule = self._schedules[band]
         # Most strips differ only in where they stand.
         forms: dict[object, tuple[Arena, Any]] = {}
@@ -224,7 +230,8 @@ class LayoutSearch:
         weights = sum(convolution.packed.nbytes for convolution in convolutions)
         tiles = _TILES if weights <= _CACHED else _TILES_LARGE
         unit = max(map(self._tile_rows, range(len(self.program.steps))))
-        band = math.ceil(tiles * 16 / first.width / unit) * unit
+        width = max(1, self.width * first.width // output.width)
+        band = math.ceil(tiles * 16 / width / unit) * unit
         return max(1, band * output.height // first.height)
 
     def _least_band(self) -> int:

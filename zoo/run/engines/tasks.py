@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from zoo._version import __version__
-from zoo.run.files import Options, Record, run_file
-from zoo.run.jobs import Job
+from zoo.errors import PluginError, ZooError
+from zoo.run.engines import Item
+from zoo.run.engines.parcels import placed
+from zoo.run.files import NetworkFile
 
-__all__ = ["Greeting", "Stamp", "WrongWorkerError", "greet", "work_off"]
+__all__ = ["Done", "Greeting", "Stamp", "WrongWorkerError", "greet", "work_off"]
 
 
 @dataclass(frozen=True)
@@ -42,19 +47,41 @@ class Greeting:
 
 @dataclass(frozen=True)
 class Stamp:
-    """What every worker must have in common, so that the pixels are the same."""
+    """What every worker must have in common, so that the results are the same.
+
+    Attributes
+    ----------
+    version, backend, isa : str
+    threads : int
+        Of one worker.
+    sample, token : str or None
+        An input, and a file where the results go, that a worker must see.
+    """
 
     version: str
     backend: str
     isa: str
     threads: int
+    sample: str | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an item, and how long it took."""
+
+    seconds: float
+    result: Any = None
+    error: ZooError | None = None
 
 
 class WrongWorkerError(Exception):
-    """This worker would make other pixels; says why."""
+    """This worker would make other results, or none; says why."""
 
 
-def greet(source: str | None, token: str | None) -> Greeting:
+def greet(
+    source: str | None, token: str | None, backend: str | None = None
+) -> Greeting:
     """Report what this process has.
 
     Parameters
@@ -63,11 +90,13 @@ def greet(source: str | None, token: str | None) -> Greeting:
         An input of the call.
     token : str or None
         A file that was written where the results go.
+    backend : str, optional
+        The back end that was asked for.
     """
     from zoo.machine.threads import available_threads
     from zoo.plugins import select
 
-    kernels = select()
+    kernels = select(backend)
     return Greeting(
         __version__,
         kernels.name,
@@ -79,33 +108,74 @@ def greet(source: str | None, token: str | None) -> Greeting:
     )
 
 
-def work_off(jobs: Sequence[Job], options: Options, stamp: Stamp) -> list[Record]:
-    """Run a bundle of jobs.
+def work_off(
+    items: Sequence[Item],
+    files: Sequence[dict[str, bytes]] | None,
+    common: Any,
+    networks: tuple[NetworkFile, ...],
+    stamp: Stamp,
+) -> list[Done]:
+    """Run a bundle of items.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    files : sequence of dict, or None
+        What each of them reads, by path, if it was sent.
+    common, networks
+        See :class:`zoo.run.engines.Call`.
+    stamp : Stamp
 
     Raises
     ------
     WrongWorkerError
-        If this worker has another version, or not the instruction set.
+        If this worker has another version, not the instruction set, or does not see
+        the files.
     """
+    _require_fit(stamp)
+    own = tuple(_own(network, stamp) for network in networks)
+    if own:
+        try:
+            kernels = own[0].load().kernels
+        except PluginError as problem:
+            if "ZOO_ISA" in str(problem):
+                raise WrongWorkerError(str(problem)) from None
+            raise
+        if kernels.name != stamp.backend:
+            raise WrongWorkerError(
+                f"it runs on {kernels.name}, the others on {stamp.backend}"
+            )
+    done = []
+    for number, item in enumerate(items):
+        start = time.perf_counter()
+        result, error = None, None
+        try:
+            if files is None:
+                result = item.run(common, own)
+            else:
+                result = _run_away(item, files[number], common, own)
+        except ZooError as problem:
+            error = problem
+        done.append(Done(time.perf_counter() - start, result, error))
+    return done
+
+
+def _require_fit(stamp: Stamp) -> None:
+    """The door that everyone passes, whenever it comes."""
     if __version__ != stamp.version:
         raise WrongWorkerError(f"it has zoo {__version__}, not {stamp.version}")
+    if stamp.sample is not None and not os.path.exists(stamp.sample):
+        raise WrongWorkerError("it does not see the files")
+    if stamp.token is not None and not os.path.exists(stamp.token):
+        raise WrongWorkerError("it does not see the folder of the results")
     if stamp.isa:
         os.environ["ZOO_ISA"] = stamp.isa
-    network = replace(options.network, threads=stamp.threads)
-    if network.memory is None:
-        network = replace(network, memory=_memory())
-    options = replace(options, network=network)
-    try:
-        model = network.load()
-    except Exception as problem:
-        if _isa_is_missing(problem):
-            raise WrongWorkerError(str(problem)) from None
-        raise
-    if model.kernels.name != stamp.backend:
-        raise WrongWorkerError(
-            f"it runs on {model.kernels.name}, the others on {stamp.backend}"
-        )
-    return [run_file(job, options, model=model) for job in jobs]
+
+
+def _own(network: NetworkFile, stamp: Stamp) -> NetworkFile:
+    """A network as this worker runs it."""
+    memory = _memory() if network.memory is None else network.memory
+    return placed(replace(network, threads=stamp.threads, memory=memory))
 
 
 def _memory() -> str | None:
@@ -119,7 +189,20 @@ def _memory() -> str | None:
     return str(int(limit) // 2) if limit else None
 
 
-def _isa_is_missing(problem: Exception) -> bool:
-    from zoo.errors import PluginError
-
-    return isinstance(problem, PluginError) and "ZOO_ISA" in str(problem)
+def _run_away(
+    item: Item,
+    files: dict[str, bytes],
+    common: Any,
+    networks: tuple[NetworkFile, ...],
+) -> Any:
+    """Run an item on files that were sent, in a folder of its own."""
+    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
+        places = {}
+        for number, (path, data) in enumerate(files.items()):
+            place = Path(folder, str(number), Path(path).name)
+            place.parent.mkdir()
+            place.write_bytes(data)
+            places[path] = str(place)
+        out = Path(folder, "out")
+        out.mkdir()
+        return item.moved(places, str(out)).run(common, networks)

@@ -1,0 +1,293 @@
+"""Pictures that are too large for memory: read, run and written part by part.
+
+A part of the result is computed as the whole picture's plan would compute it, from
+just what it depends on (:mod:`zoo.run.region`), so it does not matter how the picture
+is cut, and by whom.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from zoo._version import __version__
+from zoo.errors import ImageError, ShapeError
+from zoo.files import atomic_write
+from zoo.formats import STREAM, Source, named
+from zoo.images.geometry import scaled
+from zoo.images.image import Image
+from zoo.images.picture import MAX_PIXELS, written_metadata
+from zoo.images.reading import about
+from zoo.images.tiff_page import read_page
+from zoo.images.tiff_tiles import TiffWindows, write_tiled
+from zoo.images.tiff_writer import CLASSIC_LIMIT, deflated
+from zoo.program.geometry import Window
+from zoo.run.pieces import Pieces, Tile
+from zoo.run.pipeline import color_handling, super_resolve_part
+from zoo.run.region import Region
+
+if TYPE_CHECKING:
+    from zoo.api import Model
+    from zoo.run.files import Options, Work
+    from zoo.run.jobs import Job
+
+__all__ = ["Huge", "look", "make_piece", "run_huge"]
+
+_HUGE = 2**27  # pixels above which a picture is read in parts
+_PART = 2**24  # pixels of the result in a part
+_SIDE = 512  # of a tile, where the picture has none
+_SCAN = 2**24  # pixels of alpha that are looked at together
+
+
+@dataclass(frozen=True)
+class Huge:
+    """A picture to be worked off in parts.
+
+    Attributes
+    ----------
+    job : Job
+    sample : Image
+        One pixel of it, and its metadata.
+    size, result : tuple of int
+        Height and width of the picture and of the result.
+    side : int
+        Of the tiles that are written.
+    step : tuple of int
+        Rows and columns of a part of the result: whole tiles.
+    is_big : bool
+        Whether a BigTIFF is written.
+    stamp : str
+        What the parts depend on.
+    """
+
+    job: Job
+    sample: Image
+    size: tuple[int, int]
+    result: tuple[int, int]
+    side: int
+    step: tuple[int, int]
+    is_big: bool
+    stamp: str
+
+    @cached_property
+    def windows(self) -> tuple[Window, ...]:
+        """The parts of the result, row by row."""
+        (height, width), (rows, columns) = self.result, self.step
+        return tuple(
+            Window((top, min(top + rows, height)), (left, min(left + columns, width)))
+            for top in range(0, height, rows)
+            for left in range(0, width, columns)
+        )
+
+    def pieces(self) -> Pieces:
+        """Where the parts are kept."""
+        return Pieces(self.job.target, self.stamp)
+
+    def finish(self, pieces: Pieces, paths: Sequence[str]) -> None:
+        """Put the parts together to the file."""
+        meta = scaled(self.sample.metadata, self.size, self.result)
+        with atomic_write(self.job.target) as file:
+            write_tiled(
+                *(file, self.result, self.sample),
+                written_metadata(replace(self.sample, metadata=meta), self.result),
+                *(self.side, Pieces.tiles(paths)),
+                is_big=self.is_big,
+            )
+        pieces.remove()
+
+    def facts(self) -> dict[str, int]:
+        """As ``--json`` prints them."""
+        return {
+            "width": self.size[1],
+            "height": self.size[0],
+            "output_width": self.result[1],
+            "output_height": self.result[0],
+            "parts": len(self.windows),
+        }
+
+
+def look(source: Source, job: Job, options: Options, model: Model) -> Huge | None:
+    """How a TIFF file is worked off in parts; None if it is run as a whole.
+
+    Raises
+    ------
+    ImageError
+        If it must be in parts, and cannot.
+    """
+    if source.path is None or source.size is None:
+        return None
+    with about(source.name):
+        page = read_page(source.content())
+        pixels = page.width * page.height
+        is_wanted = options.window is not None
+        if not (is_wanted or pixels > _HUGE):
+            return None
+        reader = TiffWindows(source)
+        reason = _obstacle(reader, job, options, model)
+        if reason and (is_wanted or pixels > _most_pixels()):
+            raise ImageError(f"cannot be run in parts: {reason}")
+        if reason:
+            return None
+        return _planned(source, reader, job, options, model)
+
+
+def _most_pixels() -> int:
+    text = os.environ.get("ZOO_MAX_PIXELS", "")
+    return int(text) if text.isdecimal() else MAX_PIXELS
+
+
+def _obstacle(reader: TiffWindows, job: Job, options: Options, model: Model) -> str:
+    """Why a picture cannot be run in parts; empty if it can."""
+    if reader.obstacle:
+        return reader.obstacle
+    if job.target == STREAM or (job.format or "tiff") != "tiff":
+        return "of the formats that are written TIFF alone can be, to a file"
+    if options.wanted.mark is not None or options.background is not None:
+        return "--size, --width, --factor and --flatten need the whole result"
+    if options.damaged:
+        return "--damaged needs the whole picture"
+    size = reader.height, reader.width
+    try:
+        color_handling(model.network.pixels, reader.sample)
+        model.network.shapes(*size)
+        Region(model, size, Window((0, 1), (0, 1))).reads(reader.sample)
+    except ShapeError as problem:
+        return str(problem)
+    return _alpha_obstacle(reader)
+
+
+def _alpha_obstacle(reader: TiffWindows) -> str:
+    """Why the colour under its alpha needs the whole picture; looks at all of it."""
+    if reader.sample.alpha is None:
+        return ""
+    step = max(1, _SCAN // reader.width)
+    low, high = np.inf, -np.inf
+    for top in range(0, reader.height, step):
+        rows = top, min(top + step, reader.height)
+        alpha = reader.read(Window(rows, (0, reader.width))).alpha
+        assert alpha is not None
+        low, high = min(low, float(alpha.min())), max(high, float(alpha.max()))
+    if low <= 0:
+        return (
+            "some pixels are fully transparent, whose colour is that of the nearest "
+            "visible one, wherever that is; lay it on a colour first"
+        )
+    if low < high and reader.sample.dtype.kind == "f":
+        return "its transparency varies, in floats; save it with 16 bits first"
+    return ""
+
+
+def _planned(
+    source: Source, reader: TiffWindows, job: Job, options: Options, model: Model
+) -> Huge:
+    size = reader.height, reader.width
+    shape = model.network.shapes(*size)[-1]
+    result = shape.height, shape.width
+    wanted = round(_PART**0.5)
+    if options.window is not None:
+        factor = max(result[0] / size[0], result[1] / size[1])
+        wanted = round(options.window * factor)
+    side = reader.tile or min(_SIDE, max(16, wanted // 16 * 16))
+    step = max(side, wanted // side * side)
+    samples = reader.sample.pixels.shape[2] + (reader.sample.alpha is not None)
+    raw = result[0] * result[1] * samples * reader.sample.dtype.itemsize
+    facts = os.fstat(source.file.fileno())
+    kernels = model.kernels
+    stamp = json.dumps(
+        [
+            *(__version__, facts.st_size, facts.st_mtime_ns, step, side),
+            *(options.network.fingerprint(), kernels.name, model.precision),
+            *(options.use_ensemble, options.white, os.path.abspath(job.source)),
+        ]
+    )
+    return Huge(
+        *(job, reader.sample, size, result, side, (step, step)),
+        reader.is_big or raw > CLASSIC_LIMIT,
+        stamp,
+    )
+
+
+def make_piece(
+    huge: Huge,
+    reader: TiffWindows,
+    window: Window,
+    model: Model,
+    options: Options,
+    path: str,
+) -> str:
+    """Compute a part of the result and write it, if it is not there.
+
+    Parameters
+    ----------
+    path : str
+        Of the folder of the pieces.
+
+    Returns
+    -------
+    str
+        The file. Its name says on what it was computed, for others round otherwise.
+    """
+    kind = getattr(model.kernels, "isa", model.kernels.name)
+    name = f"{window.rows[0]}_{window.columns[0]}_{kind}"
+    target = str(Path(path, name))
+    if not os.path.exists(target):
+        Pieces.write(target, _tiles(huge, reader, window, model, options))
+    return target
+
+
+def _tiles(
+    huge: Huge, reader: TiffWindows, window: Window, model: Model, options: Options
+) -> Iterator[Tile]:
+    region = Region(model, huge.size, window)
+    need = region.reads(reader.sample, use_ensemble=options.use_ensemble)
+    part = reader.read(need)
+    pixels, alpha = super_resolve_part(
+        region, part, need, use_ensemble=options.use_ensemble, white=options.white
+    )
+    if alpha is not None:
+        pixels = np.dstack([pixels, alpha])
+    side, (rows, columns) = huge.side, window.size
+    for top in range(0, rows, side):
+        for left in range(0, columns, side):
+            tile = pixels[top : top + side, left : left + side]
+            edge = ((0, side - tile.shape[0]), (0, side - tile.shape[1]), (0, 0))
+            place = (window.rows[0] + top) // side, (window.columns[0] + left) // side
+            yield *place, deflated(np.pad(tile, edge, mode="edge"))
+
+
+def run_huge(work: Work, source: Source, huge: Huge) -> None:
+    """Run a picture in parts, one after the other, and write the result."""
+    format = named("tiff")
+    sample, model = huge.sample, work.model
+    reason = format.misfit(sample, huge.result)
+    if reason:
+        raise ImageError(f"tiff cannot hold {reason}")
+    for text in sample.notes:
+        work.note(text)
+    if work.say is not None:
+        work.say(
+            f"{work.job.source}: {huge.size[1]}x{huge.size[0]} -> {work.job.target}: "
+            f"{huge.result[1]}x{huge.result[0]}, in {len(huge.windows)} parts"
+        )
+    pieces = huge.pieces()
+    reader, paths = TiffWindows(source), []
+    start = time.perf_counter()
+    for number, window in enumerate(huge.windows):
+        with about(source.name):
+            paths.append(
+                make_piece(
+                    huge, reader, window, model, work.options, str(pieces.folder)
+                )
+            )
+        work.progress((number + 1) / len(huge.windows))
+    seconds = time.perf_counter() - start
+    huge.finish(pieces, paths)
+    work.record.facts |= {**huge.facts(), "network_seconds": round(seconds, 4)}
