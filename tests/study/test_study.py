@@ -16,6 +16,7 @@ from zoo.images import Image, write
 from zoo.metrics.ssim import uniform_ssim
 from zoo.page.document import Document
 from zoo.study.brain import brain_mask, iou
+from zoo.study.brains import Brain
 from zoo.study.degrade import DEGRADATIONS
 from zoo.study.protocol import Condition, measure, psnr, stretched
 from zoo.study.rotate import rotated
@@ -160,6 +161,52 @@ def test_a_study_is_one_page_and_goes_on(picture, tmp_path, capfd):
     assert "<script" not in page
     assert main([*call, "--plane", "coronal"]) == 2
     assert "study of other settings" in capfd.readouterr().err
+
+
+def test_figures_of_the_thesis(tmp_path, capfd):
+    """Its chapter 4: by slice, by angle, over patients, brains by one mask and by two."""
+    nibabel = pytest.importorskip("nibabel")
+    head = np.stack([blobs(48, seed) for seed in range(4)], axis=2).astype(np.uint8)
+    mask = (head > 60).astype(np.uint8)
+    files = []
+    for name, values in (("a", head), ("b", head[::-1]), ("m", mask)):
+        files.append(tmp_path / f"{name}.nii.gz")
+        nibabel.save(nibabel.Nifti1Image(values, np.diag([1, 1, 2, 1])), files[-1])
+    a, b, m = map(str, files)
+    nibabel.save(nibabel.Nifti1Image(mask, np.diag([1, 1, 3, 1])), tmp_path / "n.nii")
+    call = ["study", "mri", a, b, "-o", str(tmp_path / "x"), *SMALL[:2], "--json"]
+    call += ["--subsample", "1", "--angles", "0,30", "--mask", m, "--mask"]
+    assert main([*call, m]) == 0
+    page = (tmp_path / "x" / "report.html").read_text()
+    for words in (
+        "mean over volumes, x2, thesis",
+        "a.nii.gz, given mask:",
+        "slices without a brain are left out",
+        "0 outside one mask: bicubic, edsr_r8f32_x2, original.",
+        "0 outside a mask of each",
+        "Turning by 30 degrees and back costs by itself",
+        "stretched.",
+        "better and worse than bicubic by 0.25 dB",
+    ):
+        assert words in page, words
+    assert page.count("<figcaption>Signed differences") == 2 * 2 * 3
+    assert main([*call, str(tmp_path / "n.nii")]) == 1
+    assert "on another grid" in capfd.readouterr().err
+
+
+def test_masks_and_their_numbers():
+    """Against plain arithmetic: what is inside, zeros counted, each its own mask."""
+    truth = np.stack([blobs(32, 1), blobs(32, 2)])
+    made = truth + 5
+    given = truth > 100
+    brain = Brain("x", made, truth, np.roll(given, 1, axis=2), given)
+    assert brain.inside() == pytest.approx(10 * np.log10(255**2 / 25))
+    share = given.mean()
+    shared = psnr(*brain.masked(apart=False))
+    assert shared == pytest.approx(10 * np.log10(255**2 / (25 * share)), abs=1e-4)
+    assert psnr(*brain.masked(apart=True)) < shared
+    both = (given & brain.own).sum((1, 2)) / (given | brain.own).sum((1, 2))
+    np.testing.assert_allclose(brain.overlaps(), both)
 
 
 def test_what_does_not_go(picture, tmp_path, capfd):

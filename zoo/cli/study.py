@@ -182,16 +182,16 @@ def _models(
 
 def _means(rows: list[dict[str, object]]) -> list[dict[str, object]]:
     """Means over slices, for programs."""
-    from zoo.study.report import mean_of
+    from zoo.study.rows import Rows
 
     keys = ("volume", "method", "channel", "degradation", "scale", "angle", "turned")
-    groups: dict[tuple[object, ...], list[dict[str, object]]] = {}
+    groups: dict[tuple[object, ...], Rows] = {}
     for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
+        groups.setdefault(tuple(row[key] for key in keys), Rows()).append(row)
     fields = ("psnr", "ssim", "stretched_psnr", "stretched_ssim", "least")
     return [
         dict(zip(keys, group, strict=True))
-        | {field: mean_of(own, field) for field in fields}
+        | {field: own.mean(field) for field in fields}
         | {"slices": len(own)}
         for group, own in groups.items()
     ]

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import math
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from zoo.charts import Line, Panel
+from zoo.files import atomic_write
 from zoo.page.document import Document
-from zoo.study.brain import brain_mask, iou
+from zoo.study.brains import brain_section
 from zoo.study.degrade import DEGRADATIONS
+from zoo.study.figures import compare
 from zoo.study.protocol import psnr
 from zoo.study.rotate import rotated
+from zoo.study.rows import VISIBLE, Group, Rows, groups_of
 from zoo.study.slices import Stack
-from zoo.study.study import Study
+from zoo.study.study import Floats, Study
 
 __all__ = ["write_csv", "write_report"]
 
-Row = dict[str, Any]
-_ORDER = ("bicubic", "gray", "R", "G", "B", "mean", "luma")
-_MAP_GAIN = 4
+_SHOWN = (0, 18, 45, 90, 108)
 
 
 def write_report(study: Study, path: Path, command: str) -> None:
@@ -32,23 +31,18 @@ def write_report(study: Study, path: Path, command: str) -> None:
         "Super-resolution of MRI slices",
         "The founding thesis's study, repeated: channels, angles, degradations, brain.",
     )
+    groups = groups_of(study.rows, study.plan.turned[0])
     _method(page, study, command)
-    _table(page, study)
-    _angles(page, study)
-    _slices(page, study)
+    _tables(page, study, groups)
+    _curves(page, study, groups)
     _pictures(page, study)
-    _stretched(page, study)
+    _stretched(page, groups)
     _brains(page, study)
     page.write(path)
 
 
 def write_csv(study: Study, path: Path) -> None:
     """Write every row."""
-    import csv
-    import io
-
-    from zoo.files import atomic_write
-
     file = io.StringIO()
     if study.rows:
         writer = csv.DictWriter(file, list(study.rows[0]), lineterminator="\n")
@@ -56,16 +50,6 @@ def write_csv(study: Study, path: Path) -> None:
         writer.writerows(study.rows)
     with atomic_write(path) as target:
         target.write(file.getvalue().encode("utf-8"))
-
-
-def mean_of(rows: Iterable[Row], field: str) -> float:
-    """Mean of a field over rows; NaN if there are none."""
-    values = [row[field] for row in rows if math.isfinite(row[field])]
-    return math.fsum(values) / len(values) if values else math.nan
-
-
-def _pair(rows: list[Row], kind: str = "") -> str:
-    return f"{mean_of(rows, f'{kind}psnr'):.2f} / {mean_of(rows, f'{kind}ssim'):.4f}"
 
 
 def _method(page: Document, study: Study, command: str) -> None:
@@ -92,105 +76,70 @@ def _method(page: Document, study: Study, command: str) -> None:
     page.code(command)
 
 
-def _groups(rows: list[Row]) -> list[tuple[str, str, int]]:
-    return list(
-        dict.fromkeys((r["volume"], r["degradation"], r["scale"]) for r in rows)
-    )
-
-
-def _select(rows: list[Row], **wanted: Any) -> list[Row]:
-    return [row for row in rows if all(row[k] == v for k, v in wanted.items())]
-
-
-def _methods(rows: list[Row]) -> list[tuple[str, str]]:
-    """Method and channel, bicubic first."""
-    found = dict.fromkeys((r["method"], r["channel"]) for r in rows)
-    return sorted(
-        found,
-        key=lambda pair: (
-            pair[0] != "bicubic",
-            pair[0],
-            _ORDER.index(pair[1]) if pair[1] in _ORDER else 9,
-        ),
-    )
-
-
-def _label(method: str, channel: str) -> str:
-    return method if channel == "gray" else f"{method} {channel}"
-
-
-def _table(page: Document, study: Study) -> None:
-    page.heading("PSNR and SSIM by degradation and angle")
+def _shown(study: Study) -> list[float]:
+    """Angles that tables have."""
     angles = list(study.plan.angles)
-    shown = [a for a in angles if a in (0, 18, 45, 90, 108)] or angles[:4]
-    for volume, degradation, scale in _groups(study.rows):
-        rows = _select(
-            study.rows,
-            volume=volume,
-            degradation=degradation,
-            scale=scale,
-            turned=study.plan.turned[0],
-        )
-        page.text(f"{volume}, x{scale}, {degradation}:")
+    return [a for a in angles if a in _SHOWN] or angles[:4]
+
+
+def _tables(page: Document, study: Study, groups: list[Group]) -> None:
+    page.heading("PSNR and SSIM by degradation and angle")
+    page.text(
+        f"+ and - mark what is better and worse than bicubic by {VISIBLE} dB, which an "
+        f"eye is said to see."
+    )
+    shown = _shown(study)
+    heads = [f"{angle:g}°" for angle in shown]
+    for group in groups:
+        plain = group.rows.where(method="bicubic")
         body = []
-        for method, channel in _methods(rows):
-            own = _select(rows, method=method, channel=channel)
-            cells = [_label(method, channel)]
+        for label, own in group.rows.methods():
+            cells = [label]
             for angle in shown:
-                there = _select(own, angle=angle)
-                cells.append(_pair(there))
+                there = own.where(angle=angle)
+                gain = there.mean("psnr") - plain.where(angle=angle).mean("psnr")
+                sign = "+" if gain >= VISIBLE else "-" if gain <= -VISIBLE else ""
+                cells.append(f"{sign} {there.pair()}".strip())
             body.append(cells)
-        page.table(["", *(f"{angle:g}°" for angle in shown)], body)
-    if len(study.plan.turned) > 1:
-        page.text(
-            "The original turned before it is made small, nothing turned back (network "
-            "minus bicubic, dB):"
-        )
-        body = []
-        for volume, degradation, scale in _groups(study.rows):
-            rows = _select(
-                study.rows,
-                volume=volume,
-                degradation=degradation,
-                scale=scale,
-                turned="high",
-            )
-            for method, channel in _methods(rows):
-                if channel not in ("mean", "gray") or method == "bicubic":
-                    continue
-                cells = [f"{volume} x{scale} {degradation} {method}"]
-                for angle in [a for a in shown if a % 360]:
-                    own = _select(rows, method=method, channel=channel, angle=angle)
-                    plain = _select(rows, method="bicubic", angle=angle)
-                    gain = mean_of(own, "psnr") - mean_of(plain, "psnr")
-                    cells.append(f"{gain:+.2f}")
-                body.append(cells)
-        page.table(["", *(f"{a:g}°" for a in shown if a % 360)], body)
-
-
-def _angles(page: Document, study: Study) -> None:
-    if len(study.plan.angles) < 2:
+        page.text(f"{group.title}:")
+        page.table(["", *heads], body)
+    if len(study.plan.turned) < 2:
         return
-    page.heading("By angle")
-    for volume, degradation, scale in _groups(study.rows):
-        rows = _select(
-            study.rows,
-            volume=volume,
-            degradation=degradation,
-            scale=scale,
-            turned=study.plan.turned[0],
-        )
-        angles = sorted({row["angle"] for row in rows})
-        lines = []
-        for method, channel in _methods(rows):
-            own = _select(rows, method=method, channel=channel)
-            values = [mean_of(_select(own, angle=a), "psnr") for a in angles]
-            lines.append(Line(_label(method, channel), angles, values))
-        page.chart(
-            [Panel("PSNR by angle of the small slice", "degrees", "dB", lines)],
-            f"{volume}, x{scale}, {degradation}.",
-        )
-    page.text(_cost_of_turning(study))
+    page.text(
+        "The original turned before it is made small, nothing turned back (network "
+        "minus bicubic, dB):"
+    )
+    angles = [angle for angle in shown if angle % 360]
+    page.table(
+        ["", *(f"{angle:g}°" for angle in angles)],
+        [
+            [f"{group.title}, {name}", *(_gain(group.rows, name, a) for a in angles)]
+            for group in groups_of(study.rows, "high")
+            for name in group.rows.found("method")
+            if name != "bicubic"
+        ],
+    )
+
+
+def _gain(rows: Rows, name: str, angle: float) -> str:
+    there = rows.where(angle=angle)
+    own = Rows(r for r in there.where(method=name) if r["channel"] in ("mean", "gray"))
+    return f"{own.mean('psnr') - there.where(method='bicubic').mean('psnr'):+.2f}"
+
+
+def _curves(page: Document, study: Study, groups: list[Group]) -> None:
+    if len(study.plan.angles) > 1:
+        page.heading("By angle")
+        for group in groups:
+            title = "by angle of the small slice"
+            page.chart(group.rows.panels("angle", title), f"{group.title}.")
+        page.text(_cost_of_turning(study))
+    several = [group for group in groups if len(group.rows.found("slice")) > 1]
+    if several:
+        page.heading("By slice")
+    for group in several:
+        title = "by slice, mean over angles"
+        page.chart(group.rows.panels("slice", title), f"{group.title}.")
 
 
 def _cost_of_turning(study: Study) -> str:
@@ -212,115 +161,35 @@ def _cost_of_turning(study: Study) -> str:
     )
 
 
-def _slices(page: Document, study: Study) -> None:
-    page.heading("By slice")
-    for volume, degradation, scale in _groups(study.rows):
-        rows = _select(
-            study.rows,
-            volume=volume,
-            degradation=degradation,
-            scale=scale,
-            turned=study.plan.turned[0],
-        )
-        numbers = sorted({row["slice"] for row in rows})
-        if len(numbers) < 2:
-            continue
-        panels = []
-        for field, title, unit in (("psnr", "PSNR", "dB"), ("ssim", "SSIM", "")):
-            lines = []
-            for method, channel in _methods(rows):
-                own = _select(rows, method=method, channel=channel)
-                values = [mean_of(_select(own, slice=n), field) for n in numbers]
-                lines.append(Line(_label(method, channel), numbers, values))
-            panels.append(
-                Panel(f"{title} by slice, mean over angles", "slice", unit, lines)
-            )
-        page.chart(panels, f"{volume}, x{scale}, {degradation}.")
-
-
-def _middle(stack: Stack) -> int:
-    """The slice with the most in it."""
-    return int(np.argmax([part.sum() for part in stack.slices]))
+def _results(study: Study, stack: Stack) -> dict[tuple[str, int], dict[str, Floats]]:
+    """Upright results by degradation and scale, then by method."""
+    found: dict[tuple[str, int], dict[str, Floats]] = {}
+    own = Rows(study.rows).where(volume=stack.name)
+    for row in own:
+        results = found.setdefault((row["degradation"], row["scale"]), {})
+        if row["method"] not in results:
+            made = study.results(stack, row["degradation"], row["scale"], row["method"])
+            if made is not None:
+                results[row["method"]] = made
+    return {key: results for key, results in found.items() if results}
 
 
 def _pictures(page: Document, study: Study) -> None:
     page.heading("Pictures, differences, histograms")
     for stack in study.stacks:
-        place = _middle(stack)
+        place = int(np.argmax([part.sum() for part in stack.slices]))
         truth = stack.slices[place]
-        for _, degradation, scale in _groups(_select(study.rows, volume=stack.name)):
-            names = ["bicubic"] + [
-                name
-                for name, model in study.networks.items()
-                if round(model.scale) == scale
-            ]
-            results = [
-                (name, found[place])
-                for name in names
-                if (found := study.results(stack, degradation, scale, name)) is not None
-            ]
-            low = DEGRADATIONS[degradation](truth, scale)
-            shown = [low.repeat(scale, 0).repeat(scale, 1)]
-            shown += [result for _, result in results] + [truth]
-            titles = ["small", *(name for name, _ in results), "original"]
-            page.picture(
-                _row(shown),
-                f"{stack.name}, slice {stack.numbers[place]}, x{scale}, "
-                f"{degradation}: {', '.join(titles)}.",
-            )
-            maps = [np.abs(result - truth) * _MAP_GAIN for _, result in results]
-            page.picture(
-                _row(maps),
-                f"Absolute differences, {_MAP_GAIN} times: "
-                f"{', '.join(name for name, _ in results)}.",
-            )
-            page.chart(
-                [_histogram(results, truth)],
-                f"Signed differences, result minus original; the count is logarithmic. "
-                f"{_worst(results, truth)}",
+        for (degradation, scale), results in _results(study, stack).items():
+            compare(
+                page,
+                f"{stack.name}, slice {stack.numbers[place]}, x{scale}, {degradation}",
+                {name: made[place] for name, made in results.items()},
+                truth,
+                DEGRADATIONS[degradation](truth, scale),
             )
 
 
-def _row(pictures: Sequence[NDArray[np.floating]]) -> NDArray[np.uint8]:
-    gap = np.full((pictures[0].shape[0], 4), 128, np.uint8)
-    parts: list[NDArray[np.uint8]] = []
-    for picture in pictures:
-        parts += [np.clip(np.rint(picture), 0, 255).astype(np.uint8), gap]
-    return np.concatenate(parts[:-1], axis=1)
-
-
-def _histogram(
-    results: Sequence[tuple[str, NDArray[np.floating]]], truth: NDArray[np.floating]
-) -> Panel:
-    edges = np.arange(-40.5, 41.5)
-    lines = []
-    for name, result in results:
-        inside = np.clip(np.rint(result) - truth, -40, 40)
-        counts, _ = np.histogram(inside, edges)
-        lines.append(
-            Line(
-                name,
-                list(range(-40, 41)),
-                [float(c) if c else math.nan for c in counts],
-            )
-        )
-    return Panel("Differences", "gray levels", "pixels", lines, log_y=True)
-
-
-def _worst(
-    results: Sequence[tuple[str, NDArray[np.floating]]], truth: NDArray[np.floating]
-) -> str:
-    parts = []
-    for name, result in results:
-        difference = result - truth
-        parts.append(
-            f"{name}: mean {difference.mean():+.2f}, negative "
-            f"{100 * float((difference < -0.5).mean()):.0f} %"
-        )
-    return "; ".join(parts) + "."
-
-
-def _stretched(page: Document, study: Study) -> None:
+def _stretched(page: Document, groups: list[Group]) -> None:
     page.heading("What the thesis probably did")
     page.text(
         "Stretching each result and each original from its own least to its own "
@@ -330,26 +199,22 @@ def _stretched(page: Document, study: Study) -> None:
         "values of the results."
     )
     body = []
-    for volume, degradation, scale in _groups(study.rows):
-        rows = _select(
-            study.rows,
-            volume=volume,
-            degradation=degradation,
-            scale=scale,
-            turned=study.plan.turned[0],
-        )
-        upright = _select(rows, angle=0) or rows
-        for method, channel in _methods(upright):
-            own = _select(upright, method=method, channel=channel)
-            body.append(
-                [
-                    f"{volume} x{scale} {degradation} {_label(method, channel)}",
-                    _pair(own),
-                    _pair(own, "stretched_"),
-                    f"{mean_of(own, 'least'):.1f}",
-                ]
-            )
+    for group in groups:
+        upright = group.rows.where(angle=0) or group.rows
+        body += [
+            [
+                f"{group.title}, {label}",
+                own.pair(),
+                own.pair("stretched_"),
+                f"{own.mean('least'):.1f}",
+            ]
+            for label, own in upright.methods()
+        ]
     page.table(["", "plain", "stretched", "least value"], body)
+    for group in groups:
+        if len(group.rows.found("angle")) > 1:
+            panels = group.rows.panels("angle", "stretched, by angle", "stretched_")
+            page.chart(panels, f"{group.title}, stretched.")
 
 
 def _brains(page: Document, study: Study) -> None:
@@ -361,47 +226,5 @@ def _brains(page: Document, study: Study) -> None:
         "mask. Masked: PSNR of slices set to 0 outside, zeros counted, by one mask for "
         "both and by a mask of each."
     )
-    body = []
     for stack in study.stacks:
-        own = stack.mask if stack.mask is not None else brain_mask(stack.slices)
-        given = "given mask" if stack.mask is not None else "own guess"
-        if not own.any():
-            page.text(f"{stack.name}: no brain was found.")
-            continue
-        for _, degradation, scale in _groups(_select(study.rows, volume=stack.name)):
-            names = ["bicubic", *study.networks]
-            for name in names:
-                made = study.results(stack, degradation, scale, name)
-                if made is None:
-                    continue
-                rounded = np.clip(np.rint(made), 0, 255)
-                theirs = brain_mask(rounded)
-                ious = [iou(a, b) for a, b in zip(theirs, own, strict=True)]
-                good = [value for value in ious if math.isfinite(value)]
-                inside = [
-                    psnr(a[m], b[m])
-                    for a, b, m in zip(rounded, stack.slices, own, strict=True)
-                    if m.any()
-                ]
-                shared = _masked(rounded, stack.slices, own, own)
-                apart = _masked(rounded, stack.slices, theirs, own)
-                body.append(
-                    [
-                        f"{stack.name} x{scale} {degradation} {name} ({given})",
-                        f"{math.fsum(good) / len(good):.4f}" if good else "",
-                        f"{math.fsum(inside) / len(inside):.2f}",
-                        f"{shared:.2f}",
-                        f"{apart:.2f}",
-                        str(len(ious) - len(good)),
-                    ]
-                )
-    if body:
-        page.table(
-            ["", "IoU", "inside dB", "masked, one", "masked, each", "empty slices"],
-            body,
-        )
-
-
-def _masked(made: Any, truth: Any, mask: Any, other: Any) -> float:
-    """PSNR of the whole stack set to 0 outside, zeros counted."""
-    return psnr(np.where(mask, made, 0), np.where(other, truth, 0))
+        brain_section(page, stack, _results(study, stack))

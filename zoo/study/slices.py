@@ -12,7 +12,7 @@ from zoo.errors import ImageError, UsageError
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
 from zoo.run.sources import open_input
-from zoo.volumes.geometry import PlaneName, plane_of
+from zoo.volumes.geometry import PlaneName, plane_of, same_grid
 from zoo.volumes.volume import Volume
 
 __all__ = ["Stack", "load_stack"]
@@ -73,14 +73,12 @@ def load_stack(
     UsageError
         If no slice is left that is not empty.
     """
-    values, name, is_bytes = _values(path, plane)
+    values, name, is_bytes, affine = _values(path, plane)
     drawn = None
     if mask is not None:
-        drawn, _, _ = _values(mask, plane)
-        if drawn.shape != values.shape:
-            raise ImageError(
-                f"the mask {mask} has {drawn.shape} voxels and {path} {values.shape}"
-            )
+        drawn, _, _, other = _values(mask, plane)
+        if drawn.shape != values.shape or not same_grid(affine, other):
+            raise ImageError(f"the mask {mask} is on another grid than {path}")
     scaled, scaling = _scaled(values, is_bytes)
     numbers = [
         number
@@ -100,8 +98,8 @@ def load_stack(
 
 def _values(
     path: str | Path, plane: PlaneName
-) -> tuple[NDArray[np.float64], str, bool]:
-    """Values as slices x rows x columns, the plane's name, and whether 255 is white."""
+) -> tuple[NDArray[np.float64], str, bool, NDArray[np.float64]]:
+    """Slices x rows x columns, the plane's name, whether 255 is white, the affine."""
     with open_input(path) as source, about(source.name):
         found = format_in(source)
         item = found.read(source)
@@ -109,7 +107,7 @@ def _values(
         gray = item.pixels.mean(axis=2)
         # As it is: a picture is not turned like a slice of a volume.
         values = np.rot90(gray, -1)[None].astype(np.float64)
-        return values, "picture", item.dtype == np.uint8
+        return values, "picture", item.dtype == np.uint8, np.eye(4)
     if not isinstance(item, Volume) or item.is_color:
         raise ImageError(f"{path} holds colours; the study is of gray volumes")
     if len(item.shape) > 3 and max(item.shape[3:]) > 1:
@@ -118,7 +116,8 @@ def _values(
     data = item.data if len(item.shape) == 3 else item.data[..., 0]
     values = item.values(np.asarray(cut.slices(data)))
     is_bytes = item.data.dtype == np.uint8 and (item.slope, item.intercept) == (1, 0)
-    return np.nan_to_num(values, posinf=0, neginf=0), cut.name, is_bytes
+    values = np.nan_to_num(values, posinf=0, neginf=0)
+    return values, cut.name, is_bytes, item.affine
 
 
 def _scaled(values: NDArray[np.float64], is_bytes: bool) -> tuple[Floats, str]:
