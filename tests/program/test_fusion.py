@@ -49,6 +49,22 @@ def test_a_cheap_value_is_computed_again_for_a_reader_far_away():
     assert len(small.steps) == 1 + 2 + 1 + 1 + 1  # nobody is far away
 
 
+def test_two_cheap_values_are_computed_again():
+    first = "[net]\nchannels=1\n"
+    cheap = "[route]\nlayers={}\n[convolutional]\nfilters=8\nsize=3\npad=1\n"
+    deep = "[convolutional]\nfilters=8\nsize=1\n" * 9
+    text = first + cheap.replace("[route]\nlayers={}\n", "[input]\n")
+    text += cheap.format(-2) + deep + "[route]\nlayers=-1,1,3\n"
+    net = network(text)
+    fused = fuse(lower(net, 5, 4, NUMPY))
+    program = recompute(fused)
+    assert len(program.steps) >= len(fused.steps)
+    x = np.random.default_rng(1).normal(size=(1, 5, 4, 1)).astype(np.float32)
+    np.testing.assert_array_equal(
+        interpret(program, x, NUMPY), net.forward(x, kernels=NUMPY)
+    )
+
+
 def test_edsr_becomes_convolutions_alone():
     net = network(EDSR.write(blocks=3, filters=8, scale=2))
     program = fuse(lower(net, 16, 16, NUMPY))

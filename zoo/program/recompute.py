@@ -24,7 +24,9 @@ def recompute(program: Program) -> Program:
     for step in program.steps:
         if not _is_cheap(step, program) or step.output == program.output:
             continue
-        begun = steps.index(step)
+        begun = next(
+            at for at, other in enumerate(steps) if other.output == step.output
+        )
         distances = accumulate(
             not isinstance(other.operation, Concat) for other in steps[begun + 1 :]
         )

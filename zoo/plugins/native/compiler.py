@@ -30,6 +30,7 @@ from zoo.program.operations import (
     Step,
 )
 from zoo.program.passes import in_passes
+from zoo.program.products import amplified
 from zoo.program.schedule import most_rows, plan_bands
 from zoo.program.strips import whole
 
@@ -150,8 +151,11 @@ class NativePlan:
 
         Tiles of six rows make every ring taller than tiles of four. Where that
         comes to much, the picture is large, and four are taken: whatever memory is
-        allowed, so that the limit changes no pixel.
+        allowed, so that the limit changes no pixel. Three products of bfloat16 are
+        not taken where what they lose would be multiplied by itself, see
+        :func:`zoo.program.products.amplified`.
         """
+        careful = amplified(self.program) if self.precision == "f32" else set()
         found = {
             position: self.target.algorithm_code(
                 (1, *self.program.shapes[step.inputs[0]]),
@@ -159,6 +163,7 @@ class NativePlan:
                 step.operation.geometry,
                 packed=True,
                 precision=self.precision,
+                careful=position in careful,
             )
             for position, step in enumerate(self.program.steps)
             if isinstance(step.operation, Conv)

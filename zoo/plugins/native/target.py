@@ -10,11 +10,14 @@ from zoo.plugins.native._binding import _native
 from zoo.plugins.native.codes import (
     ALGORITHM_CODES,
     AUTO_CODES,
+    LEVELS,
     Algorithm,
     geometry_codes,
 )
 
 __all__ = ["Target"]
+
+_EXACT = LEVELS.index("avx512")
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,20 @@ class Target:
         *,
         packed: bool = False,
         precision: Precision = "f32",
+        careful: bool = False,
     ) -> int:
         """Number of the algorithm for these shapes, an index of ``CODE_NAMES``.
 
         ``packed`` says that packed weights will be used many times, so that the
-        time to pack them does not count.
+        time to pack them does not count. ``careful`` takes what loses nothing of
+        float32, unless an algorithm is forced.
         """
+        level = min(self.level, _EXACT) if careful else self.level
         auto = AUTO_CODES[precision]
         wanted = auto if self.algorithm == "auto" else ALGORITHM_CODES[self.algorithm]
         shapes = tuple(x_shape), tuple(weights_shape), *geometry_codes(geometry)
-        code = int(_native.conv_algorithm(self.level, *shapes, wanted, packed))
+        asked = level if self.algorithm == "auto" else self.level
+        code = int(_native.conv_algorithm(asked, *shapes, wanted, packed))
         if code < 0:  # the one asked for cannot do this
-            code = int(_native.conv_algorithm(self.level, *shapes, auto, packed))
+            code = int(_native.conv_algorithm(level, *shapes, auto, packed))
         return code
