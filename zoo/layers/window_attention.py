@@ -14,6 +14,7 @@ from zoo.keys import Key
 from zoo.layers.base import Array, Layer, Window, one_input
 from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.plugins.base import Kernels
+from zoo.program.operations import Attend, Operation
 from zoo.shapes import Shape
 
 __all__ = ["WindowAttention", "softmax_backward", "softmax_in_place"]
@@ -22,6 +23,7 @@ __all__ = ["WindowAttention", "softmax_backward", "softmax_in_place"]
 # the published programs: a pixel is never left without a neighbour.
 _APART = -100.0
 _MOST_POSITIONS = 2**20
+_MOST_PLACES = 1024  # of a window that a plan computes by itself
 
 
 class WindowAttention(Layer):
@@ -132,6 +134,19 @@ class WindowAttention(Layer):
             for size, by in zip(self.extent, self.steps, strict=True)
         )
         return Window(next(lengths)), Window(next(lengths))
+
+    def lower(self, *inputs: Shape) -> Operation | None:
+        if self.grid or math.prod(self.extent) > _MOST_PLACES:
+            return None
+        biases = None
+        if self.positions:
+            table = self._parameter("position_biases")
+            biases = table[self.places()].transpose(2, 1, 0)
+        rows, columns = (
+            by and length - by
+            for by, length in zip(self.steps, self.extent, strict=True)
+        )
+        return Attend(self.heads, self.extent, (rows, columns), biases, self.forward)
 
     # -- computation -------------------------------------------------------
 

@@ -18,7 +18,7 @@ from zoo.layers.softmax import Softmax
 from zoo.layers.upsample import Upsample
 from zoo.onnx.activations import Writer
 from zoo.plugins.base import Array
-from zoo.program.operations import Opaque, Operation, Resize
+from zoo.program.operations import Attend, Opaque, Operation, Resize
 from zoo.shapes import Shape
 
 __all__ = [
@@ -58,7 +58,7 @@ def prefers_layer(operation: Operation) -> bool:
 
     A resizing operation knows the sizes of one picture, its layer the rule.
     """
-    return isinstance(operation, (Opaque, Resize))
+    return isinstance(operation, (Attend, Opaque, Resize))
 
 
 def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:

@@ -10,6 +10,7 @@ from zoo.plugins.base import Array, Kernels
 from zoo.program.operations import (
     Activate,
     Add,
+    Attend,
     Concat,
     Conv,
     Identity,
@@ -43,6 +44,8 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
             return x
         case Opaque():
             return operation.forward(*inputs)
+        case Attend():
+            return operation.forward(*inputs, kernels=kernels)
         case Conv():
             return _convolve(operation, inputs, kernels)
         case Pool(mode="max"):

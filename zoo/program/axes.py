@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from zoo.program.geometry import PadMode, source_cells
 from zoo.program.resampling import Resampling
 
-__all__ = ["ALL", "SAME", "Axis", "ResizedAxis", "resized_axis"]
+__all__ = ["ALL", "SAME", "Axis", "ResizedAxis", "WindowAxis", "resized_axis", "window_axis"]
 
 _NEAREST = Resampling("nearest")
 _MOST_PHASES = 16  # of an enlargement that is treated as windows
@@ -94,6 +94,39 @@ class ResizedAxis(Axis):
     def supported(self, available: int, stop: int, length: int) -> int:
         taps = self.method.taps(self.length, self.output)
         return bisect_right(taps, available - 1, 0, stop, key=lambda some: some[-1][0])
+
+
+@dataclass(frozen=True)
+class WindowAxis(Axis):
+    """That of windows of ``length`` positions, in which all need all.
+
+    The first one begins ``offset`` positions before the picture.
+    """
+
+    length: int = 1
+    offset: int = 0
+
+    @property
+    def regular(self) -> bool:
+        return False
+
+    def needs(self, start: int, stop: int, length: int) -> tuple[int, int]:
+        if stop <= start:
+            return 0, 0
+        low = (start + self.offset) // self.length * self.length - self.offset
+        high = -(-(stop + self.offset) // self.length) * self.length - self.offset
+        return max(0, low), min(high, length)
+
+    def supported(self, available: int, stop: int, length: int) -> int:
+        whole = (available + self.offset) // self.length * self.length - self.offset
+        return stop if available >= length else max(0, min(stop, whole))
+
+
+def window_axis(length: int, offset: int) -> Axis:
+    """What the positions of windows need; see :class:`WindowAxis`."""
+    if offset:
+        return WindowAxis(length=length, offset=offset)
+    return Axis(size=length, stride=length, scale=length)
 
 
 def resized_axis(method: Resampling, length: int, output: int) -> Axis:

@@ -15,7 +15,7 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
-from zoo.program.axes import ALL, SAME, Axis, resized_axis
+from zoo.program.axes import ALL, SAME, Axis, resized_axis, window_axis
 from zoo.program.geometry import (
     ConvGeometry,
     Padding,
@@ -31,6 +31,7 @@ from zoo.shapes import Array, Shape
 __all__ = [
     "Activate",
     "Add",
+    "Attend",
     "Axis",
     "BlockMoments",
     "Cache",
@@ -363,6 +364,32 @@ class PixelMap(NamedTuple):
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     reverse: bool = False
+
+
+@dataclass(frozen=True)
+class Attend(Operation):
+    """softmax(q k^T / sqrt(d) + B) v over the pixels of windows, head by head.
+
+    The input's channels are q, k and v, each of them ``heads`` parts. Windows of
+    ``extent`` rows and columns; the first begins ``before`` rows and columns outside of
+    the picture, which has nothing there. ``biases`` (B) are heads x keys x queries, or
+    None; ``origin`` is as in :class:`Resize`. ``forward`` is the layer's own.
+    """
+
+    kind = "attend"
+    heads: int
+    extent: tuple[int, int]
+    before: tuple[int, int]
+    biases: Array | None
+    forward: Callable[..., Array]
+    origin: tuple[int, int] = (0, 0)
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        rows, columns = map(window_axis, self.extent, self.before)
+        return rows, columns
+
+    def operations(self, output: Shape) -> int:
+        return 4 * output.size * math.prod(self.extent)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from functools import cached_property
 
 from zoo.program.geometry import Padding
 from zoo.program.operations import (
+    Attend,
     Axis,
     Conv,
     Operation,
@@ -60,7 +61,7 @@ class Strip:
         origins = tuple(
             step.operation.origin
             for step in self.program.steps
-            if isinstance(step.operation, Resize)
+            if isinstance(step.operation, (Attend, Resize))
         )
         joined = tuple(
             (value, *self.held(value)) for value in sorted(self.program.places)
@@ -180,7 +181,7 @@ def _adapted(
     step: Step,
 ) -> Operation | None:
     """The operation with padding only where the picture ends."""
-    if isinstance(operation, Resize):
+    if isinstance(operation, (Attend, Resize)):
         return replace(operation, origin=(parts[0][0], output[0]))
     if not isinstance(operation, (Conv, Pad, Pool)):
         return operation

@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo.bench.peers.base import NotPossibleError
 from zoo.program import geometry, operations
-from zoo.program.operations import Conv, Opaque, Operation, Step
+from zoo.program.operations import Attend, Conv, Opaque, Operation, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ def write(network: Network, height: int, width: int, folder: Path) -> str:
         return str(len(tensors) - 1)
 
     for step in whole.steps:
-        if isinstance(step.operation, Opaque):
+        if isinstance(step.operation, (Attend, Opaque)):
             raise NotPossibleError("PyTorch has no counterpart of a layer")
     steps = [
         [_encoded(_turned(step.operation), keep), step.inputs, step.output]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from itertools import chain
 from typing import Any
@@ -17,6 +18,7 @@ from zoo.plugins.native.packing import PackedConvolution
 from zoo.program.operations import (
     Activate,
     Add,
+    Attend,
     BlockMoments,
     Concat,
     Conv,
@@ -36,8 +38,12 @@ from zoo.program.operations import (
 from zoo.program.resampling import times
 from zoo.program.schedule import Schedule, most_rows
 from zoo.program.strips import Strip
+from zoo.shapes import Array
 
 __all__ = ["describe", "set_pixels"]
+
+
+_ATTEND_BLOCK = 64  # ZOO_ATTEND_BLOCK
 
 
 def describe(
@@ -132,6 +138,13 @@ def _describe_step(
         case BlockMoments():
             width = strip.widths[position][0]
             engine.set_moments(*one, width, *operation.size)
+        case Attend():
+            extent, width = operation.extent, strip.widths[position][0]
+            depth = strip.program.shapes[output].channels // operation.heads
+            engine.set_attend(
+                *(*one, width, operation.heads, extent, operation.before),
+                *(operation.origin, _padded(operation.biases), 1 / math.sqrt(depth)),
+            )
         case Unshuffle():
             engine.set_unshuffle(*one, operation.scale, operation.order == "dcr")
         case Resize():
@@ -148,6 +161,14 @@ def _describe_step(
             engine.set_load(position, inputs[0], output)
         case Store():
             engine.set_store(*one)
+
+
+def _padded(biases: Array | None) -> Array | None:
+    """Biases of pairs with queries (the last axis) in whole blocks."""
+    if biases is None:
+        return None
+    more = -biases.shape[2] % _ATTEND_BLOCK
+    return plain(np.pad(biases, ((0, 0), (0, 0), (0, more))))
 
 
 def _code(name: str) -> tuple[int, float]:

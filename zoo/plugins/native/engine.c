@@ -73,6 +73,8 @@ int64_t zoo_engine_scratch(const zoo_engine *engine) {
             bytes = step->pool.scratch;
         else if (step->kind == ZOO_STEP_RESIZE)
             bytes = zoo_mul(step->scale, engine->values[step->output].channels * 4);
+        else if (step->kind == ZOO_STEP_ATTEND)
+            bytes = zoo_attend_scratch(&step->attention);
         if (bytes < 0)
             return -1;
         most = bytes > most ? bytes : most;
@@ -506,6 +508,18 @@ static void pool_units(void *context, int64_t begin, int64_t end, int worker) {
     }
 }
 
+static void attend_units(void *context, int64_t begin, int64_t end, int worker) {
+    const job *j = context;
+    const zoo_value *in = &j->engine->values[j->step->inputs[0]];
+    const zoo_value *out = &j->engine->values[j->step->output];
+    zoo_rows_in from = {input_row(j->engine, j->step, 0, 0), in->apart, in->rows};
+    zoo_rows_out to = {out->data, out->apart, out->rows};
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++)
+        zoo_attend_part(j->engine->isa, &j->step->attention, &from, &to, j->start,
+                        j->stop, unit, j->scratch);
+}
+
 /* The rows of a task cut into units: no more than threads, where windows are high
  * and every unit begins with the tails of a block. */
 static int64_t pool_count(job *j, int team) {
@@ -541,6 +555,10 @@ static void run_tasks(zoo_team *team, int worker, void *context) {
             zoo_team_for(team, worker, j.conv.units, 1, conv_units, &j);
         } else if (j.step->kind == ZOO_STEP_POOL) {
             zoo_team_for(team, worker, pool_count(&j, size), 1, pool_units, &j);
+        } else if (j.step->kind == ZOO_STEP_ATTEND) {
+            zoo_team_for(team, worker,
+                         zoo_attend_units(&j.step->attention, j.start, j.stop), 1,
+                         attend_units, &j);
         } else {
             zoo_team_for(team, worker, j.stop - j.start, 1, step_rows, &j);
         }

@@ -52,6 +52,7 @@ enum zoo_step_kind {
     ZOO_STEP_UNSHUFFLE,
     ZOO_STEP_RESIZE,
     ZOO_STEP_MOMENTS,
+    ZOO_STEP_ATTEND,
     ZOO_STEP_LOAD, /* from the picture */
     ZOO_STEP_STORE /* to the result */
 };
@@ -90,6 +91,7 @@ typedef struct {
     const float *scales, *biases; /* normalize; of each channel */
     float epsilon;
     zoo_taps rows, columns; /* resize */
+    zoo_attention attention;
 } zoo_step;
 
 typedef struct {

@@ -21,6 +21,15 @@ cdef extern from "kernels.h" nogil:
     int zoo_conv_shuffle(zoo_conv *conv, int64_t scale)
     int64_t zoo_mul(int64_t a, int64_t b)
     int64_t zoo_sum(int64_t a, int64_t b)
+    ctypedef struct zoo_attention:
+        int64_t heads, depth, rows, columns, top, left
+        int64_t height, in_first, in_width, out_first, out_width, padded
+        const float *biases
+        float scale
+
+    int64_t zoo_attend_scratch(const zoo_attention *a)
+    enum:
+        ZOO_ATTEND_BLOCK
     void *zoo_alloc(int64_t bytes)
     void zoo_free(void *memory)
 
@@ -42,6 +51,7 @@ cdef extern from "engine.h" nogil:
         ZOO_STEP_UNSHUFFLE
         ZOO_STEP_RESIZE
         ZOO_STEP_MOMENTS
+        ZOO_STEP_ATTEND
         ZOO_STEP_LOAD
         ZOO_STEP_STORE
 
@@ -87,6 +97,7 @@ cdef extern from "engine.h" nogil:
         const float *biases
         float epsilon
         zoo_taps rows, columns
+        zoo_attention attention
 
     ctypedef struct zoo_task:
         int64_t step, start, stop
@@ -440,6 +451,37 @@ cdef class Engine:
                y.width == (width + columns - 1) // columns and
                y.channels in (x.channels, 2 * x.channels), "sizes do not fit")
         step.block[0], step.block[1] = rows, columns
+
+    def set_attend(self, int64_t index, int64_t value, int64_t skip, int64_t output,
+                   int64_t width, int64_t heads, tuple extent, tuple before,
+                   tuple origin, const float[:, :, ::1] biases, float scale):
+        """Self-attention inside windows; biases are heads x keys x padded queries."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_ATTEND, (value,), (skip,),
+                                         output, 1)
+        cdef zoo_value *x = self.value(value)
+        cdef zoo_value *y = self.value(output)
+        cdef zoo_attention *a = &step.attention
+        cdef int64_t places
+        a.rows, a.columns = extent
+        a.top, a.left = before
+        a.in_first, a.out_first = origin
+        demand(0 < a.rows <= 4096 and 0 < a.columns <= 4096 and
+               0 <= a.top < a.rows and 0 <= a.left < a.columns, "a window is out of range")
+        demand(0 <= a.in_first <= LARGEST and 0 <= a.out_first <= LARGEST,
+               "a strip is out of range")
+        demand(0 < heads <= y.channels and y.channels % heads == 0 and
+               x.channels == 3 * y.channels and x.height == y.height, "sizes do not fit")
+        a.heads, a.depth = heads, y.channels // heads
+        a.height, a.in_width, a.out_width = y.height, self.seen(step, 0, width), y.width
+        places = a.rows * a.columns
+        a.padded = (places + ZOO_ATTEND_BLOCK - 1) // ZOO_ATTEND_BLOCK * ZOO_ATTEND_BLOCK
+        a.biases, a.scale = NULL, scale
+        if biases is not None:
+            demand(biases.shape[0] == heads and biases.shape[1] == places and
+                   biases.shape[2] == a.padded, "there must be a bias for each pair")
+            a.biases = &biases[0, 0, 0]
+            self.kept.append(biases)
+        demand(zoo_attend_scratch(a) > 0, "windows are too large")
 
     def set_unshuffle(self, int64_t index, int64_t value, int64_t skip, int64_t output,
                       int64_t scale, bint dcr):

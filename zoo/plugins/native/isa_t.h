@@ -6,6 +6,7 @@
 
 #include "activation_t.h"
 #include "pixels_t.h"
+#include "attention_t.h"
 #include "matmul_t.h"
 
 #include "conv_t.h"
@@ -43,6 +44,7 @@ const zoo_isa ISA_TABLE = {
     .multiply_each = multiply_each,
     .normalize_pixels = normalize_pixels,
     .resample_pixels = resample_pixels,
+    .attend = attend,
     .maximum = maximum,
     .axpy = axpy,
     .weights_gradient = weights_gradient,

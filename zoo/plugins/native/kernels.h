@@ -100,6 +100,21 @@ typedef struct {
     const float *const *residual;
 } zoo_rows;
 
+/* Self-attention inside windows of rows x columns pixels, the first of which begins `top`
+ * rows and `left` columns before the picture: what is outside is left out. Of the picture
+ * of so many rows, columns from in_first and out_first on are there. Pixels are heads of
+ * `depth` channels, of q, of k and of v in turn; results have one such part. */
+typedef struct {
+    int64_t heads, depth, rows, columns, top, left;
+    int64_t height, in_first, in_width, out_first, out_width;
+    int64_t padded;      /* rows * columns, rounded up to ZOO_ATTEND_BLOCK */
+    const float *biases; /* heads x keys x queries, the last padded; or NULL */
+    float scale;         /* of q */
+} zoo_attention;
+
+/* Queries that the widest instruction set works on together. */
+#define ZOO_ATTEND_BLOCK 64
+
 /* Coefficients of an update; see zoo_adam_step in gradients.h. */
 typedef struct {
     float rate, beta1, beta2, rest1, rest2, epsilon, unbias;
@@ -140,6 +155,9 @@ typedef struct zoo_isa {
      * starts[o] to starts[o + 1] */
     void (*resample_pixels)(const float *x, const int64_t *starts, const int64_t *places,
                             const float *weights, float *y, int64_t pixels, int64_t c);
+    /* one window; see attention_t.h */
+    void (*attend)(const zoo_attention *, const float *const *pixels, float *const *out,
+                   void *scratch);
     void (*maximum)(const float *a, const float *b, float *y, int64_t n);
     /* y = a + factor b */
     void (*axpy)(float factor, const float *a, const float *b, float *y, int64_t n);
@@ -284,6 +302,17 @@ int zoo_pool_init(zoo_pool *pool, const zoo_isa *isa, const zoo_pool_shape *s);
 /* Output rows [o0, o1) of one image. */
 void zoo_pool_part(const zoo_pool *pool, const zoo_rows_in *in, const zoo_rows_out *out,
                    int64_t o0, int64_t o1, void *scratch);
+
+/* Bytes that a worker needs for a window, or -1. */
+int64_t zoo_attend_scratch(const zoo_attention *a);
+
+/* Windows that have some of the output rows [start, stop). */
+int64_t zoo_attend_units(const zoo_attention *a, int64_t start, int64_t stop);
+
+/* What one of them has of these rows. */
+void zoo_attend_part(const zoo_isa *isa, const zoo_attention *a, const zoo_rows_in *in,
+                     const zoo_rows_out *out, int64_t start, int64_t stop, int64_t unit,
+                     void *scratch);
 
 int zoo_max_pool(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
                  const float *x, float *y);

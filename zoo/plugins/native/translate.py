@@ -14,6 +14,7 @@ from zoo.program.join import join
 from zoo.program.operations import (
     Activate,
     Add,
+    Attend,
     BlockMoments,
     Concat,
     Conv,
@@ -278,6 +279,7 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
             | Pad()
             | Resize()
             | Normalize()
+            | Attend()
         ):
             return True
         case Activate():
