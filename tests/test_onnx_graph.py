@@ -118,6 +118,30 @@ def test_layers_of_attention_and_normalization(layers: str) -> None:
             check(network, model, shape)
 
 
+@pytest.mark.parametrize(
+    "keys",
+    [
+        "[window_attention]\nheads=2\nwindow=2\n",
+        "[window_attention]\nheads=2\nwindow=4,2\nshift=1,0\n",
+        "[window_attention]\nwindow=4\nshift=2\npositions=0\n",
+        "[window_attention]\nheads=2\nwindow=2,4\ngrid=1\n",
+        "[transposed_attention]\nheads=2\n",
+        "[transposed_attention]\nheads=2\nwindow=4\n",
+        "[transposed_attention]\nwindow=2\ngrid=1\n",
+    ],
+)
+def test_attention(keys: str) -> None:
+    network = make(CONV.format(24, 3, "linear"), keys)
+    for layer in network.layers:
+        for tensor in layer.parameters.values():
+            rng = np.random.default_rng(0)
+            tensor[...] = rng.normal(size=tensor.shape)
+    for shape in ((1, 8, 4, 3), (2, 4, 8, 3), (1, 12, 12, 3)):
+        check(network, to_onnx(network, *shape[1:3], batch=None), shape)
+    if "window" not in keys:
+        check(network, to_onnx(network), (1, 5, 7, 3))
+
+
 def test_batch_normalization_is_folded() -> None:
     conv = "[convolutional]\nfilters=4\nsize=3\nbatch_normalize=1\nactivation=mish\n"
     network = make(conv)

@@ -17,11 +17,11 @@ from zoo.plugins.base import Kernels
 from zoo.program.operations import Attend, Operation
 from zoo.shapes import Shape
 
-__all__ = ["WindowAttention", "softmax_backward", "softmax_in_place"]
+__all__ = ["APART", "WindowAttention", "softmax_backward", "softmax_in_place"]
 
 # Added to a logit of two pixels that only the shift brought together. Finite, as in
 # the published programs: a pixel is never left without a neighbour.
-_APART = -100.0
+APART = -100.0
 _MOST_POSITIONS = 2**20
 _MOST_PLACES = 1024  # of a window that a plan computes by itself
 
@@ -271,7 +271,7 @@ class WindowAttention(Layer):
         rows, columns = self.extent
         cut = which.reshape(height // rows, rows, width // columns, columns)
         ids = cut.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
-        return np.where(ids[..., None] == ids[..., None, :], 0, _APART)
+        return np.where(ids[..., None] == ids[..., None, :], 0, APART)
 
 
 def softmax_in_place(logits: Array) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -15,33 +15,22 @@ from zoo.layers.groupnorm import GroupNorm
 from zoo.layers.heads import Head
 from zoo.layers.shortcut import Shortcut, overlap
 from zoo.layers.softmax import Softmax
+from zoo.layers.transposed_attention import TransposedAttention
 from zoo.layers.upsample import Upsample
-from zoo.onnx.activations import Writer
+from zoo.layers.window_attention import WindowAttention
+from zoo.onnx.attention import transposed_attention, window_attention
+from zoo.onnx.writer import GraphWriter
 from zoo.plugins.base import Array
 from zoo.program.operations import Attend, Opaque, Operation, Resize
 from zoo.shapes import Shape
 
 __all__ = [
     "LAYERS",
-    "GraphWriter",
     "LayerWriter",
     "depends_on",
     "layer_writer",
     "prefers_layer",
 ]
-
-
-class GraphWriter(Writer, Protocol):
-    """What writes the nodes; see :mod:`zoo.onnx.graph`."""
-
-    def activate(self, x: str, name: str, slopes: Array | None = None) -> str:
-        """An activation of ``zoo.activations``."""
-
-    def slice(self, x: str, axis: int, start: int, stop: int, step: int = 1) -> str:
-        """Part of an axis."""
-
-    def scaled(self, x: str, factor: float) -> str:
-        """A value times a number."""
 
 
 LayerWriter = Callable[[GraphWriter, Any, Sequence[str], Sequence[Shape]], str]
@@ -258,5 +247,7 @@ LAYERS: dict[type[Layer], LayerWriter] = {
     GroupNorm: _groupnorm,
     Shortcut: _shortcut,
     Softmax: _softmax,
+    TransposedAttention: transposed_attention,
     Upsample: _upsample,
+    WindowAttention: window_attention,
 }

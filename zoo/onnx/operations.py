@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from zoo.onnx.layers import GraphWriter
+from zoo.onnx.writer import GraphWriter
 from zoo.program.operations import (
     Multiply,
     Normalize,
