@@ -17,7 +17,13 @@ from zoo.plugins.base import Kernels
 from zoo.program.operations import Attend, Operation
 from zoo.shapes import Shape
 
-__all__ = ["APART", "WindowAttention", "softmax_backward", "softmax_in_place"]
+__all__ = [
+    "APART",
+    "WindowAttention",
+    "held_apart",
+    "softmax_backward",
+    "softmax_in_place",
+]
 
 # Added to a logit of two pixels that only the shift brought together. Finite, as in
 # the published programs: a pixel is never left without a neighbour.
@@ -253,25 +259,30 @@ class WindowAttention(Layer):
         return np.asarray(down * (2 * columns - 1) + x[:, None] - x[None] + columns - 1)
 
     def apart(self, height: int, width: int) -> Array | None:
-        """-100 for pairs of pixels that only the shift brought together.
-
-        rows of windows x windows x pixels x pixels; None without a shift.
-        """
+        """See :func:`held_apart`; None without a shift."""
         if not any(self.steps):
             return None
-        regions = [
-            np.digitize(np.arange(length), [length - size, length - by])
-            if by
-            else np.zeros(length, int)
-            for length, size, by in zip(
-                (height, width), self.extent, self.steps, strict=True
-            )
-        ]
-        which = 3 * regions[0][:, None] + regions[1][None]
-        rows, columns = self.extent
-        cut = which.reshape(height // rows, rows, width // columns, columns)
-        ids = cut.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
-        return np.where(ids[..., None] == ids[..., None, :], 0, APART)
+        return held_apart(height, width, self.extent, self.steps)
+
+
+def held_apart(
+    height: int, width: int, extent: tuple[int, int], steps: tuple[int, int]
+) -> Array:
+    """-100 for pairs of pixels that only the shift of windows brought together.
+
+    rows of windows x windows x pixels x pixels.
+    """
+    regions = [
+        np.digitize(np.arange(length), [length - size, length - by])
+        if by
+        else np.zeros(length, int)
+        for length, size, by in zip((height, width), extent, steps, strict=True)
+    ]
+    which = 3 * regions[0][:, None] + regions[1][None]
+    rows, columns = extent
+    cut = which.reshape(height // rows, rows, width // columns, columns)
+    ids = cut.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
+    return np.where(ids[..., None] == ids[..., None, :], 0, APART)
 
 
 def softmax_in_place(logits: Array) -> Array:

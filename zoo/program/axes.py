@@ -9,7 +9,15 @@ from dataclasses import dataclass
 from zoo.program.geometry import PadMode, source_cells
 from zoo.program.resampling import Resampling
 
-__all__ = ["ALL", "SAME", "Axis", "ResizedAxis", "WindowAxis", "resized_axis", "window_axis"]
+__all__ = [
+    "ALL",
+    "SAME",
+    "Axis",
+    "ResizedAxis",
+    "WindowAxis",
+    "resized_axis",
+    "window_axis",
+]
 
 _NEAREST = Resampling("nearest")
 _MOST_PHASES = 16  # of an enlargement that is treated as windows

@@ -2,48 +2,85 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
 from torch import Tensor
 
 from zoo.layers.transposed_attention import TransposedAttention
-from zoo.layers.window_attention import WindowAttention
+from zoo.layers.window_attention import WindowAttention, held_apart
+from zoo.program.operations import Attend
 from zoo.torch.foreign import Function, Tensors
 
-__all__ = ["transposed_attention", "window_attention"]
+__all__ = ["attend", "transposed_attention", "window_attention"]
 
 
 def window_attention(layer: WindowAttention) -> Function:
     """Between the pixels of each window."""
-    rows, columns = layer.extent
-    down, right = layer.steps
     places = torch.from_numpy(layer.places())
 
     def run(tensors: Tensors, training: bool, x: Tensor) -> Tensor:
-        count, channels, height, width = x.shape
-        depth = channels // (3 * layer.heads)
-        lengths = [(height // rows, rows), (width // columns, columns)]
-        if layer.grid:
-            lengths = [(rows, height // rows), (columns, width // columns)]
-        x = x.roll((-down, -right), (2, 3)).reshape(
-            count, 3, layer.heads, depth, *lengths[0], *lengths[1]
-        )
-        if layer.grid:
-            x = x.transpose(4, 5).transpose(6, 7)
-        # To q, k and v: pictures x windows down x windows right x heads x pixels x d.
-        q, k, v = x.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6)
-        logits = q @ k.transpose(-1, -2) / depth**0.5
+        biases = None
         if layer.positions:
-            biases = tensors["position_biases"][places.to(x.device)]
-            logits = logits + biases.permute(2, 0, 1)
-        apart = layer.apart(height, width)
-        if apart is not None:
-            logits = logits + torch.from_numpy(apart[:, :, None]).to(logits)
-        y = (logits.softmax(-1) @ v).unflatten(4, (rows, columns))
-        order = (0, 3, 6, 4, 1, 5, 2) if layer.grid else (0, 3, 6, 1, 4, 2, 5)
-        y = y.permute(order).reshape(count, -1, height, width)
-        return y.roll((down, right), (2, 3))
+            table = tensors["position_biases"][places.to(x.device)]
+            biases = table.permute(2, 0, 1)
+        return _attend(x, layer.heads, layer.extent, layer.steps, biases, layer.grid)
 
     return run
+
+
+def attend(x: Tensor, operation: Attend) -> Tensor:
+    """The same of an operation of a program."""
+    steps = tuple(
+        by and length - by
+        for by, length in zip(operation.before, operation.extent, strict=True)
+    )
+    biases = None
+    if operation.biases is not None:
+        biases = torch.as_tensor(operation.biases).to(x).transpose(1, 2)
+    extent = (operation.extent[0], operation.extent[1])
+    return _attend(x, operation.heads, extent, (steps[0], steps[1]), biases)
+
+
+def _attend(
+    x: Tensor,
+    heads: int,
+    extent: tuple[int, int],
+    steps: tuple[int, int],
+    biases: Tensor | None,
+    grid: bool = False,
+) -> Tensor:
+    """``biases`` are heads x queries x keys."""
+    count, channels, height, width = x.shape
+    (rows, columns), depth = extent, channels // (3 * heads)
+    lengths = [(height // rows, rows), (width // columns, columns)]
+    if grid:
+        lengths = [(rows, height // rows), (columns, width // columns)]
+    x = x.roll((-steps[0], -steps[1]), (2, 3)).reshape(
+        count, 3, heads, depth, *lengths[0], *lengths[1]
+    )
+    if grid:
+        x = x.transpose(4, 5).transpose(6, 7)
+    # To q, k and v: pictures x windows down x windows right x heads x pixels x d.
+    q, k, v = x.permute(1, 0, 4, 6, 2, 5, 7, 3).flatten(5, 6)
+    logits = q @ k.transpose(-1, -2) / depth**0.5
+    if biases is not None:
+        logits = logits + biases
+    if any(steps):
+        logits = logits + _apart(height, width, extent, steps).to(logits)
+    y = (logits.softmax(-1) @ v).unflatten(4, (rows, columns))
+    order = (0, 3, 6, 4, 1, 5, 2) if grid else (0, 3, 6, 1, 4, 2, 5)
+    y = y.permute(order).reshape(count, -1, height, width)
+    return y.roll(steps, (2, 3))
+
+
+@lru_cache(maxsize=16)
+def _apart(
+    height: int, width: int, extent: tuple[int, int], steps: tuple[int, int]
+) -> Tensor:
+    apart = held_apart(height, width, extent, steps).astype(np.float32)
+    return torch.from_numpy(apart[:, :, None])
 
 
 def transposed_attention(layer: TransposedAttention) -> Function:

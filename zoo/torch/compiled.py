@@ -13,6 +13,7 @@ from torch import Tensor
 from zoo.errors import PluginError
 from zoo.plugins.base import Array
 from zoo.program.operations import (
+    Attend,
     Cache,
     Conv,
     Opaque,
@@ -21,6 +22,7 @@ from zoo.program.operations import (
     Program,
     Step,
 )
+from zoo.torch.attention import attend
 from zoo.torch.functions import apply, apply_conv, to_images, to_tensor
 
 __all__ = ["TorchProgram"]
@@ -118,6 +120,8 @@ class TorchProgram:
         match step.operation:
             case Conv() as conv:
                 return apply_conv(conv, inputs, *self._prepared(step, conv))
+            case Attend():
+                return attend(inputs[0], step.operation)
             case Opaque():
                 arrays = [to_images(x).cpu().numpy() for x in inputs]
                 result = np.ascontiguousarray(step.operation.forward(*arrays))

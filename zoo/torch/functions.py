@@ -95,7 +95,7 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
             return activate(x * inputs[1], operation.activation)
         case Normalize():
             scales, biases = (
-                torch.from_numpy(array).to(x.device)
+                torch.as_tensor(array).to(x.device)
                 for array in (operation.scales, operation.biases)
             )
             return layer_norm(x, scales, biases, operation.epsilon)

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from zoo.bench.peers.base import Peer, Setup
 from zoo.bench.peers.torch_file import read, write
-from zoo.program.operations import Activate, Conv, Operation
+from zoo.program.operations import Activate, Attend, Conv, Operation
+from zoo.torch.attention import attend
 from zoo.torch.functions import activate, apply, apply_conv
 
 if TYPE_CHECKING:
@@ -93,4 +94,6 @@ def _call(operation: Operation) -> Callable[..., Any]:
         case Activate(name, slopes):
             tensor: Any = slopes
             return lambda x: activate(x, name, tensor)
+        case Attend():
+            return lambda x: attend(x, operation)
     return lambda *inputs: apply(operation, inputs)

@@ -16,7 +16,7 @@ import numpy as np
 
 from zoo.bench.peers.base import NotPossibleError
 from zoo.program import geometry, operations
-from zoo.program.operations import Attend, Conv, Opaque, Operation, Step
+from zoo.program.operations import Conv, Opaque, Operation, Step
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -47,7 +47,7 @@ def write(network: Network, height: int, width: int, folder: Path) -> str:
         return str(len(tensors) - 1)
 
     for step in whole.steps:
-        if isinstance(step.operation, (Attend, Opaque)):
+        if isinstance(step.operation, Opaque):
             raise NotPossibleError("PyTorch has no counterpart of a layer")
     steps = [
         [_encoded(_turned(step.operation), keep), step.inputs, step.output]
@@ -99,7 +99,11 @@ def _encoded(value: Any, keep: Callable[[Any], str]) -> Any:
         return value
     return {
         "type": type(value).__name__,
-        "fields": {name: _encoded(getattr(value, name), keep) for name in fields},
+        "fields": {
+            name: _encoded(getattr(value, name), keep)
+            for name in fields
+            if name != "forward"
+        },
     }
 
 
@@ -112,4 +116,6 @@ def _decoded(value: Any, tensors: dict[str, Tensor]) -> Any:
         return tensors[value["array"]]
     fields = {name: _decoded(item, tensors) for name, item in value["fields"].items()}
     home = operations if hasattr(operations, value["type"]) else geometry
+    if value["type"] == "Attend":
+        fields["forward"] = None
     return getattr(home, value["type"])(**fields)
