@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import time
 
 import numpy as np
@@ -323,3 +324,27 @@ def test_a_format_of_another_kind(tmp_path, capfd):
         assert words in capfd.readouterr().err
     assert main(["run", NETWORK, str(volume)]) == 0
     assert (tmp_path / "brain_x2.nii.gz").exists()
+
+
+def test_series_are_measured_and_learned_from(tmp_path, capfd):
+    """A folder of DICOM is a volume for zoo eval and zoo study, as its NIfTI file is."""
+    from zoo.evaluate.datasets import find_set
+    from zoo.evaluate.protocol import cases_in
+    from zoo.study.slices import load_stack
+
+    wanted, where = np.abs(values("int16", (34, 32, 5))) + 1, affine()
+    for name in "ab":
+        write_series(tmp_path / "sets" / name, wanted, where)
+    nibabel.save(nibabel.Nifti1Image(wanted, where), tmp_path / "same.nii.gz")
+    pictures = find_set(tmp_path / "sets", 2)
+    assert pictures.names == ("a", "b") and pictures.has_volumes
+    series = list(cases_in(find_set(tmp_path / "sets" / "a", 2), 2))
+    plain = list(cases_in(find_set(tmp_path / "same.nii.gz", 2), 2))
+    assert len(series) == len(plain) == 5
+    for one, other in zip(series, plain, strict=True):
+        np.testing.assert_allclose(one.high, other.high, atol=1e-6)
+    stacks = [load_stack(tmp_path / name) for name in ("sets/a", "same.nii.gz")]
+    np.testing.assert_array_equal(stacks[0].slices, stacks[1].slices)
+    folder = str(tmp_path / "sets" / "a")
+    assert main(["eval", "bicubic", folder, "--scale", "2"]) == 0
+    assert re.search(r"^a (axial|coronal|sagittal) 4 ", capfd.readouterr().out, re.M)

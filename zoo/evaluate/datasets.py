@@ -7,83 +7,25 @@ other learns from.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
-from zoo.degradation.degradation import Degradation
-from zoo.errors import ImageError, UsageError
-from zoo.evaluate.layouts import (
-    Role,
-    partner_stems,
-    plain_stem,
-    sign_of_file,
-    sign_of_path,
+from zoo.errors import UsageError
+from zoo.evaluate.layouts import Role, plain_stem, sign_of_file, sign_of_path
+from zoo.evaluate.sets import (
+    GENERATED,
+    PictureSet,
+    files_below,
+    generated,
+    paired,
+    set_of_files,
 )
-from zoo.evaluate.pairs import read_rgb
 from zoo.evaluate.volumes import is_volume
-from zoo.images.folders import find
-from zoo.volumes.geometry import PlaneName
 
 __all__ = ["GENERATED", "PictureSet", "find_set", "set_of_files"]
 
-GENERATED = "MATLAB's bicubic"
-"""Where small pictures come from that no file holds."""
-
 _HINT = "say which with --hr FOLDER and --lr FOLDER"
 _SHOWN = 6
-
-
-@dataclass(frozen=True)
-class PictureSet:
-    """Large pictures, and the small ones that belong to them.
-
-    Attributes
-    ----------
-    root : Path
-        The folder that was named.
-    high : tuple of Path
-        Large pictures, sorted.
-    low : tuple of Path or None
-        The small one of each; None where it is made of the large one.
-    names : tuple of str
-        Of each, for people: its place below the folder of the large ones.
-    scale : int or None
-        What the names of the small ones, or the first pair, say.
-    origin : str
-        Where the small pictures come from, for the record.
-    note : str
-        What was seen and left out, for people; empty if nothing.
-    plane : str
-        In which volumes are cut into slices.
-    mask : Path or None
-        Of the one volume that the set is.
-    degradation : Degradation
-        What happens to the small pictures when they are read.
-    """
-
-    root: Path
-    high: tuple[Path, ...]
-    low: tuple[Path | None, ...]
-    names: tuple[str, ...]
-    scale: int | None
-    origin: str
-    note: str = ""
-    plane: PlaneName = "auto"
-    mask: Path | None = None
-    degradation: Degradation = field(default_factory=Degradation)
-
-    def __len__(self) -> int:
-        return len(self.high)
-
-    @property
-    def low_resolution(self) -> str:
-        """Where the small pictures come from, and what happens to them."""
-        return "; ".join(filter(None, (self.origin, str(self.degradation))))
-
-    @property
-    def has_volumes(self) -> bool:
-        """Whether slices of volumes are among them."""
-        return any(is_volume(path) for path in self.high)
 
 
 def find_set(
@@ -120,15 +62,15 @@ def find_set(
         understand it; the sentence says what was seen.
     """
     root = Path(folder)
-    if root.is_file() and is_volume(root):
+    if is_volume(root):
         return replace(set_of_files([root]), root=root)
     _require_folder(root)
     if low is not None or is_high:
         files = _pictures(root)
         if low is None:
-            return _generated(root, root, files)
+            return generated(root, root, files)
         _require_folder(Path(low))
-        return _paired(root, root, files, Path(low), scale, low_name)
+        return paired(root, root, files, Path(low), scale, low_name)
     if low_name is not None:
         raise UsageError(f"--lr-name {low_name!r} goes with --lr FOLDER")
     groups = _groups(root)
@@ -152,13 +94,6 @@ def find_set(
     return _by_folders(root, high, small, groups, scale)
 
 
-def set_of_files(files: Sequence[Path]) -> PictureSet:
-    """Large pictures that were named one by one."""
-    names = tuple(path.name for path in files)
-    low = (None,) * len(files)
-    return PictureSet(Path(), tuple(files), low, names, None, GENERATED)
-
-
 # -- what is there -------------------------------------------------------------
 
 
@@ -167,13 +102,8 @@ def _require_folder(folder: Path) -> None:
         raise UsageError(f"there is no folder {str(folder)!r} of pictures")
 
 
-def _files(folder: Path) -> list[Path]:
-    """Pictures and volumes, with those below."""
-    return find(folder, recursive=True, kinds=("picture", "volume")).files
-
-
 def _pictures(folder: Path) -> list[Path]:
-    every = _files(folder)
+    every = files_below(folder)
     files = [path for path in every if path.parent == folder] or every
     if not files:
         raise UsageError(f"there is no picture in {str(folder)!r}")
@@ -183,7 +113,7 @@ def _pictures(folder: Path) -> list[Path]:
 def _groups(root: Path) -> dict[Path, list[Path]]:
     """Pictures by the folder that holds them, relative to the root; "." first."""
     groups: dict[Path, list[Path]] = {}
-    for path in _files(root):
+    for path in files_below(root):
         groups.setdefault(path.parent.relative_to(root), []).append(path)
     return groups
 
@@ -239,7 +169,7 @@ def _plain(root: Path, groups: dict[Path, list[Path]]) -> PictureSet:
     files = groups.get(Path()) or every
     below = len(every) - len(files)
     note = f"{below} pictures in folders below {root} are left out" if below else ""
-    return replace(_generated(root, root, files), note=note)
+    return replace(generated(root, root, files), note=note)
 
 
 def _by_folders(
@@ -256,9 +186,9 @@ def _by_folders(
     base = _common(root, large)
     matching = _of_scale(small, scale)
     if not matching:
-        return _generated(root, base, files, origin)
+        return generated(root, base, files, origin)
     chosen = _one(root, "small", matching, groups)
-    return _paired(root, base, files, _common(root, chosen), scale, None)
+    return paired(root, base, files, _common(root, chosen), scale, None)
 
 
 def _scale_of(
@@ -355,7 +285,7 @@ def _by_file_names(
     (place,) = places if len(places) == 1 else _one(root, "large", places, groups)[:1]
     files = groups[place]
     large = [path for path in files if _is_large(path, files)]
-    return _paired(root, root / place, large, root / place, scale, None)
+    return paired(root, root / place, large, root / place, scale, None)
 
 
 def _is_large(path: Path, files: Sequence[Path]) -> bool:
@@ -364,90 +294,3 @@ def _is_large(path: Path, files: Sequence[Path]) -> bool:
         return sign.role == "high"
     stems = {other.stem for other in files}
     return sign.scale is None or plain_stem(path.stem) not in stems - {path.stem}
-
-
-# -- sets ----------------------------------------------------------------------
-
-
-def _generated(
-    root: Path, base: Path, files: Sequence[Path], origin: str = GENERATED
-) -> PictureSet:
-    files = sorted(files)
-    names = tuple(_name(path, base) for path in files)
-    return PictureSet(root, tuple(files), (None,) * len(files), names, None, origin)
-
-
-def _name(path: Path, base: Path) -> str:
-    place = path.relative_to(base) if path.is_relative_to(base) else Path(path.name)
-    return place.with_suffix("").as_posix()
-
-
-def _paired(
-    root: Path,
-    base: Path,
-    files: Sequence[Path],
-    low: Path,
-    scale: int | None,
-    low_name: str | None,
-) -> PictureSet:
-    """Find the small picture of each large one.
-
-    Raises
-    ------
-    UsageError
-        If one has none, or more than one.
-    """
-    if low_name is not None and low_name.count("{}") != 1:
-        raise UsageError(f"--lr-name {low_name!r} must hold {{}} once, as in '{{}}x2'")
-    small: dict[tuple[Path, str], list[Path]] = {}
-    for path in _files(low):
-        key = path.parent.relative_to(low), path.stem
-        small.setdefault(key, []).append(path)
-    files, partners = sorted(files), []
-    for path in files:
-        place = path.parent.relative_to(base) if path.is_relative_to(base) else Path()
-        partners.append(_partner(path, place, small, low, scale, low_name))
-    known = scale if scale is not None else _measured(files, partners)
-    names = tuple(_name(path, base) for path in files)
-    return PictureSet(root, tuple(files), tuple(partners), names, known, str(low))
-
-
-def _partner(
-    path: Path,
-    place: Path,
-    small: dict[tuple[Path, str], list[Path]],
-    low: Path,
-    scale: int | None,
-    low_name: str | None,
-) -> Path:
-    scales = (scale,) if scale is not None else (2, 3, 4, 8)
-    stems = (
-        [low_name.replace("{}", path.stem)]
-        if low_name is not None
-        else list(dict.fromkeys(s for n in scales for s in partner_stems(path.stem, n)))
-    )
-    for stem in stems:
-        found = [other for other in small.get((place, stem), []) if other != path]
-        same = [other for other in found if other.suffix == path.suffix]
-        if len(same or found) == 1:
-            return (same or found)[0]
-        if found:
-            raise UsageError(
-                f"{path} has {len(found)} small pictures {stem!r} in {low}; remove one"
-            )
-    raise UsageError(
-        f"{path} has no small picture {stems[0]!r} in {low}; if they are named "
-        f"otherwise, say how with --lr-name, as in '{{}}x2'"
-    )
-
-
-def _measured(files: Sequence[Path], partners: Sequence[Path | None]) -> int | None:
-    """The enlargement of the first pair that can be read."""
-    for large, small in zip(files, partners, strict=True):
-        if small is None:
-            continue
-        try:
-            return max(1, round(len(read_rgb(large)) / len(read_rgb(small))))
-        except ImageError:  # the next pair may tell as well
-            continue
-    return None
