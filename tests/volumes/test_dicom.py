@@ -347,4 +347,6 @@ def test_series_are_measured_and_learned_from(tmp_path, capfd):
     np.testing.assert_array_equal(stacks[0].slices, stacks[1].slices)
     folder = str(tmp_path / "sets" / "a")
     assert main(["eval", "bicubic", folder, "--scale", "2"]) == 0
-    assert re.search(r"^a (axial|coronal|sagittal) 4 ", capfd.readouterr().out, re.M)
+    assert re.search(
+        r"^a (axial|coronal|sagittal) 4 ", capfd.readouterr().out, re.MULTILINE
+    )

@@ -212,3 +212,27 @@ def test_options(cases, tmp_path, capfd):
     assert np.corrcoef(pairs.ravel(), before.ravel())[0, 1] > 0.98
     code, _ = run("01_ras_aniso.nii.gz", "--plane", "coronal")
     assert nibabel.load(tmp_path / "out.nii.gz").shape == (40, 24, 32)
+
+
+def test_values_at_the_ends_of_floats(tmp_path, capfd):
+    """Nothing becomes infinite in silence."""
+    rng = np.random.default_rng(0)
+    values = (rng.random((16, 18, 3)) * 900).astype(np.int16)
+    wide = values.astype(np.float64)
+    wide[2], wide[3] = 1e308, -1e308
+    nibabel.save(nibabel.Nifti1Image(wide, np.eye(4)), tmp_path / "wide.nii")
+    steep = nibabel.Nifti1Image(values, np.eye(4))
+    steep.header.set_slope_inter(3e38, 0)
+    nibabel.save(steep, tmp_path / "steep.nii")
+    for name, words in (
+        ("wide", "further apart than can be computed with"),
+        ("steep", "which no float32 holds"),
+    ):
+        assert main(["run", NETWORK, str(tmp_path / f"{name}.nii")]) == 1
+        err = capfd.readouterr().err
+        assert words in err
+        assert err.count("zoo:") == 1
+        assert not (tmp_path / f"{name}_x2.nii").exists()
+    assert main(["run", NETWORK, str(tmp_path / "steep.nii"), "--dtype", "same"]) == 0
+    stored = nibabel.load(tmp_path / "steep_x2.nii").dataobj
+    assert stored.slope == pytest.approx(3e38)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.errors import ShapeError, UsageError
+from zoo.errors import ImageError, ShapeError, UsageError
 from zoo.pixels import finite
 
 if TYPE_CHECKING:
@@ -69,6 +69,11 @@ def limits_of(parts: Iterable[NDArray[np.floating[Any]]], total: int) -> Limits:
         The values, in parts.
     total : int
         How many there are at most, finite or not.
+
+    Raises
+    ------
+    ImageError
+        If their difference overflows: the rest of a sentence.
     """
     # Of a thousand values the percentile lies between the largest two: few are kept.
     kept = total // 1000 + 2
@@ -90,7 +95,14 @@ def limits_of(parts: Iterable[NDArray[np.floating[Any]]], total: int) -> Limits:
     whole = int(np.clip(np.floor(place), 0, top.size - 1))
     after = min(whole + 1, top.size - 1)
     high = float(top[whole] + (place - whole) * (top[after] - top[whole]))
-    return Limits(low, high if high > low else float(top[-1]))
+    limits = Limits(low, high if high > low else float(top[-1]))
+    with np.errstate(over="ignore"):
+        if not np.isfinite(np.subtract(limits.high, limits.low)):
+            raise ImageError(
+                f"its values go from {limits.low:g} to {limits.high:g}, further apart "
+                f"than can be computed with"
+            )
+    return limits
 
 
 def enlarge_slices(

@@ -253,10 +253,10 @@ def _stored(
         made = np.where(bad, 0.0, made)
     kind = volume.data.dtype
     if options.dtype != "same":
-        return made.astype(np.float32)
+        return _floats(made, np.dtype(np.float32))
     raw = (made - volume.intercept) / volume.slope
     if kind.kind == "f":
-        return raw.astype(kind)
+        return _floats(raw, kind)
     limits = np.iinfo(kind)
     raw = np.rint(np.where(np.isfinite(raw), raw, 0.0))
     outside = (raw < limits.min) | (raw > limits.max)
@@ -265,6 +265,14 @@ def _stored(
     result = np.where(top, 0.0, np.maximum(raw, float(limits.min))).astype(kind)
     result[top] = limits.max
     return result
+
+
+def _floats(made: NDArray[np.float64], kind: np.dtype[Any]) -> NDArray[Any]:
+    """Values in a type of floats, which none may overflow."""
+    most = float(np.abs(made[np.isfinite(made)]).max(initial=0))
+    if most > float(np.finfo(kind).max):
+        raise ImageError(f"values of its result reach {most:g}, which no {kind} holds")
+    return made.astype(kind)
 
 
 def _say_what_was_done(
@@ -290,7 +298,7 @@ def _say_what_was_done(
         )
     work.note(how)
     if pair is not None and all(limits.is_flat for limits in counts.limits):
-        work.note("it holds one value alone, which stays")
+        work.note("it holds no value, or one alone, which stays")
     if counts.bad:
         what = "stay NaN" if options.nan == "keep" else "become 0"
         if options.dtype == "same":
