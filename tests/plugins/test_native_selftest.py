@@ -11,7 +11,7 @@ import pytest
 from zoo.errors import PluginError
 
 try:
-    from zoo.plugins.native import _native, isa, selftest
+    from zoo.plugins.native import _native, codes, isa, selftest
     from zoo.plugins.native.codes import CODE_NAMES
 except PluginError as error:
     pytest.skip(str(error), allow_module_level=True)
@@ -31,7 +31,8 @@ UNTESTED = {
 }
 WRITTEN = {"conv2d_gradient": 2, "channel_sums": 2}  # arrays at the end of arguments
 LEVEL = 1
-needs_level = pytest.mark.skipif(_native.cpu_level() < LEVEL, reason="needs AVX2")
+NAME = codes.LEVELS[LEVEL]  # avx2, neon
+needs_level = pytest.mark.skipif(_native.cpu_level() < LEVEL, reason=f"needs {NAME}")
 
 
 class Spoiled:
@@ -98,7 +99,7 @@ def test_a_fault_anywhere_is_noticed(
     assert selftest.agrees(LEVEL)
     monkeypatch.setattr(selftest, "_native", Spoiled(name, position))
     with pytest.warns(
-        RuntimeWarning, match="avx2 fail their test .* differ by 1.0e-02"
+        RuntimeWarning, match=f"{NAME} fail their test .* differ by 1.0e-02"
     ):
         assert not selftest.agrees(LEVEL)
 
@@ -148,19 +149,17 @@ def test_levels_that_compute_wrongly_are_left_out(
 ) -> None:
     monkeypatch.setattr(selftest, "_native", Spoiled("conv2d_gradient"))
     monkeypatch.setattr(_native, "cpu_level", lambda: LEVEL)
-    with pytest.warns(RuntimeWarning, match="avx2"):
+    with pytest.warns(RuntimeWarning, match=NAME):
         assert isa.available() == ("portable",)
-    assert isa.why_not(0)["avx2"] == "it fails its self-test"
+    assert isa.why_not(0)[NAME] == "it fails its self-test"
     with pytest.raises(PluginError, match="fails its self-test"):
-        isa.choose("avx2")
+        isa.choose(NAME)
 
 
 def test_names_have_the_numbers_of_c() -> None:
-    from zoo.plugins.native import codes
-
     assert set(codes.ALGORITHMS) <= set(codes.CODE_NAMES)
     assert codes.CODE_NAMES[codes.AUTO_CODES["bf16"]] == "auto_bf16"
-    assert set(codes.LEVELS) == {"portable", "avx2", "avx512", "amx"}
+    assert codes.LEVELS in (("portable", "avx2", "avx512", "amx"), ("portable", "neon"))
     assert set(codes.PIXEL_CODES) == {"uint8", "uint16", "float32"}
     assert set(codes.PAD_CODES) == {"zero", "symmetric", "edge", "reflect"}
     x = np.array([[-2.0, 0.5]], np.float32)

@@ -58,13 +58,19 @@
     X(UINT16, uint16)                                                                  \
     X(FLOAT32, float32)
 
-/* Instruction sets, each on top of those before it. AVX2 with FMA; AVX-512 F, BW, DQ
- * and VL; AMX tiles with bfloat16 products. */
+/* Instruction sets of this kind of processor, each on top of those before it. AVX2
+ * with FMA; AVX-512 F, BW, DQ and VL; AMX tiles with bfloat16 products. */
+#if defined(__aarch64__)
+#define ZOO_LEVEL_LIST(X)                                                              \
+    X(PORTABLE, portable)                                                              \
+    X(NEON, neon)
+#else
 #define ZOO_LEVEL_LIST(X)                                                              \
     X(PORTABLE, portable)                                                              \
     X(AVX2, avx2)                                                                      \
     X(AVX512, avx512)                                                                  \
     X(AMX, amx)
+#endif
 
 #define ZOO_NUMBER(NUMBER, name) ZOO_##NUMBER,
 enum zoo_activation { ZOO_ACTIVATION_LIST(ZOO_NUMBER) ZOO_ACTIVATIONS };

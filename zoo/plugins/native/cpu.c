@@ -81,7 +81,14 @@ int zoo_cpu_level(void) {
     return known;
 }
 #else
-int zoo_cpu_level(void) { return ZOO_PORTABLE; }
+/* What follows portable is what every processor of the kind has. */
+int zoo_cpu_level(void) {
+#ifdef __aarch64__
+    return ZOO_NEON;
+#else
+    return ZOO_PORTABLE;
+#endif
+}
 #endif
 
 int64_t zoo_l2_bytes(void) {

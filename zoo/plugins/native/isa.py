@@ -21,6 +21,7 @@ _FLAGS = {
     "avx2": {"avx2", "fma", "f16c"},
     "avx512": {"avx512f", "avx512dq", "avx512bw", "avx512vl"},
     "amx": {"amx_tile", "amx_bf16"},
+    "neon": {"asimd"},
 }
 """What Linux calls that which cpu.c asks the processor for."""
 
@@ -103,7 +104,7 @@ def _processor_flags() -> set[str]:
     try:
         for line in _CPUINFO.read_text().splitlines():
             key, _, value = line.partition(":")
-            if key.strip() == "flags":
+            if key.strip() in ("flags", "Features"):
                 return set(value.split())
     except (OSError, ValueError):
         pass

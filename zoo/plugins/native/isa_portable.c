@@ -5,11 +5,7 @@
 #else
 #define VL 1
 #endif
-#if defined(__aarch64__)
-#define MR 8 /* 32 registers */
-#else
 #define MR 4
-#endif
 #define ISA_NAME "portable C"
 #define ISA_TABLE zoo_isa_portable
 #include "isa_t.h"

@@ -199,6 +199,9 @@ extern const zoo_isa zoo_isa_avx512;
 #define ZOO_HAS_AMX 1
 extern const zoo_isa zoo_isa_amx;
 #endif
+#elif defined(__aarch64__) && defined(__GNUC__) && !defined(ZOO_SCALAR)
+#define ZOO_HAS_NEON 1
+extern const zoo_isa zoo_isa_neon;
 #endif
 
 /* The table of a level (zoo_isa_level); NULL if it was not compiled in. */

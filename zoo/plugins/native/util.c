@@ -3,7 +3,7 @@
 #include "cpu.h"
 
 #include <stdlib.h>
-#ifdef _MSC_VER
+#ifdef _WIN32
 #include <malloc.h>
 #endif
 
@@ -24,7 +24,7 @@ void *zoo_alloc(int64_t bytes) {
     if (bytes < 0 || (uint64_t)bytes > (uint64_t)PTRDIFF_MAX - 64)
         return NULL;
     bytes = bytes < 64 ? 64 : (bytes + 63) / 64 * 64;
-#ifdef _MSC_VER
+#ifdef _WIN32
     found = _aligned_malloc((size_t)bytes, 64);
 #else
     if (posix_memalign(&found, 64, (size_t)bytes) != 0)
@@ -34,7 +34,7 @@ void *zoo_alloc(int64_t bytes) {
 }
 
 void zoo_free(void *memory) {
-#ifdef _MSC_VER
+#ifdef _WIN32
     _aligned_free(memory);
 #else
     free(memory);
@@ -65,6 +65,10 @@ const zoo_isa *zoo_isa_table(int level) {
     switch (level) {
     case ZOO_PORTABLE:
         return &zoo_isa_portable;
+#ifdef ZOO_HAS_NEON
+    case ZOO_NEON:
+        return &zoo_isa_neon;
+#endif
 #ifdef ZOO_HAS_X86
     case ZOO_AVX2:
         return &zoo_isa_avx2;

@@ -20,7 +20,9 @@
 #define NOINLINE static
 #endif
 
-#if defined(__clang__)
+#if defined(ZOO_SCALAR)
+#define UNROLL
+#elif defined(__clang__)
 #define UNROLL _Pragma("clang loop unroll(full)")
 #elif defined(__GNUC__)
 #define UNROLL _Pragma("GCC unroll 16")
@@ -99,6 +101,8 @@ INLINE vf v_fma(vf a, vf b, vf c) {
     return (vf)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
 #elif VL == 8 && defined(ZOO_INTRINSICS)
     return (vf)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+#elif VL == 4 && defined(ZOO_INTRINSICS)
+    return (vf)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
 #else
     return a * b + c;
 #endif
@@ -115,6 +119,8 @@ INLINE vf v_max(vf a, vf b) {
     __m256 x = (__m256)a, y = (__m256)b;
     return (vf)_mm256_blendv_ps(_mm256_max_ps(x, y), x,
                                 _mm256_cmp_ps(x, x, _CMP_UNORD_Q));
+#elif VL == 4 && defined(ZOO_INTRINSICS)
+    return (vf)vmaxq_f32((float32x4_t)a, (float32x4_t)b);
 #else
     return v_select(v_above(a, b) | v_differ(a, a), a, b);
 #endif
@@ -127,6 +133,8 @@ INLINE int v_any_nan(vf v) {
 #elif VL == 8 && defined(ZOO_INTRINSICS)
     return _mm256_movemask_ps(
                _mm256_cmp_ps((__m256)v, (__m256)v, _CMP_UNORD_Q)) != 0;
+#elif VL == 4 && defined(ZOO_INTRINSICS)
+    return vminvq_u32(vceqq_f32((float32x4_t)v, (float32x4_t)v)) == 0;
 #else
     float sum = v_sum(v - v);
     return sum != sum;
