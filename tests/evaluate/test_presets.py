@@ -148,6 +148,19 @@ def test_whole_volumes_masks_and_empty_slices(volume, tmp_path, capfd):
     assert "psnr_3d compares volumes, and p is a picture" in capfd.readouterr().err
 
 
+def test_slices_of_one_value_are_left_out(tmp_path, capfd):
+    """Bicubic makes them exactly, and one infinite PSNR would be the mean."""
+    nibabel = pytest.importorskip("nibabel")
+    values = rng.integers(1, 900, (32, 32, 4)).astype(np.int16)
+    values[..., 1], values[..., 2] = 500, 0
+    path = tmp_path / "flat.nii"
+    nibabel.save(nibabel.Nifti1Image(values, np.diag([1, 1, 3, 1])), path)
+    assert main(["eval", "bicubic", str(path), "--scale", "2", "--json"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert len(found["pictures"]) == 2 and found["empty_slices"] == {"flat.nii": 2}
+    assert np.isfinite(found["psnr"])
+
+
 def test_a_network_learns_from_volumes(volume, tmp_path, capfd):
     from tiny_training import tiny_cfg
 

@@ -103,6 +103,9 @@ def test_what_is_no_volume(net):
             zoo.volume(net, array)
     with pytest.raises(UsageError, match="axis"):
         zoo.volume(net, np.zeros((2, 2, 2)), axis=3)
+    for limits in ((5, 1), (1, 1), (0, np.inf), (np.nan, 1)):
+        with pytest.raises(UsageError, match="black must be less than white"):
+            zoo.volume(net, np.zeros((4, 4, 4)), limits=limits)
     if net.network.pixels.channels == 1:
         with pytest.raises(UsageError, match="makes one channel"):
             zoo.volume(net, np.random.default_rng(0).random((4, 4, 4)), channels="luma")

@@ -186,7 +186,7 @@ def command(
     """Run a network on pictures, volumes, animations and video.
 
     PNG, JPEG, WebP, TIFF, BMP, GIF, PPM and its kind, JPEG 2000, AVIF, NIfTI, MGH,
-    Y4M; `zoo plugins` lists the formats.
+    DICOM (a folder is its series), Y4M; `zoo plugins` lists the formats.
 
     CFG is a file or the name of a network (`zoo list`). IMAGE is a file, a
     folder, which is walked and mirrored into the folder -o, or - for stdin.

@@ -50,8 +50,8 @@ def slice_pairs(
     clipped. Slices are cropped to whole pixels of the small ones, as much at one side
     as at the other, so that the middle stays. Of each the small one is made by
     MATLAB's antialiased bicubic. Empty slices, of which less than a twentieth lies a
-    twentieth of the range above the least value, are left out, as are those smaller
-    than ``least`` small pixels.
+    twentieth of the range above the least value, are left out, as are those of one
+    value and those smaller than ``least`` small pixels.
 
     Parameters
     ----------
@@ -88,7 +88,7 @@ def slice_pairs(
             raise ImageError(f"the mask {mask} is on another grid than {path}")
     for number, part in enumerate(values):
         high = limits.to_network(np.where(np.isfinite(part), part, limits.low))
-        if np.mean(high > BACKGROUND) < _LEAST_SHOWN:
+        if np.mean(high > BACKGROUND) < _LEAST_SHOWN or high.min() == high.max():
             empty(path.name, number)
             continue
         high = _centred(high, scale)

@@ -260,6 +260,8 @@ def volume(
         found = limits_of((np.asarray(part, np.float64) for part in planes), array.size)
     else:
         found = Limits(*map(float, limits))
+        if not 0 < found.high - found.low < np.inf:
+            raise UsageError(f"limits={limits}: black must be less than white")
     if through:
         result = flat_or(
             found, planes, model, lambda: enlarge_through(model, planes, found, report)
