@@ -204,6 +204,13 @@ def test_a_report_is_one_page(volume, tmp_path, capfd):
     ):
         assert words in text
     assert not re.search(r'(?:src|href)="(?!data:|#)', text)
+    # Other scales crop 33 x 37 to other sizes: they are shown apart.
+    call = ["eval", "edsr_r8f32_x2", "wdsr_x4", str(volume), "--report", str(page)]
+    assert main(call) == 0
+    text = page.read_text()
+    assert text.count('<figure class="slices">') == 6
+    for words in ("brain.nii.gz, x2, measured", "brain.nii.gz, x4, measured"):
+        assert words in text
 
 
 @pytest.mark.parametrize("codes", ["RAS", "LPI", "SAR"])
@@ -223,7 +230,7 @@ def test_three_planes_are_upright(tmp_path, codes, plane):
 
     class Page:
         def text(self, text: str) -> None:
-            assert "x.nii.gz, measured in" in text
+            assert "x.nii.gz, x2, measured in" in text
 
         def slices(self, stacks, caption, **more) -> None:
             shown.append({"stacks": dict(stacks), "caption": caption, **more})

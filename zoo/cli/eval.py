@@ -197,14 +197,17 @@ def command(
     usual = "mri" if any(of.has_volumes for _, _, of in chosen) else "benchmark"
     contest.how = protocol_named(protocol or usual)
     total = sum(len(pictures) for _, _, pictures in chosen)
-    gathered: dict[str, Gathered] = {}
+    gathered: dict[tuple[str, int], Gathered] = {}
     with bar(total=total, unit="picture") as progress:
         contest.on_picture = lambda: progress.update(1)
         seen = [
             None
             if report is None
-            else Worst(entrant, gathered.setdefault(name, Gathered()))
-            for entrant, name, _ in chosen
+            else Worst(
+                entrant,
+                gathered.setdefault((name, contest.scale_of(entrant, of)), Gathered()),
+            )
+            for entrant, name, of in chosen
         ]
         for note in dict.fromkeys(of.note for _, _, of in chosen if of.note):
             progress.say(f"zoo: {note}")

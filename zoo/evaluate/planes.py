@@ -35,12 +35,15 @@ class Gathered:
         "small", "bicubic", "original", and results by the name of their entrant.
     volumes : set of str
         Names of all that were measured.
+    scale : int
+        Which every entrant has; others are gathered apart.
     """
 
     def __init__(self) -> None:
         self.part: SliceOf | None = None
         self.stacks: dict[str, Bytes] = {}
         self.volumes: set[str] = set()
+        self.scale = 1
 
     def add(self, name: str, pair: Pair, made: NDArray[np.floating]) -> None:
         """Keep what ``name`` made of a slice."""
@@ -48,15 +51,15 @@ class Gathered:
         if part is None or made.shape != pair.high.shape:
             return
         self.volumes.add(part.volume)
+        low = pair.low
+        scale = made.shape[0] // low.shape[0]
         if self.part is None:
-            self.part = part
+            self.part, self.scale = part, scale
         if part.volume != self.part.volume:
             return
         planes = {name: made, "original": pair.high}
         if part.number == self.part.number or name == self._first:
             self._first = name
-            low = pair.low
-            scale = made.shape[0] // low.shape[0]
             planes["small"] = low.repeat(scale, axis=0).repeat(scale, axis=1)
             planes["bicubic"] = imresize(low, size=made.shape[:2])
         for key, plane in planes.items():
@@ -71,7 +74,7 @@ class Gathered:
         """Take in what was gathered of volumes that come after, or elsewhere."""
         self.volumes |= other.volumes
         if self.part is None:
-            self.part = other.part
+            self.part, self.scale = other.part, other.scale
         if self.part and other.part and other.part.volume == self.part.volume:
             self.stacks |= {
                 name: stack
@@ -96,11 +99,10 @@ class Gathered:
         shape = next(iter(stacks.values())).shape
         sizes = [shape[worlds.index(world)] for world in range(3)]
         spacing = [part.spacing[axes[worlds.index(world)]] for world in range(3)]
-        scale = _NAMES[worlds[0]]
         more = len(self.volumes) - 1
         rest = f" (the first of {more + 1} volumes)" if more else ""
         page.text(
-            f"{part.volume}{rest}, measured in {scale} slices; "
+            f"{part.volume}{rest}, x{self.scale}, measured in {_NAMES[worlds[0]]} slices; "
             f"black is the least value of the volume, {_WHITE} its 99.9th percentile, "
             f"differences are absolute, times {_GAIN}. Level and window move what is "
             f"black and white."

@@ -126,11 +126,12 @@ def write_report(
     page.chart(panels_of(results), "By network and set, and quality against time.")
     page.heading("Picture by picture")
     _by_picture(page, results)
-    by_set = {name: seen.gathered for _, name, seen in worst}
-    if any(gathered.part is not None for gathered in by_set.values()):
+    every = {id(seen.gathered): seen.gathered for _, _, seen in worst}
+    volumes = [gathered for gathered in every.values() if gathered.part is not None]
+    if volumes:
         page.heading("Slices")
-        for gathered in by_set.values():
-            gathered.show(page)
+    for gathered in volumes:
+        gathered.show(page)
     page.heading("Where it is worst")
     for entrant, name, seen in worst:
         if seen.crops is None:
