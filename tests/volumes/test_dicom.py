@@ -324,6 +324,10 @@ def test_a_format_of_another_kind(tmp_path, capfd):
         assert words in capfd.readouterr().err
     assert main(["run", NETWORK, str(volume)]) == 0
     assert (tmp_path / "brain_x2.nii.gz").exists()
+    capfd.readouterr()
+    assert main(["run", NETWORK, str(volume), "-o", f"{tmp_path}/out/"]) == 0
+    assert (tmp_path / "out" / "brain.nii.gz").exists()
+    assert "written instead" not in capfd.readouterr().err
 
 
 def test_series_are_measured_and_learned_from(tmp_path, capfd):

@@ -206,7 +206,7 @@ def _mirrored(items: Sequence[Source], folder: Path, format: str | None) -> list
     for item in items:
         if item.path == STREAM:
             raise UsageError(f"-o {folder} is a folder; name a file for standard input")
-        own = by_suffix(item.relative)
+        own = by_suffix(item.relative) or _by_content(item.path)
         chosen = format or (_written_as(own) if own is not None else "png")
         target = str(folder / item.relative)
         if _format_of(target) != chosen:
