@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,9 @@ from zoo.shapes import Shape
 __all__ = [
     "APART",
     "WindowAttention",
+    "cut",
     "held_apart",
+    "sides",
     "softmax_backward",
     "softmax_in_place",
 ]
@@ -93,7 +96,7 @@ class WindowAttention(Layer):
                 raise ValueError(f"has {name} of {len(given)} numbers; give one or two")
         self.extent = _pair(self.size)
         self.steps = _pair(self.shift)
-        if any(s >= w for s, w in zip(self.steps, self.extent, strict=True)):
+        if any(s >= w for s, w in zip(self.steps, self.extent, strict=True) if s):
             raise ValueError(
                 f"has shift={self.steps}, which must be less than window={self.extent}"
             )
@@ -272,17 +275,28 @@ def held_apart(
 
     rows of windows x windows x pixels x pixels.
     """
+    ids = cut(sides(height, width, extent, steps), extent)
+    return np.where(ids[..., None] == ids[..., None, :], 0, APART)
+
+
+def sides(
+    height: int, width: int, extent: tuple[int, int], steps: tuple[int, int]
+) -> NDArray[np.intp]:
+    """For each pixel of a rolled picture a number of the side it came from."""
     regions = [
         np.digitize(np.arange(length), [length - size, length - by])
         if by
         else np.zeros(length, int)
         for length, size, by in zip((height, width), extent, steps, strict=True)
     ]
-    which = 3 * regions[0][:, None] + regions[1][None]
-    rows, columns = extent
-    cut = which.reshape(height // rows, rows, width // columns, columns)
-    ids = cut.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
-    return np.where(ids[..., None] == ids[..., None, :], 0, APART)
+    return np.asarray(3 * regions[0][:, None] + regions[1][None])
+
+
+def cut(numbers: NDArray[Any], extent: tuple[int, int]) -> NDArray[Any]:
+    """H x W to rows of windows x windows x pixels of each."""
+    (height, width), (rows, columns) = numbers.shape, extent
+    parts = numbers.reshape(height // rows, rows, width // columns, columns)
+    return parts.transpose(0, 2, 1, 3).reshape(height // rows, width // columns, -1)
 
 
 def softmax_in_place(logits: Array) -> Array:

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from zoo.layers.cross_attention import CrossAttention
 from zoo.layers.transposed_attention import TransposedAttention
 from zoo.layers.window_attention import WindowAttention, held_apart
 from zoo.program.operations import Attend
 from zoo.torch.foreign import Function, Tensors
 
-__all__ = ["attend", "transposed_attention", "window_attention"]
+__all__ = ["attend", "cross_attention", "transposed_attention", "window_attention"]
 
 
 def window_attention(layer: WindowAttention) -> Function:
@@ -81,6 +82,45 @@ def _apart(
 ) -> Tensor:
     apart = held_apart(height, width, extent, steps).astype(np.float32)
     return torch.from_numpy(apart[:, :, None])
+
+
+def cross_attention(layer: CrossAttention) -> Function:
+    """Of the pixels of one layer to those of another."""
+    down, right = layer.steps
+
+    def parted(x: Tensor, ratio: int = 1, around: int = 0) -> Tensor:
+        """Pictures x windows down x windows right x heads x pixels x d."""
+        windows = x[:, :, None, None] if layer.whole else x
+        if not layer.whole:
+            for axis, length in enumerate(layer.extent, start=2):
+                step = length // ratio
+                windows = windows.unfold(axis, step + 2 * around, step)
+        apart = windows.flatten(4).unflatten(1, (layer.heads, -1))
+        return apart.permute(0, 3, 4, 1, 5, 2)
+
+    def run(tensors: Tensors, training: bool, q: Tensor, other: Tensor) -> Tensor:
+        height, width, depth = *q.shape[2:], q.shape[1]
+        ratio = 1 if layer.whole else height // other.shape[2]
+        q = q.roll((-down, -right), (2, 3))
+        other = other.roll((-(down // ratio), -(right // ratio)), (2, 3))
+        other = torch.nn.functional.pad(other, (layer.overlap,) * 4)
+        k, v = (
+            parted(part, ratio, layer.overlap)
+            for part in (other[:, :depth], other[:, depth:])
+        )
+        logits = parted(q) @ k.transpose(-1, -2) / (depth // layer.heads) ** 0.5
+        if layer.positions:
+            places = torch.from_numpy(layer.places(ratio)).to(q.device)
+            logits = logits + tensors["position_biases"][places].permute(2, 0, 1)
+        apart = layer.apart(height, width, ratio) if layer.masked else None
+        if apart is not None:
+            logits = logits + torch.from_numpy(apart[:, :, None]).to(logits)
+        y = logits.softmax(-1) @ v
+        rows, columns = (height, width) if layer.whole else layer.extent
+        y = y.unflatten(4, (rows, columns)).permute(0, 3, 6, 1, 4, 2, 5)
+        return y.reshape(len(q), -1, height, width).roll((down, right), (2, 3))
+
+    return run
 
 
 def transposed_attention(layer: TransposedAttention) -> Function:

@@ -16,8 +16,10 @@ from zoo.layers.batchnorm import BatchNorm, Normalization
 from zoo.layers.connected import Connected
 from zoo.layers.convolutional import Convolutional
 from zoo.layers.cost import Cost
+from zoo.layers.cross_attention import CrossAttention
 from zoo.layers.deconvolutional import Deconvolutional
 from zoo.layers.dropout import Dropout
+from zoo.layers.dysample import Dysample
 from zoo.layers.groupnorm import GroupNorm
 from zoo.layers.input import Input
 from zoo.layers.layernorm import LayerNorm
@@ -35,7 +37,12 @@ from zoo.layers.trim import Trim
 from zoo.layers.upsample import Upsample
 from zoo.layers.window_attention import WindowAttention
 from zoo.shapes import Shape
-from zoo.torch.attention import transposed_attention, window_attention
+from zoo.torch.attention import (
+    cross_attention,
+    transposed_attention,
+    window_attention,
+)
+from zoo.torch.dysample import dysample
 from zoo.torch.foreign import Function, Tensors, by_itself
 from zoo.torch.functions import (
     activate,
@@ -293,8 +300,10 @@ MAKERS: dict[type[Layer], Callable[[Any], Function]] = {
     Connected: _connected,
     Convolutional: _convolutional,
     Cost: _cost,
+    CrossAttention: cross_attention,
     Deconvolutional: _deconvolutional,
     Dropout: _dropout,
+    Dysample: dysample,
     GroupNorm: _groupnorm,
     Input: _lowered,
     LayerNorm: _layernorm,
