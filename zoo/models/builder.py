@@ -270,6 +270,32 @@ class NetworkBuilder:
         self._previous(factors, (), False)
         return self.add("scale_channels", from_=self.reference(x))
 
+    def cross_attention(
+        self,
+        module: str,
+        q: int,
+        kv: int,
+        *,
+        map_by: Any = None,
+        map_keys: Any = None,
+        **values: Any,
+    ) -> int:
+        """What q attends to in another layer, of k and v beside each other."""
+        self._previous(q, (), False)
+        return self.add(
+            "cross_attention",
+            module=module,
+            map_by=map_by,
+            map_keys=map_keys,
+            from_=self.reference(kv),
+            **values,
+        )
+
+    def dysample(self, offsets: int, x: int, scale: int, groups: int) -> int:
+        """A layer, enlarged by sampling where offsets say."""
+        self._previous(offsets, (), False)
+        return self.add("dysample", from_=self.reference(x), scale=scale, groups=groups)
+
     def _previous(
         self, x: int, others: tuple[int, ...], commutes: bool
     ) -> tuple[int, ...]:
@@ -291,4 +317,5 @@ _MAPS: dict[str, type[TensorMap]] = {
     "groupnorm": NormMap,
     "transposed_attention": TemperaturesMap,
     "window_attention": PositionsMap,
+    "cross_attention": PositionsMap,
 }

@@ -39,7 +39,7 @@ from zoo.models.transformer import (
     window_block,
 )
 
-__all__ = ["SwinIR"]
+__all__ = ["SwinIR", "assume_range"]
 
 
 class SwinIR(NetworkFamily):
@@ -84,16 +84,9 @@ class SwinIR(NetworkFamily):
         for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
             y, name = x, f"layers.{group}"
             for block in range(depth):
-                y = window_block(
-                    net,
-                    f"{name}.residual_group.blocks.{block}",
-                    y,
-                    window=window,
-                    heads=count,
-                    shifted=block % 2 == 1,
-                    hidden=options["hidden"],
-                    bias=options["bias"],
-                )
+                inner = f"{name}.residual_group.blocks.{block}"
+                y = cls.block(net, inner, y, count, block % 2 == 1, options)
+            y = cls.group_end(net, f"{name}.residual_group", y, count, options)
             x = net.sum(body_convolution(net, f"{name}.conv", y, options["deep"]), x)
         x = norm(net, "norm", x)
         x = net.sum(body_convolution(net, "conv_after_body", x, options["deep"]), head)
@@ -102,6 +95,40 @@ class SwinIR(NetworkFamily):
             x = net.sum(x, padded)
         net.like_picture(x, picture, window, options["scale"])
         return net
+
+    @classmethod
+    def block(
+        cls,
+        net: NetworkBuilder,
+        name: str,
+        x: int,
+        heads: int,
+        shifted: bool,
+        options: Mapping[str, Any],
+    ) -> int:
+        """One block of a group."""
+        return window_block(
+            net,
+            name,
+            x,
+            window=options["window"],
+            heads=heads,
+            shifted=shifted,
+            hidden=options["hidden"],
+            bias=options["bias"],
+        )
+
+    @classmethod
+    def group_end(
+        cls,
+        net: NetworkBuilder,
+        name: str,
+        x: int,
+        heads: int,
+        options: Mapping[str, Any],
+    ) -> int:
+        """What comes behind the blocks of a group, before its convolution."""
+        return x
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
@@ -127,18 +154,19 @@ class SwinIR(NetworkFamily):
             "window": (side + 1) // 2,
             "hidden": state.shape(f"{first}.mlp.fc1.weight")[0],
             "deep": state.has("conv_after_body.0"),
-            "bias": f"{first}.attn.qkv.bias" in state,
+            "bias": any(f"{first}.attn.{q}.bias" in state for q in ("qkv", "q")),
             "patch_norm": state.has("patch_embed.norm"),
             "channels": channels,
             **end_of(state, channels),
         }
 
 
-def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+def assume_range(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    """Order of colours and range of a SwinIR or one of its kind."""
     return {
         **assume_color(options),
         "range": (1.0, "as published; denoisers of JPEG pictures have 255"),
     }
 
 
-SwinIR.namings = (Naming("SwinIR", assume=_assume),)
+SwinIR.namings = (Naming("SwinIR", assume=assume_range),)

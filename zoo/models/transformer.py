@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from zoo.keys import Key
@@ -14,11 +15,14 @@ from zoo.models.state_dict import StateDict
 
 __all__ = [
     "ENDS",
+    "biases",
     "body_convolution",
+    "changed",
     "color_keys",
     "end_of",
     "mlp",
     "norm",
+    "self_attention",
     "upsampled",
     "window_block",
 ]
@@ -57,6 +61,37 @@ def mlp(net: NetworkBuilder, name: str, x: int, hidden: int) -> int:
     return net.conv(f"{name}.fc2", y, net.channels(x), 1)
 
 
+def self_attention(
+    net: NetworkBuilder,
+    name: str,
+    x: int,
+    window: int,
+    heads: int,
+    shifted: bool,
+    bias: bool = True,
+) -> int:
+    """Attention inside windows, moved by half of one or not, between linear maps."""
+    filters = net.channels(x)
+    y = net.conv(f"{name}.qkv", x, 3 * filters, 1, **biases(bias))
+    shift: dict[str, Any] = {"shift": (window // 2,)} if shifted else {}
+    y = net.add(
+        "window_attention", y, module=name, heads=heads, window=(window,), **shift
+    )
+    return net.conv(f"{name}.proj", y, filters, 1)
+
+
+def biases(wanted: bool) -> dict[str, Any]:
+    """The keys of a convolution that may have no biases."""
+    return {} if wanted else {"bias": False}
+
+
+def changed(options: tuple[Key, ...], **defaults: Any) -> tuple[Key, ...]:
+    """Options with other values by default."""
+    return tuple(
+        replace(key, default=defaults.get(key.name, key.default)) for key in options
+    )
+
+
 def window_block(
     net: NetworkBuilder,
     name: str,
@@ -69,20 +104,9 @@ def window_block(
     bias: bool = True,
 ) -> int:
     """A block of a Swin transformer: attention inside windows, then an MLP."""
-    filters = net.channels(x)
-    plain: dict[str, Any] = {} if bias else {"bias": False}
     y = norm(net, f"{name}.norm1", x)
-    y = net.conv(f"{name}.attn.qkv", y, 3 * filters, 1, **plain)
-    shift: dict[str, Any] = {"shift": (window // 2,)} if shifted else {}
-    y = net.add(
-        "window_attention",
-        y,
-        module=f"{name}.attn",
-        heads=heads,
-        window=(window,),
-        **shift,
-    )
-    x = net.sum(net.conv(f"{name}.attn.proj", y, filters, 1), x)
+    y = self_attention(net, f"{name}.attn", y, window, heads, shifted, bias)
+    x = net.sum(y, x)
     return net.sum(mlp(net, f"{name}.mlp", norm(net, f"{name}.norm2", x), hidden), x)
 
 
