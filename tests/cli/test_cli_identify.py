@@ -195,12 +195,11 @@ def test_run_sets_what_a_folder_of_the_hub_does_not_state(
 
 def test_strangers_are_refused_with_what_they_look_like(tmp_path: Path) -> None:
     state: dict[str, Any] = {
-        f"layers.{i}.residual_group.overlap_attn.qkv.weight": np.ones(3, np.float32)
-        for i in range(4)
+        f"layers.{i}.residual_group.td": np.ones(3, np.float32) for i in range(4)
     }
     write_safetensors(tmp_path / "x.safetensors", state)
     with pytest.raises(
-        WeightsError, match="looks like HAT, which zoo does not convert"
+        WeightsError, match="looks like ATD, which zoo does not convert"
     ):
         find_network(tmp_path / "x.safetensors")
     assert not list((tmp_path / "cache").rglob("*.cfg"))

@@ -29,9 +29,8 @@ def test_equals_torch(scale: int, groups: int, height: int, width: int) -> None:
     torch = pytest.importorskip("torch")
     from zoo.torch.dysample import dysample
 
-    layer = Dysample(origin=-2, scale=scale, groups=groups)
+    layer = Dysample(origin=-2, scale=scale, groups=groups, strength=3.0)
     offsets, x = random_inputs(shapes_of(scale, groups, height, width))
-    offsets = 3 * offsets
     got = layer.forward(offsets, x, kernels=KERNELS)
     moved = [torch.from_numpy(a.transpose(0, 3, 1, 2).copy()) for a in (offsets, x)]
     want = dysample(layer)({}, False, *moved).numpy().transpose(0, 2, 3, 1)
@@ -43,7 +42,7 @@ def test_gradients(scale: int, groups: int, height: int, width: int) -> None:
     """Away from the kinks, where an output pixel lies on a pixel of the input."""
     shapes = shapes_of(scale, groups, height, width)
     offsets, x = random_inputs(shapes)
-    layer = Dysample(origin=-2, scale=scale, groups=groups)
+    layer = Dysample(origin=-2, scale=scale, groups=groups, strength=0.5)
     check_layer(layer, shapes, inputs=[offsets, x], tolerance=1e-3)
 
 

@@ -909,6 +909,29 @@ def test_rdn(scale: int) -> None:
 # -- PLKSR ----------------------------------------------------------------------
 
 
+def dysample(t: Any, name: str, x: Any, scale: int, groups: int) -> Any:
+    """Liu et al., 2023, with a dynamic scope; x is N x C x H x W."""
+    height, width = x.shape[2:]
+    count = 2 * groups * scale**2
+    scope = t.conv(f"{name}.scope", x, count, 1, bias=False).sigmoid()
+    offset = 0.5 * t.conv(f"{name}.offset", x, count, 1) * scope
+    within = (torch.arange(scale) - (scale - 1) / 2) / scale
+    start = torch.stack(torch.meshgrid(within, within, indexing="xy"))
+    start = start[:, None].expand(-1, groups, -1, -1).reshape(1, -1, 1, 1)
+    t.state[f"{name}.init_pos"] = start.contiguous()
+    at = torch.meshgrid(torch.arange(width), torch.arange(height), indexing="xy")
+    centre = torch.stack(at) + 0.5
+    places = (offset + start).reshape(2, groups * scale**2, height, width)
+    places = (places + centre[:, None]) / torch.tensor([width, height])[
+        :, None, None, None
+    ]
+    places = F.pixel_shuffle(2 * places - 1, scale).permute(1, 2, 3, 0)
+    parts = x.reshape(groups, -1, height, width)
+    y = F.grid_sample(parts, places, padding_mode="border", align_corners=False)
+    y = y.reshape(1, -1, scale * height, scale * width)
+    return t.conv(f"{name}.end_conv", y, 3, 1)
+
+
 def plksr(
     t: Any,
     x: Any,
@@ -918,6 +941,7 @@ def plksr(
     size: int = 7,
     attention: bool = True,
     scale: int = 2,
+    samplings: int = 0,
 ) -> Any:
     picture, filters = x, 8
     mixer = "channel_mixer" if real else "channe_mixer"
@@ -938,6 +962,8 @@ def plksr(
         x = x + y
     x = t.conv(f"feats.{4 if real else 3}", x, 3 * scale**2)
     x = x + picture.repeat_interleave(scale**2, 1)
+    if samplings:
+        return dysample(t, "to_img", x, scale, samplings)
     return F.pixel_shuffle(x, scale)
 
 
@@ -945,6 +971,12 @@ def plksr(
 def test_real_plksr(norm: str) -> None:
     expected = {"blocks": 2, "size": 7, "partial": 2, "norm": norm, "variant": "real"}
     check(plksr, expected, norm=norm)
+
+
+@pytest.mark.parametrize("scale, samplings", [(2, 4), (3, 3)])
+def test_real_plksr_with_dysample(scale: int, samplings: int) -> None:
+    expected = {"upsampler": "dysample", "samplings": samplings, "scale": scale}
+    check(plksr, expected, scale=scale, samplings=samplings)
 
 
 @pytest.mark.parametrize("sizes", [(3, 1), (3, 3), (1, 3)])
@@ -958,7 +990,14 @@ def test_plksr(sizes: tuple[int, int], attention: bool) -> None:
 # -- MoSR and SAFMN -------------------------------------------------------------
 
 
-def mosr(t: Any, x: Any, scale: int = 2, hidden: int = 12, convolved: int = 8) -> Any:
+def mosr(
+    t: Any,
+    x: Any,
+    scale: int = 2,
+    hidden: int = 12,
+    convolved: int = 8,
+    upsampler: str = "shuffle",
+) -> Any:
     picture, filters = x, 8
     x = t.conv("gblocks.0", x, filters)
     for block in (1, 2, 3):
@@ -973,7 +1012,13 @@ def mosr(t: Any, x: Any, scale: int = 2, hidden: int = 12, convolved: int = 8) -
     s = F.mish(t.conv("shortcut.block.0", picture, filters))
     s = F.mish(t.conv("shortcut.block.2", s, filters))
     s = s + t.conv("shortcut.conv11", picture, filters, 1)
-    return F.pixel_shuffle(t.conv("upsampler.0", x + (s - 0.5), 3 * scale**2), scale)
+    x = x + (s - 0.5)
+    if upsampler == "dysample":
+        return dysample(t, "upsampler", x, scale, 4)
+    if upsampler == "ensemble":
+        y = t.conv("upsampler.in_to_k", x, 8 * 3 * scale**2)
+        return F.pixel_shuffle(y.unflatten(1, (8, -1)).mean(1), scale)
+    return F.pixel_shuffle(t.conv("upsampler.0", x, 3 * scale**2), scale)
 
 
 @pytest.mark.parametrize("convolved", [8, 12])
@@ -982,9 +1027,12 @@ def test_mosr(convolved: int) -> None:
     check(mosr, expected, convolved=convolved)
 
 
+@pytest.mark.parametrize("upsampler", ["ensemble", "dysample"])
+def test_ways_out_of_mosr(upsampler: str) -> None:
+    check(mosr, {"upsampler": upsampler, "scale": 3}, upsampler=upsampler, scale=3)
+
+
 def safmn(t: Any, x: Any, scale: int = 2) -> Any:
-    height, width = x.shape[2:]
-    x = F.pad(x, (0, -width % 8, 0, -height % 8), "reflect")
     x = head = t.conv("to_feat", x, 8)
     for block in range(2):
         name = f"feats.{block}"
@@ -998,8 +1046,7 @@ def safmn(t: Any, x: Any, scale: int = 2) -> Any:
         x = x + F.gelu(z) * y
         y = F.gelu(t.conv(f"{name}.ccm.ccm.0", t.layernorm(f"{name}.norm2", x), 16))
         x = x + t.conv(f"{name}.ccm.ccm.2", y, 8, 1)
-    x = F.pixel_shuffle(t.conv("to_img.0", x + head, 3 * scale**2), scale)
-    return x[:, :, : scale * height, : scale * width]
+    return F.pixel_shuffle(t.conv("to_img.0", x + head, 3 * scale**2), scale)
 
 
 def test_safmn() -> None:

@@ -18,9 +18,9 @@ __all__ = ["Dysample"]
 class Dysample(Layer):
     """y = x, ``scale`` times as large, read between its pixels where ``offsets`` say.
 
-    The layer before has 2 groups scale^2 channels, the offsets in pixels of x: first
-    all to the right, then all down; of each the groups, and of each group the scale x
-    scale pixels that are made of one, row by row. x is the layer of ``from``, whose
+    The layer before has 2 groups scale^2 channels, the offsets, which are times
+    ``strength`` in pixels of x: first all to the right, then all down; of each the
+    groups, and of each group the scale x scale pixels that are made of one, row by row. x is the layer of ``from``, whose
     channels go to the groups one after the other. An output pixel is read at its own
     place, (i + 1/2) / scale - 1/2 as in bilinear enlargement, plus its offset, by
     bilinear interpolation; beyond the edge the edge goes on.
@@ -35,10 +35,12 @@ class Dysample(Layer):
         FROM_KEY,
         Key("scale", "int", 2, "how many times larger", minimum=1, maximum=64),
         Key("groups", "int", 4, "parts of the channels with offsets apart", minimum=1),
+        Key("strength", "float", 1.0, "pixels that an offset of 1 is"),
         *COMMON_KEYS,
     )
 
     origin: int
+    strength: float
     scale: int
     groups: int
 
@@ -73,6 +75,7 @@ class Dysample(Layer):
         offsets, x = inputs
         if training:
             self._saved = inputs
+        offsets = offsets * offsets.dtype.type(self.strength)
         corners, weights = self._places(offsets)
         parts = x.reshape(*x.shape[:3], self.groups, -1)
         y = sum(
@@ -83,6 +86,8 @@ class Dysample(Layer):
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
         offsets, x = self._recall()
+        strength = offsets.dtype.type(self.strength)
+        offsets = offsets * strength
         parts = x.reshape(*x.shape[:3], self.groups, -1)
         corners, weights = self._places(offsets)
         d = self._smaller(delta)
@@ -96,7 +101,9 @@ class Dysample(Layer):
             (gains[1] - gains[0]) * (1 - down) + (gains[3] - gains[2]) * down,
             (gains[2] - gains[0]) * (1 - right) + (gains[3] - gains[1]) * right,
         )
-        by_offsets = np.stack([moved[0] * inside[1], moved[1] * inside[0]], axis=3)
+        by_offsets = strength * np.stack(
+            [moved[0] * inside[1], moved[1] * inside[0]], axis=3
+        )
         return (
             np.ascontiguousarray(
                 by_offsets.transpose(0, 1, 2, 3, 6, 4, 5), offsets.dtype

@@ -136,6 +136,12 @@ class Upsample(Layer):
         if self.mode == "nearest" and self.like is None:
             return Repeat(self.stride, self.scale)
         size = self.output_shape(*inputs)[:2]
+        factor = size[0] // inputs[0].height
+        if self.mode == "nearest" and size == (
+            inputs[0].height * factor,
+            inputs[0].width * factor,
+        ):
+            return Repeat(factor, self.scale)
         return Resize(self.method, inputs[0][:2], size, self.scale)
 
     @property

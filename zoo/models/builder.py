@@ -291,10 +291,26 @@ class NetworkBuilder:
             **values,
         )
 
-    def dysample(self, offsets: int, x: int, scale: int, groups: int) -> int:
-        """A layer, enlarged by sampling where offsets say."""
-        self._previous(offsets, (), False)
-        return self.add("dysample", from_=self.reference(x), scale=scale, groups=groups)
+    def dysample(
+        self, module: str, x: int, channels: int, scale: int, groups: int
+    ) -> int:
+        """A layer, enlarged by sampling where it says itself, then mixed 1 x 1.
+
+        Liu et al., "Learning to upsample by learning to sample", 2023: offsets, each
+        times a factor from 0 to 1/2. At scale 1 nothing is mixed.
+        """
+        count = 2 * groups * scale**2
+        moved = self.conv(f"{module}.offset", x, count, 1)
+        y = self.conv(f"{module}.scope", x, count, 1, "logistic", bias=False)
+        self.product(y, moved)
+        y = self.add(
+            "dysample",
+            from_=self.reference(x),
+            scale=scale,
+            groups=groups,
+            strength=0.5,
+        )
+        return y if scale == 1 else self.conv(f"{module}.end_conv", y, channels, 1)
 
     def _previous(
         self, x: int, others: tuple[int, ...], commutes: bool

@@ -320,7 +320,7 @@ def _refusal(
         key=lambda part: _likeness(part, known),
         default=stock.checkpoint,
     )
-    return WeightsError(_unknown(nearest, source, known))
+    return WeightsError(_unknown(nearest, source, known, list(stock.originals)))
 
 
 def _likeness(part: Checkpoint, known: Mapping[str, type[Family]]) -> float:
@@ -330,13 +330,16 @@ def _likeness(part: Checkpoint, known: Mapping[str, type[Family]]) -> float:
 
 
 def _unknown(
-    checkpoint: Checkpoint, source: str, known: Mapping[str, type[Family]]
+    checkpoint: Checkpoint,
+    source: str,
+    known: Mapping[str, type[Family]],
+    all_names: list[str],
 ) -> str:
     """What is in a checkpoint that nobody knows, and what comes nearest."""
     names = list(checkpoint.tensors)
     shown = ", ".join(name[:60] for name in names[:_NAMES_SHOWN])
     more = f" and {len(names) - _NAMES_SHOWN} more" if len(names) > _NAMES_SHOWN else ""
-    alike = looks_like(names)
+    alike = looks_like(all_names) or looks_like(names)
     what = f"; it looks like {alike}" if alike else ""
     if alike and not any(name in alike.lower() for name in known):
         what += ", which zoo does not convert"

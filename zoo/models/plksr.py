@@ -7,6 +7,9 @@
     y = conv(B blocks of conv(picture))
     picture = shuffle(y) + nearest(picture)
 
+With upsampler=dysample the sum is made before it is enlarged, the picture repeated for
+each pixel of a cell, and then sampled at learned places in place of shuffled.
+
 RealPLKSR has mish for f and normalizes the result of a block's branch (in groups, or
 its beginning over the channels); PLKSR has gelu and, at both places, kernels of 3 or
 1.
@@ -18,7 +21,6 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from zoo.keys import Key
-from zoo.models.base import NotRecognized
 from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
@@ -31,6 +33,7 @@ from zoo.models.conventions import (
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
+from zoo.models.tensor_map import ConstantMap
 
 __all__ = ["PLKSR"]
 
@@ -58,6 +61,8 @@ class PLKSR(NetworkFamily):
             choices=("group", "layer", "none"),
         ),
         Key("groups", "int", 4, "of that normalization", minimum=1),
+        Key("upsampler", "str", "shuffle", "way out", choices=("shuffle", "dysample")),
+        Key("samplings", "int", 4, "groups of channels of dysample", minimum=1),
         scale_key(4),
         CHANNELS,
         COLOR,
@@ -105,17 +110,27 @@ class PLKSR(NetworkFamily):
             x = net.sum(y, x)
         # RealPLKSR has dropout between the blocks and the last convolution.
         last = options["blocks"] + (2 if is_real else 1)
-        x = net.shuffle(net.conv(f"feats.{last}", x, channels * scale**2), scale)
-        net.sum(net.upsample(picture, scale), x)
+        x = net.conv(f"feats.{last}", x, channels * scale**2)
+        if options["upsampler"] == "shuffle":
+            x = net.shuffle(x, scale)
+            net.sum(net.upsample(picture, scale), x)
+            return net
+        repeated = net.conv(
+            "",
+            picture,
+            channels * scale**2,
+            1,
+            groups=channels,
+            bias=False,
+            map_by=ConstantMap,
+            map_keys={"values": {"weights": 1.0}},
+        )
+        x = net.sum(repeated, x)
+        net.dysample("to_img", x, channels, scale, options["samplings"])
         return net
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        if state.has("to_img"):
-            raise NotRecognized(
-                "its last layer is DySample, which samples at learned places; zoo has "
-                "no such layer"
-            )
         filters, channels, _, _ = state.kernel("feats.0")
         is_real = state.has("feats.1.channel_mixer")
         mixer = f"feats.1.{'channel_mixer' if is_real else 'channe_mixer'}"
@@ -125,7 +140,14 @@ class PLKSR(NetworkFamily):
         if is_real:
             norm = "layer" if state.has("feats.1.layer_norm") else "group"
         blocks = state.count("feats.{}.refine", first=1)
+        last = f"feats.{blocks + (2 if is_real else 1)}"
+        scale = state.shuffle_factor(last, channels)
+        sampled: dict[str, Any] = {"upsampler": "shuffle"}
+        if state.has("to_img"):
+            groups = state.filters("to_img.offset") // (2 * scale**2)
+            sampled = {"upsampler": "dysample", "samplings": max(groups, 1)}
         return {
+            **sampled,
             "variant": "real" if is_real else "plain",
             "blocks": blocks,
             "filters": filters,
@@ -135,11 +157,14 @@ class PLKSR(NetworkFamily):
             "sizes": (first_size, state.kernel(f"{mixer}.2")[2]),
             "attention": state.has("feats.1.attn.f.0"),
             "norm": norm,
-            "scale": state.shuffle_factor(
-                f"feats.{blocks + (2 if is_real else 1)}", channels
-            ),
+            "scale": scale,
             "channels": channels,
         }
+
+    @classmethod
+    def unused(cls, state: StateDict, options: Mapping[str, Any]) -> dict[str, str]:
+        known = "to_img.init_pos"
+        return {known: "follows from the scale"} if known in state else {}
 
 
 def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:

@@ -8,8 +8,8 @@
         x gelu(conv 1x1 of the four)
     h = conv(picture);  picture = shuffle(conv(h + B blocks of h))
 
-The published program has cells of unequal sizes where the picture is no multiple of
-8; here it is then reflected at the bottom and right, as others do.
+Where a picture is no multiple of 8, cells share rows and columns with their neighbours,
+as the published program's adaptive pooling has them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from zoo.models.state_dict import StateDict
 __all__ = ["SAFMN"]
 
 _LEVELS = 4
-_MULTIPLE = 2 ** (_LEVELS - 1)
 
 
 class SAFMN(NetworkFamily):
@@ -70,16 +69,14 @@ class SAFMN(NetworkFamily):
             parts = []
             for level in range(_LEVELS):
                 y = net.channels_of(x, level * part, part)
-                cell = 2**level
                 if level:
-                    y = net.add("maxpool", y, size=cell, stride=cell, padding=0)
+                    y = net.add("maxpool", y, stride=2**level, adaptive=True)
                 y = net.conv(f"{name}.mfr.{level}", y, part, groups=part)
-                parts.append(net.upsample(y, cell))
+                parts.append(net.resize_like(y, x, "nearest") if level else y)
             y = net.conv(f"{name}.aggr", net.concat(*parts), filters, 1, "gelu_erf")
             return net.product(y, x)
 
-        picture = net.input()
-        x = head = net.conv("to_feat", net.to_multiple(picture, _MULTIPLE), filters)
+        x = head = net.conv("to_feat", net.input(), filters)
         for block in range(options["blocks"]):
             name = f"feats.{block}"
             y = net.add("layernorm", x, module=f"{name}.norm1", eps=1e-6)
@@ -88,7 +85,7 @@ class SAFMN(NetworkFamily):
             y = net.conv(f"{name}.ccm.ccm.0", y, options["width"], 3, "gelu_erf")
             x = net.sum(net.conv(f"{name}.ccm.ccm.2", y, filters, 1), x)
         x = net.conv("to_img.0", net.sum(x, head), options["channels"] * scale**2)
-        net.like_picture(net.shuffle(x, scale), picture, _MULTIPLE, scale)
+        net.shuffle(x, scale)
         return net
 
     @classmethod

@@ -18,7 +18,7 @@ def dysample(layer: Dysample) -> Function:
     def run(tensors: Tensors, training: bool, offsets: Tensor, x: Tensor) -> Tensor:
         count, _, height, width = x.shape
         parts = offsets.reshape(count, 2 * groups, scale, scale, height, width)
-        moved = parts.permute(0, 1, 4, 2, 5, 3).reshape(
+        moved = layer.strength * parts.permute(0, 1, 4, 2, 5, 3).reshape(
             count, 2, groups, height * scale, width * scale
         )
         places = []
