@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -58,7 +60,7 @@ def _scatter(
 ) -> Array:
     """Add values where they came from along an axis."""
     result = np.zeros(shape, delta.dtype)
-    at: list[Array | NDArray[np.intp]] = list(np.indices(delta.shape, sparse=True))
+    at: list[Any] = list(np.indices(delta.shape, sparse=True))
     at[axis] = places
     np.add.at(result, tuple(at), delta)
     return result

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from zoo.errors import ShapeError
@@ -150,7 +152,7 @@ class Dysample(Layer):
             after.append((place - whole).astype(offsets.dtype))
         return before, inside, after
 
-    def _places(self, offsets: Array) -> tuple[list[tuple[Array, ...]], list[Array]]:
+    def _places(self, offsets: Array) -> tuple[list[Any], list[Any]]:
         """Of the four pixels around: where they are in x, and their weights."""
         (top, left), _, (down, right) = self._fractions(offsets)
         count, height, width, _ = offsets.shape
