@@ -123,7 +123,8 @@ def as_batch(
         The same pixels; C is 1 for gray.
     picture : Picture
     """
-    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+    # np.ma takes a while to import, and an array that is no subclass needs none of it.
+    if type(image) is not np.ndarray and np.ma.is_masked(image):
         raise ShapeError(
             "the array has masked pixels, which a network cannot leave out; fill them "
             "first (image.filled(value))"

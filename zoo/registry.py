@@ -260,7 +260,7 @@ def registry(group: str) -> Registry:
     """
     if group not in GROUPS:
         raise PluginError(f"there is no registry {group!r}; there are {GROUPS}")
-    found = Registry(group, entry_points(group=group))
+    found = Registry(group, _installed().select(group=group))
     if not found:
         raise PluginError(
             "zoo's own entry points are not installed; "
@@ -269,6 +269,13 @@ def registry(group: str) -> Registry:
     return found
 
 
+@cache
+def _installed() -> Any:
+    """Entry points of all groups: to look for those of one reads the same files."""
+    return entry_points()
+
+
 def refresh() -> None:
     """Forget what was found, so that newly installed plugins are seen."""
+    _installed.cache_clear()
     registry.cache_clear()
