@@ -278,7 +278,7 @@ def _frozen(path: Path) -> None:
 
 _FILES: dict[str, Callable[[Path], None]] = {
     "hr.png": _results,
-    **dict.fromkeys(("photo.png", "a.png"), _photo),
+    **dict.fromkeys(("photo.png", "a.png", "slide.tif"), _photo),
     **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
     # This example learns patches of 64 pixels.
     "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72, 16),

@@ -18,7 +18,11 @@ from hypothesis import strategies as st
 
 from zoo.errors import UsageError, ZooError
 from zoo.images import Image, write
-from zoo.run.engines import Call, engine_at, is_part, parse_part
+from zoo.run.engines import Call, Engine, engine_at, is_part, parse_part
+from zoo.run.engines.files import run_jobs
+from zoo.run.files import NetworkFile, Options
+from zoo.run.jobs import Job
+from zoo.testing import check_engine
 
 
 @pytest.fixture
@@ -346,3 +350,56 @@ def test_volumes_and_scores_are_the_same(work, ship):
                 one.pop("threads", None)
             measured.append(found)
         assert measured[0] == measured[1]
+
+
+class _Here(Engine):
+    """An engine that does everything in this process: what another package needs."""
+
+    def work(self, call):
+        for number, item in enumerate(call.items):
+            yield number, item.run(call.common, call.networks)
+
+
+class _Forgetful(_Here):
+    def work(self, call):
+        yield from list(super().work(call))[1:]
+
+
+class _Twice(_Here):
+    def work(self, call):
+        for pair in super().work(call):
+            yield pair
+            yield pair
+
+
+class _Wrong(_Here):
+    def work(self, call):
+        for number, _ in super().work(call):
+            yield number, None
+
+
+def test_an_engine_of_another_package(work, plain):
+    done = work / "check"
+    done.mkdir()
+    check_engine(_Here("here", print), done)
+    jobs = [Job(str(work / "in" / n), str(work / "made" / n), "png") for n in plain]
+    network = NetworkFile(str(work / "net.cfg"))
+    records = list(run_jobs(_Here("here", print), jobs, Options(network)))
+    assert [record.error for record in records] == [None] * 24
+    assert same(results(work / "made"), plain)
+
+
+@pytest.mark.parametrize(
+    ("engine", "words"),
+    [(_Forgetful, "never came"), (_Twice, "came twice"), (_Wrong, "came to None")],
+)
+def test_engines_that_are_none(tmp_path, engine, words):
+    with pytest.raises(AssertionError, match=words):
+        check_engine(engine("x", print), tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ship", [False, True])
+def test_processes_are_an_engine(tmp_path, ship):
+    pytest.importorskip("distributed")
+    check_engine(engine_at("local:2", print, ship=ship), tmp_path)

@@ -12,6 +12,7 @@ There is one for every registry. Every failure is an AssertionError that says wh
 rule was broken.
 """
 
+from zoo.testing.engine import check_engine
 from zoo.testing.family import check_family
 from zoo.testing.format import check_format
 from zoo.testing.gradients import check_gradients, numeric_gradient
@@ -22,6 +23,7 @@ from zoo.testing.values import build_randomly, random_inputs
 
 __all__ = [
     "build_randomly",
+    "check_engine",
     "check_family",
     "check_format",
     "check_gradients",

@@ -50,6 +50,8 @@ class DaskEngine(Engine):
 
     def work(self, call: Call) -> Iterator[tuple[int, Any]]:
         """Run all items; see :class:`zoo.run.engines.Engine`."""
+        if not call.items:
+            return
         files: dict[str, dict[str, bytes]] = {}
         if self.ship:
             networks, files = packed(call.networks)
