@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -62,3 +63,25 @@ def test_without_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match="pip install starlette uvicorn"):
         require_extra()
+
+
+def test_networks_that_were_named(tmp_path: Path) -> None:
+    """A file of one's own stands first, and is asked for by its name alone."""
+    from zoo.catalog import CFG_FOLDER
+    from zoo.serve.networks import choices
+
+    weights = CFG_FOLDER.parent / "weights" / "edsr_r8f32_x2.safetensors"
+    for folder in ("one", "two"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(CFG_FOLDER / "edsr_r8f32_x2.cfg", tmp_path / folder / "my.cfg")
+        shutil.copy(weights, tmp_path / folder / "my.safetensors")
+    named = [str(tmp_path / folder / "my.cfg") for folder in ("one", "two")]
+    found = choices(named, None)
+    assert list(found)[:2] == ["my.cfg", named[1]]
+    assert [choice.file.cfg for choice in found.values()][:2] == named
+    assert all(name == choice.as_json()["name"] for name, choice in found.items())
+    assert found["edsr_x2"].quality.endswith("(bicubic 33.67)")
+    found["my.cfg"].measure()
+    first = found["my.cfg"].as_json()
+    assert first["is_timed"]
+    assert first["seconds_per_pixel"] > 0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from zoo.errors import UsageError
 from zoo.view.groups import groups_of
+from zoo.view.item import read_item
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -63,3 +65,20 @@ def test_what_cannot_be_meant(tmp_path: Path) -> None:
         groups_of([tmp_path], tmp_path / "a.png")
     with pytest.raises(UsageError, match="is a folder"):
         groups_of([tmp_path / "a.png"], tmp_path)
+
+
+def test_a_series_of_slices_is_one_volume(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pydicom", reason="needs pydicom")
+    monkeypatch.syspath_prepend(Path(__file__).parents[1] / "volumes")
+    from dicom_files import write_series
+
+    values = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    write_series(tmp_path / "in" / "t1", values, np.eye(4))
+    touch(tmp_path, "in/a.png")
+    for paths in ([tmp_path / "in" / "t1"], [tmp_path / "in"]):
+        group = groups_of(paths)[-1]
+        assert group.paths == [tmp_path / "in" / "t1"]
+        item = read_item(group.paths[0])
+        assert np.array_equal(item.meant(), values.transpose(2, 1, 0))

@@ -46,8 +46,8 @@ export class Choices {
 
   // Times for a file of so many pixels; for a megapixel where there is none.
   update(networks, pixels) {
-    for (const { name, seconds_per_pixel: each } of networks) {
-      const text = each === null ? "…" : duration(each * (pixels ?? 1e6));
+    for (const { name, seconds_per_pixel: each, is_timed: isTimed } of networks) {
+      const text = each === null ? (isTimed ? "?" : "…") : duration(each * (pixels ?? 1e6));
       this.times.get(name).textContent = text + (pixels || each === null ? "" : " / MP");
     }
   }

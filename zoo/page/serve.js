@@ -151,7 +151,7 @@ async function refresh() {
     await tried(show());
   }
   const active = state.jobs.some((job) => job.state === "waiting" || job.state === "running");
-  const untimed = state.networks.some((network) => network.seconds_per_pixel === null);
+  const untimed = state.networks.some((network) => !network.is_timed);
   clearTimeout(state.timer);
   if (active || untimed) state.timer = setTimeout(() => tried(refresh()), PAUSE);
 }

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.formats import by_suffix, suffix_of
-from zoo.images.folders import find
 from zoo.run.names import origin_of
+from zoo.run.sources import find_sources, series_in
 
 __all__ = ["Group", "groups_of"]
 
@@ -35,7 +35,7 @@ class Group:
 def groups_of(paths: Sequence[Path], reference: Path | None = None) -> list[Group]:
     """What goes together of the files or folders that a call names.
 
-    Files are one group. A folder is one group for each picture, with what `zoo run`
+    Files, and folders of one series of slices, are one group. A folder of others is one group for each picture, with what `zoo run`
     made of it beside it (``a.png``, ``a_x2.png``). Of several folders those files go
     together that lie in the same place, with or without such a mark.
 
@@ -50,7 +50,7 @@ def groups_of(paths: Sequence[Path], reference: Path | None = None) -> list[Grou
     UsageError
         If files and folders are mixed, or nothing is found.
     """
-    folders = [path for path in paths if path.is_dir()]
+    folders = [path for path in paths if path.is_dir() and not series_in(path)]
     if not folders:
         if reference is not None and reference.is_dir():
             raise UsageError(f"{reference} is a folder; the reference is one file here")
@@ -74,13 +74,19 @@ def groups_of(paths: Sequence[Path], reference: Path | None = None) -> list[Grou
 
 
 def _keys(folder: Path) -> list[tuple[str, Path]]:
-    """Each file of a folder, with the place of what it was made from."""
+    """Each file of a folder, or series of slices, with the place of what it is of."""
     root = os.path.realpath(folder)
     found = []
-    for path in find(folder, recursive=True, kinds=("picture", "volume")).files:
+    for item in find_sources([str(folder)], None).items:
+        path = Path(item.path)
+        known = by_suffix(path)
+        kind = "picture" if known is None else known.kind
+        if kind == "video":
+            continue
+        if item.others:  # a series of slices is opened by the name of its folder
+            path = path.parent
         own = path.name.removesuffix(suffix_of(path))
         stem = origin_of(str(path)) or os.path.join(os.path.realpath(path.parent), own)
-        known = by_suffix(path)
-        kind = "" if known is None or known.kind == "picture" else f" ({known.kind})"
-        found.append((os.path.relpath(stem, root) + kind, path))
+        mark = "" if kind == "picture" else f" ({kind})"
+        found.append((os.path.relpath(stem, root) + mark, path))
     return found

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.formats import open_source
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
 from zoo.page.blocks import storable
+from zoo.run.sources import open_input
 from zoo.volumes.geometry import plane_of
 from zoo.volumes.volume import Volume
 
@@ -87,14 +87,14 @@ class Item:
 
 
 def read_item(path: Path) -> Item:
-    """Read a picture or a volume.
+    """Read a picture or a volume, which may be a folder of slices.
 
     Raises
     ------
     ImageError
         In one sentence, whatever is wrong with the file.
     """
-    with open_source(path) as source:
+    with open_input(path) as source:
         found = format_in(source)
         with about(source.name):
             if found.kind == "video":
@@ -113,7 +113,8 @@ def item_of(read: Image | Volume, path: Path) -> Item:
     if isinstance(read, Image):
         planes = [read.pixels] if read.alpha is None else [read.pixels, read.alpha]
         values = storable(np.dstack(planes)[None])
-        return Item(path, "picture", values, read.white, read.description)
+        told = tuple(f"{path.name}: {note}" for note in read.notes)
+        return Item(path, "picture", values, read.white, read.description, notes=told)
     if read.is_color:
         raise ImageError("holds colours; volumes of one value a voxel are shown")
     data, notes = read.data, tuple[str, ...]()
