@@ -113,6 +113,8 @@ def stage(page: Any, height: int, width: int, number: int = 0) -> np.ndarray:
 
 
 def texts(page: Any, css: str) -> list[str]:
+    """What elements say, once all is drawn."""
+    drawn(page)
     return page.locator(css).all_inner_texts()
 
 
