@@ -357,9 +357,7 @@ def test_files_jobs_and_bytes_are_bounded() -> None:
 
 
 def test_time_is_bounded() -> None:
-    with running(
-        limits=limits(request_seconds=0.5, head_seconds=0.5, connections=4)
-    ) as it:
+    with running(limits=limits(request_seconds=2, head_seconds=2, connections=4)) as it:
         client = Client(it)
         # A body that does not come.
         start = time.monotonic()
@@ -375,7 +373,7 @@ def test_time_is_bounded() -> None:
             assert link.recv(100) == b""
             link.close()
         assert client.send("GET", "/").status == 200
-        assert time.monotonic() - start < 20
+        assert time.monotonic() - start < 25
 
 
 def test_jobs_are_bounded_in_time_and_size() -> None:

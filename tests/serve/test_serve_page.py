@@ -120,8 +120,10 @@ def test_by_keyboard_alone(opened, tmp_path: Path) -> None:
             page.keyboard.press("Tab")
         raise AssertionError(f"{css} is not reached by Tab")
 
-    tab_to("input[type=file]")
+    # The browser is told to expect it well before it comes.
     with page.expect_file_chooser() as chooser:
+        tab_to("input[type=file]")
+        page.wait_for_selector(".networks td:last-child:not(:has-text('…'))")
         page.keyboard.press("Enter")
     chooser.value.set_files(str(path))
     page.wait_for_selector(".pane canvas[data-zoom]")
