@@ -41,6 +41,10 @@ NETWORKS = {
     "attention": HEAD + ATTENTION.format("") + TAIL,
     "twice": HEAD + 2 * ATTENTION.format("") + TAIL,
     "deviation": HEAD + ATTENTION.format("deviation=1\n") + TAIL,
+    "groupnorm": HEAD
+    + CONV.format(8, 3, "relu")
+    + "[groupnorm]\ngroups=2\n[shortcut]\nfrom=-3\nactivation=relu\n"
+    + TAIL,
     "strided": HEAD
     + CONV.format(8, 3, "relu").replace("pad=1", "pad=1\nstride=2")
     + ATTENTION.format("")

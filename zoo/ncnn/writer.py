@@ -61,13 +61,19 @@ class _Layer:
     data: bytes = b""
 
 
-def to_ncnn(network: Network) -> NcnnFiles:
+def to_ncnn(
+    network: Network, white: float | None = 1.0, *, half: bool = True
+) -> NcnnFiles:
     """Write a network for ncnn.
 
     Parameters
     ----------
     network : Network
         With weights, one output, for pictures of any size.
+    white : float, optional
+        What it takes and gives is R, G, B from 0 to this; None leaves the bare network.
+    half : bool
+        Weights of convolutions are half floats, else floats.
 
     Raises
     ------
@@ -78,8 +84,9 @@ def to_ncnn(network: Network) -> NcnnFiles:
     """
     if len(network.outputs) != 1:
         raise UsageError(f"{network.source}: it has several outputs; ncnn's has one")
-    nodes, tensors = nodes_of(network, None, None, 1.0)
-    writer = _Writer(tensors)
+    nodes, tensors = nodes_of(network, None, None, white)
+    nodes = _with_groups(nodes, tensors)
+    writer = _Writer(tensors, half)
     unknown: Counter[str] = Counter()
     for node in nodes:
         try:
@@ -110,8 +117,9 @@ class _Unwritable(Exception):
 class _Writer:
     """Layers, in order."""
 
-    def __init__(self, tensors: Mapping[str, Array]) -> None:
+    def __init__(self, tensors: Mapping[str, Array], half: bool) -> None:
         self.tensors = tensors
+        self.half = half
         self.layers = [_Layer("Input", [], [INPUT])]
 
     def add(
@@ -142,9 +150,9 @@ class _Writer:
 # -- numbers ------------------------------------------------------------------
 
 
-def _halves(values: Array) -> bytes:
+def _tagged(values: Array, half: bool) -> bytes:
     """Weights with their tag, padded to a multiple of four bytes."""
-    if float(np.abs(values).max(initial=0)) > _LARGEST_HALF:
+    if not half or float(np.abs(values).max(initial=0)) > _LARGEST_HALF:
         return bytes(4) + values.astype("<f4").tobytes()
     data = values.astype("<f2").tobytes()
     return _HALF + data + bytes(-len(data) % 4)
@@ -176,7 +184,7 @@ def _conv(w: _Writer, node: OnnxNode) -> None:
         16: bottom,
         6: weights.size,
     }
-    data = _halves(weights)
+    data = _tagged(weights, w.half)
     if len(node.inputs) > 2:
         params[5] = 1
         data += _floats(w.tensors[node.inputs[2]])
@@ -211,7 +219,7 @@ def _deconv(w: _Writer, node: OnnxNode) -> None:
     if groups > 1:
         params[7] = groups
     op = "DeconvolutionDepthWise" if groups > 1 else "Deconvolution"
-    w.add(op, node.inputs[:1], node.output, params, _halves(grouped))
+    w.add(op, node.inputs[:1], node.output, params, _tagged(grouped, w.half))
 
 
 _BINARY: Final = {"Add": 0, "Sub": 1, "Mul": 2, "Div": 3}
@@ -334,6 +342,42 @@ def _resize(w: _Writer, node: OnnxNode) -> None:
     w.add("Interp", node.inputs[:1], node.output, {0: mode, 1: rows, 2: columns})
 
 
+def _group_norm(w: _Writer, node: OnnxNode) -> None:
+    params = {0: node.keys["groups"], 1: node.keys["channels"], 2: node.keys["epsilon"]}
+    w.add("GroupNorm", node.inputs, node.output, {**params, 3: 0})
+
+
+def _with_groups(
+    nodes: Sequence[OnnxNode], tensors: Mapping[str, Array]
+) -> list[OnnxNode]:
+    """Group normalization in one word, of the four that ONNX has for it."""
+    made = {node.output: node for node in nodes}
+    readers: dict[str, list[OnnxNode]] = {}
+    for node in nodes:
+        for name in node.inputs:
+            readers.setdefault(name, []).append(node)
+    replaced: dict[int, OnnxNode | None] = {}
+    for node in nodes:
+        if node.kind != "InstanceNormalization":
+            continue
+        before, (after,) = made[node.inputs[0]], readers[node.output]
+        scaled = readers[after.output]
+        factors = [name for name in scaled[0].inputs if name in tensors]
+        if before.kind != "Reshape" or len(scaled) != 1 or not factors:
+            continue
+        keys = {
+            "groups": len(tensors[node.inputs[1]]),
+            "channels": tensors[factors[0]].size,
+            "epsilon": float(node.keys["epsilon"]),
+        }
+        word = OnnxNode("GroupNorm", before.inputs[:1], after.output, keys)
+        shape = made[after.inputs[1]]
+        replaced |= {id(each): None for each in (before, node, shape)}
+        replaced[id(after)] = word
+    kept = (replaced.get(id(node), node) for node in nodes)
+    return [node for node in kept if node is not None]
+
+
 def _pool(op: int) -> Callable[[_Writer, OnnxNode], None]:
     def word(w: _Writer, node: OnnxNode) -> None:
         rows, columns = node.keys["kernel_shape"]
@@ -370,6 +414,7 @@ _WORDS: Final[dict[str, Callable[[_Writer, OnnxNode], None]]] = {
     "Erf": _plainly("Erf"),
     "Exp": _plainly("Exp"),
     "GlobalAveragePool": _plainly("Pooling", _0=1, _4=1),
+    "GroupNorm": _group_norm,
     "Identity": _plainly("Noop"),
     "LeakyRelu": _leaky,
     "MaxPool": _pool(0),

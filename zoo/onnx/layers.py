@@ -21,7 +21,13 @@ from zoo.layers.window_attention import WindowAttention
 from zoo.onnx.attention import transposed_attention, window_attention
 from zoo.onnx.writer import GraphWriter
 from zoo.plugins.base import Array
-from zoo.program.operations import Attend, Opaque, Operation, Resize
+from zoo.program.operations import (
+    Attend,
+    NormalizeGroups,
+    Opaque,
+    Operation,
+    Resize,
+)
 from zoo.shapes import Shape
 
 __all__ = [
@@ -47,7 +53,7 @@ def prefers_layer(operation: Operation) -> bool:
 
     A resizing operation knows the sizes of one picture, its layer the rule.
     """
-    return isinstance(operation, (Attend, Opaque, Resize))
+    return isinstance(operation, (Attend, NormalizeGroups, Opaque, Resize))
 
 
 def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:

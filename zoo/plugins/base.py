@@ -40,6 +40,7 @@ __all__ = [
     "Precision",
     "ShuffleOrder",
     "Taps",
+    "group_factors",
 ]
 
 Precision = Literal["f32", "bf16"]
@@ -214,6 +215,22 @@ class Kernels(ABC):
         variance = np.square(centered).mean(-1, keepdims=True)
         centered /= np.sqrt(variance + x.dtype.type(epsilon))
         return centered * scales + biases
+
+    def normalize_groups(
+        self, x: Array, groups: int, scales: Array, biases: Array, epsilon: float
+    ) -> Array:
+        """Groups of channels to mean 0 and variance 1 over each picture.
+
+        Then times scales plus biases, C each. The variance is the biased one, plus
+        epsilon.
+        """
+        y = np.empty_like(x)
+        for image, result in zip(x, y, strict=True):
+            mean, factor = group_factors(
+                *self.channel_moments(image), groups, scales, epsilon
+            )
+            result[...] = self.normalize(image, mean, factor, biases)
+        return y
 
     # -- backward ----------------------------------------------------------
 
@@ -483,3 +500,21 @@ class Kernels(ABC):
         zoo.train.learner.Learner or None
         """
         return None
+
+
+def group_factors(
+    mean: Array, variance: Array, groups: int, scales: Array, epsilon: float
+) -> tuple[Array, Array]:
+    """Of each channel the mean of its group, and scale / sqrt(v + epsilon).
+
+    ``mean`` and ``variance`` are those of the channels.
+    """
+    means = mean.reshape(groups, -1)
+    middle = means.mean(1, keepdims=True, dtype=np.float64)
+    spread = variance.reshape(means.shape) + (means - middle) ** 2
+    divisor = np.sqrt(spread.mean(1, keepdims=True, dtype=np.float64) + epsilon)
+    m, d = (
+        np.broadcast_to(each, means.shape).reshape(-1).astype(scales.dtype)
+        for each in (middle, divisor)
+    )
+    return m, scales / d

@@ -16,6 +16,7 @@ from zoo.program.operations import (
     Identity,
     Multiply,
     Normalize,
+    NormalizeGroups,
     Opaque,
     Operation,
     Pad,
@@ -79,6 +80,11 @@ def execute(operation: Operation, inputs: Sequence[Array], kernels: Kernels) -> 
         case Normalize():
             return kernels.normalize_pixels(
                 x, operation.scales, operation.biases, operation.epsilon
+            )
+        case NormalizeGroups():
+            return kernels.normalize_groups(
+                *(x, operation.groups, operation.scales, operation.biases),
+                operation.epsilon,
             )
         case Concat():
             parts = [

@@ -31,6 +31,7 @@ from zoo.shapes import Array, Shape
 __all__ = [
     "Activate",
     "Add",
+    "Affine",
     "Attend",
     "Axis",
     "BlockMoments",
@@ -44,6 +45,7 @@ __all__ = [
     "Load",
     "Multiply",
     "Normalize",
+    "NormalizeGroups",
     "Opaque",
     "Operation",
     "Pad",
@@ -325,6 +327,38 @@ class Normalize(Operation):
 
     def operations(self, output: Shape) -> int:
         return 8 * output.size
+
+
+@dataclass(frozen=True)
+class NormalizeGroups(Operation):
+    """(x - m) / sqrt(v + epsilon) times scales plus biases, channels C.
+
+    m and v are the mean and the biased variance of a group of channels over the whole
+    picture, where there are ``groups`` of them.
+    """
+
+    kind = "groupnorm"
+    streams = False
+    groups: int
+    scales: Array
+    biases: Array
+    epsilon: float
+
+    def operations(self, output: Shape) -> int:
+        return 8 * output.size
+
+
+@dataclass(frozen=True)
+class Affine(Operation):
+    """(x - m) f + b: the first input is 1 x 1 x 3 C, m, f and b for the channels of x."""
+
+    kind = "affine"
+
+    def axes(self, index: int) -> tuple[Axis, Axis]:
+        return (ALL, ALL) if index == 0 else (SAME, SAME)
+
+    def operations(self, output: Shape) -> int:
+        return 3 * output.size
 
 
 @dataclass(frozen=True)

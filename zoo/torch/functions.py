@@ -32,6 +32,7 @@ from zoo.program.operations import (
     Identity,
     Multiply,
     Normalize,
+    NormalizeGroups,
     Operation,
     Pad,
     Pool,
@@ -99,6 +100,14 @@ def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:
                 for array in (operation.scales, operation.biases)
             )
             return layer_norm(x, scales, biases, operation.epsilon)
+        case NormalizeGroups():
+            scales, biases = (
+                torch.as_tensor(array).to(x.device)
+                for array in (operation.scales, operation.biases)
+            )
+            return functional.group_norm(
+                x, operation.groups, scales, biases, operation.epsilon
+            )
         case Unshuffle():
             return unshuffle(x, operation.scale, operation.order)
         case Pool():

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.bench.peers.base import NotPossibleError, Peer, Setup
+from zoo.errors import UsageError
+from zoo.ncnn.writer import INPUT, OUTPUT
 
 if TYPE_CHECKING:
     from zoo.network import Network
@@ -23,9 +25,16 @@ class Engine(Peer):
 
     @classmethod
     def prepare(cls, network: Network, height: int, width: int, folder: Path) -> str:
-        from zoo.bench.peers.ncnn_file import write
+        from zoo.ncnn.writer import to_ncnn
 
-        return write(network, height, width, folder)
+        try:
+            files = to_ncnn(network, None, half=False)
+        except UsageError as error:
+            raise NotPossibleError(str(error)) from None
+        path = folder / "network.param"
+        path.write_text(files.param, encoding="ascii")
+        path.with_suffix(".bin").write_bytes(files.binary)
+        return str(path)
 
     def __init__(self, setup: Setup) -> None:
         self._net = ncnn.Net()
@@ -62,8 +71,8 @@ class Engine(Peer):
 
     def run(self, x: Any) -> Any:
         extractor = self._net.create_extractor()
-        extractor.input("in", x)
-        code, y = extractor.extract("out")
+        extractor.input(INPUT, x)
+        code, y = extractor.extract(OUTPUT)
         if code:
             raise NotPossibleError(f"ncnn fails with code {code}")
         return y

@@ -18,6 +18,7 @@ from zoo.plugins.native.packing import PackedConvolution
 from zoo.program.operations import (
     Activate,
     Add,
+    Affine,
     Attend,
     BlockMoments,
     Concat,
@@ -132,6 +133,8 @@ def _describe_step(
             is_map = isinstance(operation, Scale)
             describe_product = engine.set_scale if is_map else engine.set_multiply
             describe_product(position, inputs, skips, output, *kind)
+        case Affine():
+            engine.set_affine(position, inputs, skips, output)
         case Normalize():
             factors = plain(operation.scales), plain(operation.biases)
             engine.set_normalize(*one, *factors, operation.epsilon)

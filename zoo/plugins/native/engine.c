@@ -279,6 +279,17 @@ static void scale_row(const job *j, int64_t y) {
         j->engine->isa->activate(s->activation, s->slope, NULL, to, to, out->width * c);
 }
 
+static void affine_row(const job *j, int64_t y) {
+    const zoo_step *s = j->step;
+    const zoo_value *out = &j->engine->values[s->output];
+    int64_t c = out->channels;
+    const float *mean = input_row(j->engine, s, 0, 0), *from = input_row(j->engine, s, 1, y);
+    float *to = row_of(out, y);
+    for (int64_t x = 0; x < out->width * c; x += c)
+        j->engine->isa->normalize(from + x, mean, mean + c, mean + 2 * c, NULL, NULL, to + x,
+                                  c);
+}
+
 static void normalize_row(const job *j, int64_t y) {
     const zoo_step *s = j->step;
     const zoo_value *out = &j->engine->values[s->output];
@@ -470,6 +481,9 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
             break;
         case ZOO_STEP_SCALE:
             scale_row(j, y);
+            break;
+        case ZOO_STEP_AFFINE:
+            affine_row(j, y);
             break;
         case ZOO_STEP_NORMALIZE:
             normalize_row(j, y);

@@ -53,6 +53,7 @@ enum zoo_step_kind {
     ZOO_STEP_RESIZE,
     ZOO_STEP_MOMENTS,
     ZOO_STEP_ATTEND,
+    ZOO_STEP_AFFINE,
     ZOO_STEP_LOAD, /* from the picture */
     ZOO_STEP_STORE /* to the result */
 };

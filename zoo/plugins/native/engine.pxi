@@ -52,6 +52,7 @@ cdef extern from "engine.h" nogil:
         ZOO_STEP_RESIZE
         ZOO_STEP_MOMENTS
         ZOO_STEP_ATTEND
+        ZOO_STEP_AFFINE
         ZOO_STEP_LOAD
         ZOO_STEP_STORE
 
@@ -426,6 +427,15 @@ cdef class Engine:
         check_kind(kind, 1)
         step.activation = kind
         step.slope = slope
+
+    def set_affine(self, int64_t index, tuple inputs, tuple skips, int64_t output):
+        """(x - m) f + b; m, f and b are the channels of a value of one pixel."""
+        cdef zoo_step *step = self.begin(index, ZOO_STEP_AFFINE, inputs, skips, output, 1)
+        cdef zoo_value *a = self.value(inputs[0])
+        demand(len(inputs) == 2, "it has two inputs")
+        self.same_size(step, 1, True)
+        demand(a.height == 1 and a.channels == 3 * self.value(output).channels,
+               "there must be three numbers per channel")
 
     def set_normalize(self, int64_t index, int64_t value, int64_t skip, int64_t output,
                       const float[::1] scales, const float[::1] biases, float epsilon):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +9,12 @@ import numpy as np
 from zoo.plugins.base import Kernels
 from zoo.plugins.interpret import execute
 from zoo.plugins.native import codes
+from zoo.plugins.native.moments import normalized, pooled
 from zoo.program.join import join
 from zoo.program.operations import (
     Activate,
     Add,
+    Affine,
     Attend,
     BlockMoments,
     Concat,
@@ -22,6 +23,7 @@ from zoo.program.operations import (
     Load,
     Multiply,
     Normalize,
+    NormalizeGroups,
     Opaque,
     Operation,
     Pad,
@@ -35,11 +37,10 @@ from zoo.program.operations import (
     Store,
     Unshuffle,
 )
-from zoo.shapes import Array, Shape
+from zoo.shapes import Shape
 
 __all__ = ["joined", "translate"]
 
-_BLOCK = (4, 256)  # rows and columns of which a mean of all is made
 _MAX_INPUTS = 8  # ZOO_STEP_INPUTS
 _WIDEST_PANEL = 32  # ZOO_WIDEST_PANEL
 _SIMPLE = ("linear", "relu")  # what a kernel does before it stores
@@ -191,7 +192,9 @@ def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
         last = Activate(operation.activation)
         return [plain_sum, Step(last, (plain_sum.output,), step.output, step.layers)]
     if isinstance(operation, Pool):
-        return _pooled(step, operation, shapes)
+        return pooled(step, operation, shapes)
+    if isinstance(operation, NormalizeGroups):
+        return normalized(step, operation, shapes)
     if not isinstance(operation, Conv):
         return [step]
     epilogue = operation.epilogue
@@ -222,40 +225,6 @@ def _in_known_steps(step: Step, shapes: list[Shape]) -> list[Step]:
     return steps
 
 
-def _pooled(step: Step, pool: Pool, shapes: list[Shape]) -> list[Step]:
-    """A mean or deviation of a whole image by its blocks, so that rows need not stay."""
-    height, width, channels = shapes[step.inputs[0]]
-    if pool.mode == "max" or pool.geometry.size != (height, width):
-        return [step]
-    rows, columns = _BLOCK
-    variance = pool.mode == "deviation"
-    blocks = Shape(
-        math.ceil(height / rows),
-        math.ceil(width / columns),
-        channels * (2 if variance else 1),
-    )
-    shapes.append(blocks)
-    middle = len(shapes) - 1
-    moments = BlockMoments(_BLOCK, variance)
-    weights = np.outer(
-        [min(rows, height - rows * y) for y in range(blocks.height)],
-        [min(columns, width - columns * x) for x in range(blocks.width)],
-    )[..., None] / (height * width)
-
-    def total(x: Array) -> Array:
-        means = x[0, :, :, :channels].astype(np.float64)
-        y = mean = (weights * means).sum((0, 1))
-        if variance:
-            within = x[0, :, :, channels:]
-            y = np.sqrt((weights * (within + (means - mean) ** 2)).sum((0, 1)))
-        return y.astype(np.float32)[None, None, None]
-
-    return [
-        Step(moments, step.inputs, middle, step.layers),
-        Step(Opaque(total, step.operation.kind), (middle,), step.output, step.layers),
-    ]
-
-
 def _applies(activation: str) -> bool:
     return codes.activation_code(activation) is not None
 
@@ -280,6 +249,7 @@ def _is_known(step: Step, shapes: list[Shape]) -> bool:
             | Resize()
             | Normalize()
             | Attend()
+            | Affine()
         ):
             return True
         case Activate():
