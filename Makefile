@@ -34,6 +34,7 @@ help:
 	@echo "make test       install into $(VENV), run the tests (ARGS='-k edsr' selects)"
 	@echo "make test-slow  run the tests that take long"
 	@echo "make browser    as root: install Chromium, without which tests of pages skip"
+	@echo "make sanitizers run the native tests under ThreadSanitizer and AddressSanitizer"
 	@echo "make lint       check style and types"
 	@echo "make format     format the code"
 	@echo "make docs       build the manual into site/, warnings being errors"
@@ -52,6 +53,9 @@ test-slow: $(VENV)/.zoo-test
 browser:
 	command -v chromium || { apt-get update -qq && \
 	    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y chromium; }
+
+sanitizers: $(VENV)/.zoo-test
+	PYTHON=$(BIN)/python ARGS="$(ARGS)" tests/check_sanitizers.sh
 
 lint: $(VENV)/.zoo-lint
 	$(BIN)/ruff check .

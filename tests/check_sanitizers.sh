@@ -6,12 +6,15 @@
 #
 #   tests/check_sanitizers.sh [thread|address]...   both by default
 #
-# PYTHON names the interpreter; ARGS goes to pytest.
+# PYTHON names the interpreter, which has zoo and what its tests need (`make sanitizers`
+# makes an environment first); by default that of .venv, if there is one. ARGS goes to
+# pytest. Nothing is left behind in the checkout.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-python=$(command -v "${PYTHON:-python3}")
-case $python in /*) ;; *) python=$PWD/$python ;; esac
+python=${PYTHON:-$(ls .venv/bin/python 2> /dev/null || echo python3)}
+# The program itself: a shell script in its place would be preloaded with the libraries.
+python=$("$python" -c 'import sys; print(sys.executable)')
 compiler="${CC:-gcc}"
 work=$(mktemp -d)
 reports=$(mktemp -d)
@@ -39,6 +42,11 @@ check() {
     ZOO_CFLAGS="-O1 -g1 -fno-omit-frame-pointer $flags" LDFLAGS="$flags" CC="$compiler" \
         "$python" setup.py --quiet build_ext --inplace --force
     library=$("${compiler##* }" -print-file-name="$library")
+    if ! LD_PRELOAD="$library" "$python" -c 'import sys; from zoo.plugins.native import codes
+sys.exit(not codes._native.__file__.startswith(sys.argv[1]))' "$work"; then
+        echo "the kernels built with $flags are not the ones that $python imports" >&2
+        exit 1
+    fi
     LD_PRELOAD="$library" "$python" -m pytest -q -n 0 -p no:cacheprovider ${ARGS:-} "$@"
     rm -rf build zoo/plugins/native/*.so
 }

@@ -25,8 +25,9 @@ static int worth(const zoo_algorithm *self, const zoo_isa *isa, const zoo_conv_s
            (bf16 || s->kh * s->kw * (s->c / s->groups) >= SHORTEST_SUM);
 }
 
-/* Counted, not measured: a product of 16 x 16 x 32 takes 16 cycles, with loads some 22;
- * finishing 16 x 16 results about 80; converting a channel of a pixel 1/5 or 1/10. */
+/* Fitted as those of conv_winograd.c are, with which they are compared: of a product of
+ * 16 x 16 x 32, which could take 16; of finishing 16 x 16 results; of converting a channel
+ * of a pixel. */
 static double cycles(const zoo_algorithm *self, const zoo_isa *isa,
                      const zoo_conv_shape *s, int packed) {
     int64_t cg = s->c / s->groups, kg = s->k / s->groups;
@@ -35,9 +36,9 @@ static double cycles(const zoo_algorithm *self, const zoo_isa *isa,
     double blocks = (double)(round_up(cg, 32) / 32), taps = (double)(s->kh * s->kw);
     double tiles = images * (double)s->oh * (double)((s->ow + 15) / 16);
     (void)isa;
-    return tiles * panels * (taps * blocks * products * 22 + 80) +
-           images * (double)s->h * (double)s->w * blocks * (double)s->groups * 32 * 1.3 *
-               (products > 1 ? 0.2 : 0.1) +
+    return tiles * panels * (taps * blocks * products * 25.5 + 314) +
+           images * (double)s->h * (double)s->w * blocks * (double)s->groups * 32 *
+               0.9 +
            (packed ? 0 : (double)cg * (double)s->k) * taps * 10;
 }
 

@@ -13,12 +13,12 @@ static int fits(const zoo_algorithm *self, const zoo_isa *isa, const zoo_conv_sh
     return 1;
 }
 
-/* Cycles of a vector product in a loop that could do two per cycle, and of packing a
- * weight; where they come from is said in conv_winograd.c. */
+/* In cycles like those of conv_winograd.c. */
 double zoo_direct_cycles(const zoo_isa *isa, const zoo_conv_shape *s, int packed,
                          double columns) {
+    double product = isa->lanes == 16 ? 1.16 : isa->lanes == 8 ? 0.86 : 1.31;
     double taps = (double)(s->kh * s->kw), depth = taps * (double)(s->c / s->groups);
-    return (double)s->n * (double)s->oh * (double)s->ow * depth * columns * 1.35 / 2 /
+    return (double)s->n * (double)s->oh * (double)s->ow * depth * columns * product / 2 /
                (double)isa->lanes +
            (packed ? 0 : depth * (double)s->k / 9 * 50);
 }

@@ -5,6 +5,9 @@
 #include "threads.h"
 #include "winograd.h"
 
+/* Tiles per unit at least, if there are. */
+#define FEW_TILES 48
+
 static int fits(const zoo_algorithm *self, const zoo_isa *isa, const zoo_conv_shape *s) {
     (void)self, (void)isa;
     return s->kh == 3 && s->kw == 3 && s->sh == 1 && s->sw == 1 && s->dh == 1 &&
@@ -17,29 +20,45 @@ static int worth(const zoo_algorithm *self, const zoo_isa *isa, const zoo_conv_s
     return fits(self, isa, s) && s->c >= 16 && s->k >= 16;
 }
 
-/* Rough cycles on one core, by m / 2: of a vector product in a loop that does two
- * per cycle; of transforming a vector of channels of one tile to and fro; of packing
- * the weights of one channel and filter. Fitted to 80 shapes, 16 to 256 channels and
- * 16 to 256 pixels a side, measured with AVX2: the choice by them takes 1.5 % longer
- * than the best on average and 13 % at most. */
-static const struct {
-    double product, in, out, pack;
-} costs[] = {
-    [1] = {1.1, 180, 220, 180},
-    [2] = {1.1, 250, 275, 320},
-    [3] = {1.3, 600, 600, 450},
-};
+/* Rough cycles of 2.6 GHz on one core: of a vector product in a loop that could do two per
+ * cycle, of transforming a vector of channels of one tile to or fro, and of packing the
+ * weights of one channel and filter. Fitted to 33 shapes, 16 to 256 channels, 32 to 192
+ * and 64 to 256, 24 to 256 pixels a side, that benchmarks/algorithms.py measured on a
+ * Xeon with AMX: the choice by them takes 1.8 % longer than the best on average and 14 % at
+ * most (of 24 x 24 pixels) with AVX-512, 1.1 and 11 % with AVX2, 1.2 and 6 % portably. */
+typedef struct {
+    double product, transform, pack;
+} costs;
+
+static const costs *costs_of(const zoo_isa *isa, int m) {
+    static const costs portable[] = {{1.27, 61, 180}, {1.44, 164, 320}, {1.68, 354, 450}};
+    static const costs of8[] = {{0.95, 62, 180}, {1.31, 172, 320}, {1.93, 267, 450}};
+    static const costs of16[] = {{1.22, 112, 180}, {1.84, 291, 320}, {2.71, 441, 450}};
+    return (isa->lanes == 16 ? of16 : isa->lanes == 8 ? of8 : portable) + m / 2 - 1;
+}
+
+/* The rows that the products of `tiles` tiles take, those that fill up the units too. The
+ * same on every machine, whatever its cache: the choice decides the last bit. */
+static int64_t product_rows(const zoo_isa *isa, int64_t tiles) {
+    int64_t block = tiles / 8 < FEW_TILES ? tiles / 8 : FEW_TILES, units, rest;
+    block = round_up(block < 1 ? 1 : block, isa->mr);
+    units = (tiles + block - 1) / block;
+    block = round_up((tiles + units - 1) / units, isa->mr);
+    units = (tiles + block - 1) / block;
+    rest = tiles - (units - 1) * block;
+    return (units - 1) * block + round_up(rest, isa->mr);
+}
 
 static double cycles(const zoo_algorithm *self, const zoo_isa *isa,
                      const zoo_conv_shape *s, int packed) {
-    int m = self->tile, row = m / 2;
-    double c = (double)s->c, k = (double)s->k, a = m + 2, tiles;
-    double columns = (double)panel_columns(isa, s->k);
-    tiles = (double)s->n * (double)((s->oh + m - 1) / m) * (double)((s->ow + m - 1) / m);
-    return tiles * (a * a * c * columns * (costs[row].product / 2) + costs[row].in * c +
-                    costs[row].out * k) /
+    const costs *cost = costs_of(isa, self->tile);
+    int64_t m = self->tile, tiles = s->n * ((s->oh + m - 1) / m) * ((s->ow + m - 1) / m);
+    double c = (double)s->c, k = (double)s->k, a = (double)m + 2;
+    double products = (double)product_rows(isa, tiles) * a * a * c *
+                      (double)panel_columns(isa, s->k);
+    return (products * (cost->product / 2) + (double)tiles * (c + k) * cost->transform) /
                (double)isa->lanes +
-           (packed ? 0 : c * k) * costs[row].pack;
+           (packed ? 0 : c * k) * cost->pack;
 }
 
 /* -- weights: by position, panel and channel; filters of the panel -------------- */
@@ -89,8 +108,8 @@ static int64_t most_tiles(const zoo_conv *p) {
     int64_t mr = p->isa->mr, a2 = (p->tile + 2) * (p->tile + 2);
     int64_t bytes = a2 * (p->s.c + p->kcols) * 4;
     int64_t block = zoo_l2_bytes() * 3 / 4 / bytes, total = p->tile_rows * p->tile_cols;
-    if (block < 48)
-        block = 48;
+    if (block < FEW_TILES)
+        block = FEW_TILES;
     if (block > 128)
         block = 128;
     if (block > total / 8)
