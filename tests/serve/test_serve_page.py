@@ -30,24 +30,25 @@ def service() -> Iterator[Any]:
 
 
 @pytest.fixture
-def opened(watched: Callable[..., Any], service: Any) -> Callable[..., Any]:
+def opened(watched: Callable[..., Any], service: Any) -> Iterator[Callable[..., Any]]:
     """Open the page; whatever it asks for is asked of this machine."""
+    pages = []
 
     def open_page(**options: Any) -> Any:
         for identifier in list(service.store.inputs):
             service.store.remove(identifier)
         seen = watched(viewport={"width": 700, "height": 560}, **options)
-        seen.page.on("request", lambda request: require_local(request.url))
+        pages.append(seen)
         seen.page.goto(service.address)
         seen.page.wait_for_selector(".networks td")
         return seen.page
 
-    def require_local(url: str) -> None:
+    yield open_page
+    assert all(seen.requests for seen in pages)
+    for url in (url for seen in pages for url in seen.requests):
         place = urlsplit(url)
         if place.scheme not in ("data", "blob"):
             assert place.netloc == f"127.0.0.1:{service.port}", url
-
-    return open_page
 
 
 DROP = """([name, data]) => {

@@ -53,6 +53,9 @@ def test_files_are_one_group(tmp_path: Path) -> None:
     (group,) = groups_of([tmp_path / "a.png", tmp_path / "b.png"], tmp_path / "r.png")
     assert [path.name for path in group.paths] == ["a.png", "b.png"]
     assert group.reference == tmp_path / "r.png"
+    paths = [tmp_path / "a.png", tmp_path / "r.png"]
+    (group,) = groups_of(paths, tmp_path / "r.png")  # named twice, shown once
+    assert group.paths == paths[:1]
 
 
 def test_what_cannot_be_meant(tmp_path: Path) -> None:

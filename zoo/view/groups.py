@@ -55,7 +55,8 @@ def groups_of(paths: Sequence[Path], reference: Path | None = None) -> list[Grou
         if reference is not None and reference.is_dir():
             raise UsageError(f"{reference} is a folder; the reference is one file here")
         names = dict.fromkeys(path.name for path in paths)
-        return [Group(", ".join(names), list(paths), reference)]
+        others = [path for path in paths if path != reference]
+        return [Group(", ".join(names), others, reference)]
     if len(folders) < len(paths):
         raise UsageError("give files or folders, not both")
     if reference is not None and not reference.is_dir():
