@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.charts import Line, Panel, draw, save, ticks
+from zoo.charts import Line, Panel, _Axis, draw, save, ticks
 from zoo.errors import ImageError, ZooError
 from zoo.images import read
 
@@ -57,6 +57,11 @@ def test_gaps_and_constants_are_no_trouble() -> None:
 )
 def test_ticks_are_round(low: float, high: float, expected: list[float]) -> None:
     assert ticks(low, high) == pytest.approx(expected)
+
+
+def test_a_short_log_axis_has_ticks() -> None:
+    for low, high in ((2.1e-4, 4.5e-4), (0.011, 0.019), (1, 1000)):
+        assert len(_Axis([low, high], log=True).ticks()) > 1
 
 
 def test_charts_are_saved_as_pictures(tmp_path: Path) -> None:

@@ -261,4 +261,6 @@ class _Axis:
             math.floor(math.log10(self.first)), math.ceil(math.log10(self.last)) + 1
         )
         marks = [unit * 10.0**power for power in powers for unit in (1, 2, 5)]
-        return [mark for mark in marks if self.first <= mark <= self.last]
+        shown = [mark for mark in marks if self.first <= mark <= self.last]
+        # Within less than a decade there may be none: those of a plain axis, then.
+        return shown if len(shown) > 1 else ticks(self.first, self.last, 4)
