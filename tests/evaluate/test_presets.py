@@ -159,6 +159,13 @@ def test_slices_of_one_value_are_left_out(tmp_path, capfd):
     found = json.loads(capfd.readouterr().out)
     assert len(found["pictures"]) == 2 and found["empty_slices"] == {"flat.nii": 2}
     assert np.isfinite(found["psnr"])
+    for folder in ("one", "two"):  # subjects whose files have one name
+        (tmp_path / "set" / folder).mkdir(parents=True)
+        (tmp_path / "set" / folder / "t1.nii").write_bytes(path.read_bytes())
+    call = ["eval", "bicubic", str(tmp_path / "set"), "--scale", "2", "--json"]
+    assert main([*call, "--metric", "psnr_3d"]) == 0
+    found = json.loads(capfd.readouterr().out)
+    assert [volume["name"] for volume in found["volumes"]] == ["one/t1", "two/t1"]
 
 
 def test_a_network_learns_from_volumes(volume, tmp_path, capfd):

@@ -192,6 +192,19 @@ def test_figures_of_the_thesis(tmp_path, capfd):
     assert page.count("<figcaption>Signed differences") == 2 * 2 * 3
     assert main([*call, str(tmp_path / "n.nii")]) == 1
     assert "on another grid" in capfd.readouterr().err
+    assert main([*call[:2], a, a, *call[4:8]]) == 2
+    assert "named twice" in capfd.readouterr().err
+    # Subjects whose files have one name are not taken for each other.
+    for folder, file in (("one", a), ("two", b)):
+        (tmp_path / folder).mkdir()
+        Path(file).rename(tmp_path / folder / "t1.nii.gz")
+    paths = [str(tmp_path / folder / "t1.nii.gz") for folder in ("one", "two")]
+    call = ["study", "mri", *paths, "-o", str(tmp_path / "y"), *SMALL[:2]]
+    assert main([*call, "--angles", "0", "--subsample", "3"]) == 0
+    rows = list(csv.DictReader((tmp_path / "y" / "rows.csv").open()))
+    assert {row["volume"] for row in rows} == {"one/t1.nii.gz", "two/t1.nii.gz"}
+    known = json.loads((tmp_path / "y" / "study.json").read_text())
+    assert len(known["networks"]["edsr_r8f32_x2"]) == 64  # of its weights
 
 
 def test_masks_and_their_numbers():

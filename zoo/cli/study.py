@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,7 @@ def mri(
     folder -o gets report.html, rows.csv and what has been computed: a study that
     was stopped goes on where it was.
     """
+    from zoo.run.names import told_apart
     from zoo.study.report import write_csv, write_report
     from zoo.study.slices import load_stack
     from zoo.study.study import Plan, Study
@@ -116,9 +118,14 @@ def mri(
     chosen = tuple(dict.fromkeys(("thesis", "matlab", *degradations)))
     turned = ("low", "high") if turn == "both" else (turn,)
     plan = Plan(chosen, _angles(angles), turned, interpolation)  # type: ignore[arg-type]
+    names = told_apart(volumes)
+    if len(set(names)) < len(names):
+        raise UsageError("a volume is named twice; give each once")
     stacks = [
-        load_stack(path, plane=plane, every=subsample, mask=mask)  # type: ignore[arg-type]
-        for path, mask in zip(volumes, masks or (None,) * len(volumes), strict=True)
+        replace(load_stack(path, plane=plane, every=subsample, mask=mask), name=name)  # type: ignore[arg-type]
+        for path, mask, name in zip(
+            volumes, masks or (None,) * len(volumes), names, strict=True
+        )
     ]
     models = _models(networks, backend, threads)
     command_line = (
@@ -126,12 +133,13 @@ def mri(
         f"{' '.join(f'--network {name}' for name in networks)} --angles {angles} "
         f"--turn {turn} --interpolation {interpolation} --plane {plane} "
         f"--subsample {subsample} "
-        f"{' '.join(f'--degradation {name}' for name in degradations)}"
+        f"{' '.join(f'--degradation {name}' for name in degradations)} "
+        f"{' '.join(f'--mask {path}' for path in masks)}"
     ).strip()
     settings = {
         "volumes": [str(path.resolve()) for path in volumes],
         "masks": [str(path.resolve()) for path in masks],
-        "networks": list(networks),
+        "networks": {name: _weights(name) for name in networks},
         "plane": plane,
         "subsample": subsample,
         "interpolation": interpolation,
@@ -162,6 +170,15 @@ def _angles(text: str) -> tuple[float, ...]:
     if not found or len(found) > 3600 or not all(abs(a) < 1e6 for a in found):
         raise UsageError(f"--angles {text!r} gives no angles, or too many")
     return found
+
+
+def _weights(name: str) -> str | None:
+    """Hash of a network's weights: rows of others are not gone on with."""
+    from zoo.checkpoints.cards import digest
+    from zoo.run.files import NetworkFile
+
+    origin = NetworkFile(name).origin
+    return None if origin is None else digest(origin)
 
 
 def _models(

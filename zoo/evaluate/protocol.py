@@ -122,6 +122,7 @@ def cases_in(
     def count(volume: str, number: int) -> None:
         counts[volume] += 1
 
+    alike = Counter(path.name for path in pictures.high)
     for path, small, name in zip(
         pictures.high, pictures.low, pictures.names, strict=True
     ):
@@ -130,6 +131,7 @@ def cases_in(
                 slices = slice_pairs(
                     path,
                     scale,
+                    name=path.name if alike[path.name] == 1 else name,
                     plane=pictures.plane,
                     mask=pictures.mask,
                     empty=count,

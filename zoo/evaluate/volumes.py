@@ -39,6 +39,7 @@ def slice_pairs(
     path: Path,
     scale: int,
     *,
+    name: str | None = None,
     plane: PlaneName = "auto",
     least: int = 1,
     mask: Path | None = None,
@@ -57,6 +58,8 @@ def slice_pairs(
     ----------
     path : Path
     scale : int
+    name : str, optional
+        Of the volume, by default that of the file.
     plane : str
         See :func:`zoo.volumes.geometry.plane_of`.
     least : int
@@ -75,11 +78,12 @@ def slice_pairs(
     ImageError
         If a file cannot be read, or holds colours.
     """
+    name = path.name if name is None else name
     values, cut, item = _cut(path, plane)
     limits = limits_of(iter(values), values.size)
     if limits.is_flat:
         for number in range(len(values)):
-            empty(path.name, number)
+            empty(name, number)
         return
     drawn = None
     if mask is not None:
@@ -89,7 +93,7 @@ def slice_pairs(
     for number, part in enumerate(values):
         high = limits.to_network(np.where(np.isfinite(part), part, limits.low))
         if np.mean(high > BACKGROUND) < _LEAST_SHOWN or high.min() == high.max():
-            empty(path.name, number)
+            empty(name, number)
             continue
         high = _centred(high, scale)
         if min(high.shape) < max(least, 2) * scale:
@@ -99,12 +103,12 @@ def slice_pairs(
         if drawn is not None:
             shown = _centred(drawn[number] > 0, scale)
         yield Pair(
-            f"{path.name} {cut.name} {number}",
+            f"{name} {cut.name} {number}",
             low,
             high,
             BACKGROUND,
             shown,
-            SliceOf(path.name, number, len(values), cut, item.spacing),
+            SliceOf(name, number, len(values), cut, item.spacing),
         )
 
 

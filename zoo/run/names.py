@@ -6,13 +6,13 @@ import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
 from zoo.formats import named, suffix_of
 
-__all__ = ["beside", "fitting", "keys", "origin_of", "with_format"]
+__all__ = ["beside", "fitting", "keys", "origin_of", "told_apart", "with_format"]
 
 _LONGEST = 255  # bytes of a name, on every usual file system
 _OURS = re.compile(r"(.+)_(?:x\d+(?:\.\d+)?|\d+x\d+|w\d+)")
@@ -63,6 +63,15 @@ def origin_of(path: str) -> str | None:
     given = Path(path)
     match = _OURS.fullmatch(given.name.removesuffix(suffix_of(given)))
     return None if match is None else os.path.realpath(given.with_name(match[1]))
+
+
+def told_apart(paths: Sequence[Path]) -> list[str]:
+    """The shortest ends of paths that differ from each other."""
+    for length in (1, 2, 3):
+        names = [str(Path(*path.parts[-length:])) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [str(path) for path in paths]
 
 
 def keys(paths: Iterable[str]) -> dict[str, str]:

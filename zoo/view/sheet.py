@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import numpy as np
 from zoo.errors import UsageError
 from zoo.evaluate.presets import Protocol
 from zoo.evaluate.protocol import METRICS
+from zoo.run.names import told_apart
 from zoo.run.slices import limits_of
 from zoo.tables import printable
 from zoo.view.groups import Group
@@ -65,20 +65,11 @@ def sheet_of(
             if item.size < largest
             else "result",
         )
-        for item, path, name in zip(items, paths, _names(paths), strict=True)
+        for item, path, name in zip(items, paths, told_apart(paths), strict=True)
     ]
     named, notes = scored(named, scale, protocol)
     notes += [note for item in named for note in item.notes]
     return Sheet(group.name, named, notes)
-
-
-def _names(paths: Sequence[Path]) -> list[str]:
-    """The shortest ends of paths that tell them apart."""
-    for length in (1, 2, 3):
-        names = [str(Path(*path.parts[-length:])) for path in paths]
-        if len(set(names)) == len(names):
-            return names
-    return [str(path) for path in paths]
 
 
 def item_facts(item: Item, where: dict[str, Any]) -> dict[str, Any]:
