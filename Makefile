@@ -67,7 +67,8 @@ format: $(VENV)/.zoo-lint
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.zoo-docs
-	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going docs site
+	$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going \
+	    --doctree-dir build/doctrees docs site
 	@echo "site/index.html"
 
 layers: $(VENV)/.zoo-demo

@@ -30,11 +30,18 @@ __all__ = ["Workshop"]
 # What a command is given in place of the number that a page shows ("=") or besides.
 SMALLER = {
     "view": {"--no-open": ""},
+    "serve": {"--no-open": ""},
     "list --time": {"": "edsr_r8*"},
     "run": {"=--width": "60"},
     "train": {"--updates": "2", "--batch": "1", "--patch": "8", "--log-every": "1"},
     "train --resume": {"--updates": "4"},
-    "bench net": {"--size": "16x16", "--runs": "1", "--cold": "1", "-j": "1"},
+    "bench net": {
+        "--size": "16x16",
+        "--runs": "1",
+        "--cold": "1",
+        "-j": "1",
+        "--against": "onnxruntime",
+    },
     "bench layers": {"--size": "40x40", "--batch": "1", "--runs": "1", "-j": "1"},
     "bench kernels": {"--size": "16x16", "--runs": "1", "-j": "1"},
 }
@@ -44,7 +51,7 @@ _TOML = r"^```toml\n(.*?)^```$"
 _PYTHON_BLOCK = r"^```python\n(.*?)^```$"
 
 _ZOO = """\
-import sys
+import os, signal, sys, threading
 from zoo.cli import main
 
 args = sys.argv[1:]
@@ -57,6 +64,9 @@ for option, value in locals().get("chosen", {{}}).items():
         args += [word for word in (option, value) if word]
     elif option[1:] in args:
         args[args.index(option[1:]) + 1] = value
+if args[0] == "serve":  # until Ctrl-C
+    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    sys.exit(main(args) not in (0, 130))
 sys.exit(main(args))
 """
 
@@ -188,6 +198,11 @@ def _photo(path: Path) -> None:
     write(path, Image(noise))
 
 
+def _slice(path: Path) -> None:
+    noise = np.random.default_rng(3).integers(256, size=(12, 12, 1), dtype=np.uint8)
+    write(path, Image(noise.repeat(4, axis=0).repeat(4, axis=1)))
+
+
 def _some(path: Path) -> None:
     pictures(path)
 
@@ -197,7 +212,7 @@ def _volume(path: Path, side: int = 14, slices: int = 8) -> None:
 
     rng = np.random.default_rng(2)
     values = np.zeros((side, side - 2, slices), np.float32)
-    values[1:-1, 1:-1, 2:] = 100 + 900 * rng.random((side - 2, side - 4, slices - 2))
+    values[1:-1, 1:-1] = 100 + 900 * rng.random((side - 2, side - 4, slices))
     if "brain" in path.name:
         values = (values > 0).astype(np.float32)
     nibabel.save(nibabel.Nifti1Image(values, np.diag([1.0, 1.0, 1.0, 1.0])), path)
@@ -279,6 +294,7 @@ def _frozen(path: Path) -> None:
 _FILES: dict[str, Callable[[Path], None]] = {
     "hr.png": _results,
     **dict.fromkeys(("photo.png", "a.png", "slide.tif"), _photo),
+    "s1045.png": _slice,
     **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
     # This example learns patches of 64 pixels.
     "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72, 16),
