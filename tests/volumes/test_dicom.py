@@ -133,7 +133,7 @@ def test_syntaxes_without_a_decoder_are_named(monkeypatch):
     "change, words",
     [
         (lambda files: inner(files).unlink(), "has 1 missing"),
-        (lambda files: twice(files), "1 slices at the place of another"),
+        (lambda files: twice(files), "more than one slice at the same place 1 times"),
         (lambda files: turned(files), "several orientations"),
         (lambda files: larger(files), "unlike slices .Rows"),
         (lambda files: nowhere(files), "do not say where they lie"),
@@ -216,7 +216,7 @@ def test_run_a_folder(tmp_path, capfd):
     made = tmp_path / "study" / "t1_x2.nii.gz"
     assert out == f"{made}\n"
     assert "writes the result as NIfTI" in err
-    assert "1 files without slices" in err
+    assert "1 file without slices" in err
     assert main(["run", NETWORK, str(tmp_path / "same.nii.gz")]) == 0
     capfd.readouterr()
     image, truth = nibabel.load(made), nibabel.load(tmp_path / "same_x2.nii.gz")
@@ -353,4 +353,15 @@ def test_series_are_measured_and_learned_from(tmp_path, capfd):
     assert main(["eval", "bicubic", folder, "--scale", "2"]) == 0
     assert re.search(
         r"^a (axial|coronal|sagittal) 4 ", capfd.readouterr().out, re.MULTILINE
+    )
+
+
+def test_without_pydicom(tmp_path, monkeypatch, capfd):
+    write_series(tmp_path / "t1", values(), affine())
+    monkeypatch.setattr("zoo.volumes.dicom.find_spec", lambda name: None)
+    assert main(["run", NETWORK, str(tmp_path / "t1")]) == 1
+    said = capfd.readouterr().err.splitlines()
+    assert len(said) == 2
+    assert (
+        "is a DICOM file, which needs pydicom; pip install pydicom nibabel" in said[0]
     )

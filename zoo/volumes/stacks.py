@@ -132,7 +132,7 @@ def _step(
     if same.any():
         place = heights[int(same.argmax())]
         raise ImageError(
-            f"has {int(same.sum())} slices at the place of another (the first at "
+            f"has more than one slice at the same place {int(same.sum())} times (first at "
             f"{place:.4g} mm along the normal): a series of several volumes or echoes; "
             f"give the files of one"
         )
