@@ -166,6 +166,7 @@ def samples() -> dict[str, tuple[str, bytes]]:
         "numpy pickle 0": (".pkl", pickle.dumps(state, 0)),
         "graph": (".pb", opencv_edsr(1, 4, 2)[0]),
         "safetensors": (".safetensors", safetensors_bytes(state, note="a")),
+        "npz": (".npz", _npz(state)),
         "cfg": (".cfg", CFG),
         "darknet": (".weights", struct.pack("<iiiQ", 0, 2, 5, 7) + floats.tobytes()),
         "index": (
@@ -174,6 +175,49 @@ def samples() -> dict[str, tuple[str, bytes]]:
         ),
     }
     return found
+
+
+def _npz(tensors: dict[str, np.ndarray]) -> bytes:
+    file = io.BytesIO()
+    np.savez(file, **tensors)
+    return file.getvalue()
+
+
+def tfjs() -> dict[str, bytes]:
+    """An honest TFJS model of two convolutions and a shuffle: two files by name."""
+
+    def conv(name: str, filters: int, **more: Any) -> dict[str, Any]:
+        config = {"name": name, "filters": filters, "kernel_size": [3, 3], **more}
+        config |= {"strides": [1, 1], "padding": "same", "use_bias": True}
+        return {"class_name": "Conv2D", "config": config}
+
+    shape = [None, None, None, 3]
+    layers = [
+        conv("a", 4, activation="relu", batch_input_shape=shape),
+        conv("b", 12, activation="linear"),
+        {"class_name": "PixelShuffle2x", "config": {"name": "c"}},
+    ]
+    network = {"class_name": "Sequential", "config": {"name": "n", "layers": layers}}
+    shapes = {"a/kernel": (3, 3, 3, 4), "a/bias": (4,)}
+    shapes |= {"b/kernel": (3, 3, 4, 12), "b/bias": (12,)}
+    rng = np.random.default_rng(0)
+    model = {
+        "format": "layers-model",
+        "modelTopology": {"model_config": network},
+        "weightsManifest": [
+            {
+                "paths": ["group1-shard1of1.bin"],
+                "weights": [
+                    {"name": name, "shape": list(size), "dtype": "float32"}
+                    for name, size in shapes.items()
+                ],
+            }
+        ],
+    }
+    data = b"".join(
+        rng.normal(size=size).astype("<f4").tobytes() for size in shapes.values()
+    )
+    return {"model.json": json.dumps(model).encode(), "group1-shard1of1.bin": data}
 
 
 # -- damage --------------------------------------------------------------------

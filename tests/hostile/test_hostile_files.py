@@ -16,7 +16,7 @@ resource = pytest.importorskip("resource")
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from corpus import CFG, MARK, corpus, edsr_tensors, mutations, samples
+from corpus import CFG, MARK, corpus, edsr_tensors, mutations, samples, tfjs
 
 from zoo.checkpoints.cards import read_card
 from zoo.checkpoints.convert import convert
@@ -112,6 +112,35 @@ def test_damaged_files_for_long(
 ) -> None:
     count = int(os.environ.get("ZOO_FUZZ", "3000"))
     fuzz(kind, count, time.time_ns(), tmp_path, monkeypatch)
+
+
+def fuzz_tfjs(damaged: str, count: int, seed: int, folder: Path) -> None:
+    """Damage one of the two files of a model many times over."""
+    files = tfjs()
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+    asked = folder / "model.json"
+    assert not isinstance(survive(asked, folder / "honest"), ZooError)
+    for name, data in mutations(files[damaged], count, seed):
+        (folder / damaged).write_bytes(data)
+        try:
+            survive(asked, folder / "out")
+        except BaseException as error:
+            raise AssertionError(
+                f"{damaged}, {name}, seed {seed}: {type(error).__name__}: {error}"
+            ) from error
+
+
+@pytest.mark.parametrize("damaged", list(tfjs()))
+def test_damaged_tfjs(damaged: str, tmp_path: Path) -> None:
+    fuzz_tfjs(damaged, 60, 1, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("damaged", list(tfjs()))
+def test_damaged_tfjs_for_long(damaged: str, tmp_path: Path) -> None:
+    count = int(os.environ.get("ZOO_FUZZ", "3000"))
+    fuzz_tfjs(damaged, count, time.time_ns(), tmp_path)
 
 
 SHARED = Path(__file__).parents[2] / ".." / "shared" / "data" / "weights"
