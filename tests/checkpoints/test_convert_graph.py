@@ -197,3 +197,15 @@ def test_run_takes_what_a_file_does_not_state(
         assert read(Path(output)).pixels.shape == (9, 7, 3)
     assert main(["run", "edsr_x2", "p.png", "--set", "range=1"]) == 2
     assert "states all about its network" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 24, 40), (1, 3, "h", "w")])
+def test_the_check_feeds_the_size_that_a_file_states(
+    shape: tuple[Any, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    w = Writer()
+    y = w("DepthToSpace", w.conv("x", 3, 12), blocksize=2)
+    w.save(Path("sized.onnx"), y, shape)
+    assert main(["convert", "sized.onnx", "--check"]) == 0
+    assert "onnxruntime agrees" in capsys.readouterr().out
+    assert "height" not in Path("sized.cfg").read_text()  # it came out open

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,12 +101,20 @@ def evaluate(network: Network, picture: NDArray[Any]) -> NDArray[np.float32]:
     return np.asarray(y, np.float32)
 
 
-def _smooth(made: Translation, channels: int) -> NDArray[np.float32]:
-    """A picture from 0 to 1 without edges, of a size that the network takes."""
+def _smooth(
+    made: Translation, channels: int, sides: tuple[int | None, int | None] = (None,) * 2
+) -> NDArray[np.float32]:
+    """A picture from 0 to 1 without edges, of a size that the network takes.
+
+    ``sides`` are height and width where a file states them.
+    """
     if made.fixed is not None:
         height, width = made.fixed
     else:
-        height, width = (-(-size // made.multiple) * made.multiple for size in (64, 48))
+        height, width = (
+            stated or -(-size // made.multiple) * made.multiple
+            for stated, size in zip(sides, (64, 48), strict=True)
+        )
     rows = np.linspace(0, np.pi, height)[:, None, None]
     columns = np.linspace(0, np.pi, width)[:, None]
     shifts = np.linspace(0, 0.6, channels)
@@ -198,9 +206,19 @@ def check_onnx(path: Path, made: Translated) -> float:
     level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.graph_optimization_level = level
     translation = made.translation
-    picture = _smooth(translation, made.network.pixels.channels)
-    picture = picture * np.float32(made.network.pixels.range)
     margin = translation.margin
+    try:
+        session = onnxruntime.InferenceSession(
+            str(path), options, providers=["CPUExecutionProvider"]
+        )
+        (fed_input,) = (
+            item for item in session.get_inputs() if item.name == translation.fed
+        )
+    except Exception as error:  # noqa: BLE001 - whatever the runtime raises
+        raise _not_run(path, error) from None
+    sides = _stated_sides(fed_input.shape, translation.layout, margin)
+    picture = _smooth(translation, made.network.pixels.channels, sides)
+    picture = picture * np.float32(made.network.pixels.range)
     mine = evaluate(made.network, picture)
     if margin:
         mode = made.recognition.options["pad"]
@@ -210,20 +228,14 @@ def check_onnx(path: Path, made: Translated) -> float:
     layout = translation.layout
     x = picture if layout.endswith("C") else picture.transpose(2, 0, 1)
     try:
-        session = onnxruntime.InferenceSession(
-            str(path), options, providers=["CPUExecutionProvider"]
-        )
-        types = {item.name: item.type for item in session.get_inputs()}
         kind = {"tensor(float16)": "float16", "tensor(uint8)": "uint8"}.get(
-            types[translation.fed], "float32"
+            fed_input.type, "float32"
         )
         batch = (x if len(layout) == 3 else x[None]).astype(kind)
         fed = {translation.fed: np.ascontiguousarray(batch), **translation.others}
         (theirs,) = session.run([translation.output], fed)
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises
-        raise WeightsError(
-            f"onnxruntime cannot run {str(path)!r}: {str(error).splitlines()[0][:200]}"
-        ) from None
+        raise _not_run(path, error) from None
     wanted = theirs[0] if theirs.ndim == 4 else theirs
     if wanted.shape != mine.shape:
         wanted = wanted.transpose(1, 2, 0)
@@ -234,3 +246,19 @@ def check_onnx(path: Path, made: Translated) -> float:
         )
     span = max(float(np.ptp(wanted.astype(np.float64))), 1e-6)
     return float(np.abs(wanted.astype(np.float64) - mine).max()) / span
+
+
+def _stated_sides(
+    shape: Sequence[Any], layout: str, margin: int
+) -> tuple[int | None, int | None]:
+    """Height and width of the picture behind an input that states its shape."""
+    sides = [
+        side - 2 * margin if isinstance(side, int) and side > 2 * margin else None
+        for side in (shape[layout.index(axis)] for axis in "HW")
+    ]
+    return sides[0], sides[1]
+
+
+def _not_run(path: Path, error: Exception) -> WeightsError:
+    reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    return WeightsError(f"onnxruntime cannot run {str(path)!r}: {reason}")
