@@ -177,7 +177,7 @@ def samples() -> dict[str, tuple[str, bytes]]:
     return found
 
 
-def _npz(tensors: dict[str, np.ndarray]) -> bytes:
+def _npz(tensors: dict[str, Any]) -> bytes:
     file = io.BytesIO()
     np.savez(file, **tensors)
     return file.getvalue()

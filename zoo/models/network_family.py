@@ -308,8 +308,12 @@ class NetworkFamily(Family):
     @cache
     def _own_names(cls) -> re.Pattern[str]:
         """What matches the family's own names, whatever the numbers in them."""
+        few: dict[str, Any] = {}
+        defaults = {key.name: key.default for key in cls.options}
+        if "depths" in defaults:  # one group of a transformer has the names of all
+            few = {name: defaults[name][:1] for name in ("depths", "heads")}
         try:
-            maps = cls.build(cls.complete({})).maps
+            maps = cls.build(cls.complete(few)).maps
         except (ZooError, ValueError):
             return re.compile("(?!)")
         modules = {re.sub(r"\d+", "0", tensor_map.module) for tensor_map in maps}
