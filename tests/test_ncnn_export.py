@@ -38,6 +38,25 @@ FAMILIES: dict[str, str] = {
         pad=1
         activation=linear
     """,
+    "group normalization": """
+        [net]
+        channels=3
+        [convolutional]
+        filters=12
+        size=3
+        pad=1
+        activation=relu
+        [groupnorm]
+        groups=4
+        [shortcut]
+        from=-2
+        activation=linear
+        [convolutional]
+        filters=3
+        size=3
+        pad=1
+        activation=linear
+    """,
     "residual block": """
         [net]
         channels=3
