@@ -115,8 +115,8 @@ def _joined(root: Path, files: Sequence[Path]) -> tuple[list[Source], list[str]]
         groups, left = named(name).series(own)
         ending = named(name).suffixes[0]
         if left:
-            files = "file" if left == 1 else "files"
-            words.append(f"{left} {files} without slices in {folder}")
+            noun = "file" if left == 1 else "files"
+            words.append(f"{left} {noun} without slices in {folder}")
         for number, (first, *others) in enumerate(groups, start=1):
             relative, place = first.relative_to(root), ""
             if others:
