@@ -50,7 +50,7 @@ myst_enable_extensions = ["substitution"]
 
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"  # the docstrings say it, with shapes
-autodoc_default_options = {"members": True}
+autodoc_default_options = {"members": True, "special-members": "__call__"}
 smartquotes = False  # two hyphens are an option
 default_role = "literal"  # what `zoo --help` puts between single backticks
 autodoc_inherit_docstrings = True
@@ -190,9 +190,17 @@ def rewrite_included(app: Sphinx, path: Path, page: str, source: list[str]) -> N
     source[0] = rewritten(source[0], folder)
 
 
+def draw_dashes(app: Sphinx, doctree: nodes.document) -> None:
+    """What Sphinx puts between a parameter and its meaning, for want of smartquotes."""
+    for text in [*doctree.findall(nodes.Text)]:
+        if text == " -- ":
+            text.parent.replace(text, nodes.Text(" – "))
+
+
 def setup(app: Sphinx) -> None:
     """Register what is above."""
     app.connect("autodoc-process-docstring", check_docstring)
     app.connect("missing-reference", resolve)
+    app.connect("doctree-read", draw_dashes)
     app.connect("source-read", rewrite_page)
     app.connect("include-read", rewrite_included)

@@ -46,7 +46,7 @@ def run_commands(block: Block, workshop: Workshop, page: Path) -> None:
         capture_output=True,
         text=True,
         stdin=subprocess.DEVNULL,
-        timeout=300,
+        timeout=900 if block.is_slow else 300,
         check=False,
     )
     assert result.returncode == 0, f"{where}\n{result.stderr}\n{result.stdout[-2000:]}"
