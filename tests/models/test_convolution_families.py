@@ -906,6 +906,38 @@ def test_rdn(scale: int) -> None:
     check(rdn, expected, rename=rename, layout="RDN-pytorch", scale=scale)
 
 
+# -- Swift-SRGAN ----------------------------------------------------------------
+
+
+def swiftsrgan(t: Any, x: Any, scale: int = 4, filters: int = 6) -> Any:
+    def conv(name: str, x: Any, outputs: int, size: int = 3, bias: bool = True) -> Any:
+        y = t.conv(
+            f"{name}.depthwise", x, x.shape[1], size, groups=x.shape[1], bias=bias
+        )
+        return t.conv(f"{name}.pointwise", y, outputs, 1, bias=bias)
+
+    def block(name: str, x: Any) -> Any:
+        t.draw(f"{name}.act.weight", filters)
+        return t.batchnorm(f"{name}.bn", conv(f"{name}.cnn", x, filters, bias=False))
+
+    x = head = t.prelu("initial.act", conv("initial.cnn", x, filters, 9))
+    for number in (0, 1):
+        name = f"residual.{number}"
+        y = t.prelu(f"{name}.block1.act", block(f"{name}.block1", x))
+        x = x + block(f"{name}.block2", y)
+    x = head + block("convblock", x)
+    for stage in range({2: 1, 4: 2}[scale]):
+        name = f"upsampler.{stage}"
+        x = F.pixel_shuffle(conv(f"{name}.conv", x, 4 * filters), 2)
+        x = t.prelu(f"{name}.act", x)
+    return (conv("final_conv", x, 3, 9).tanh() + 1) / 2
+
+
+@pytest.mark.parametrize("scale", [2, 4])
+def test_swiftsrgan(scale: int) -> None:
+    check(swiftsrgan, {"blocks": 2, "filters": 6, "scale": scale}, scale=scale)
+
+
 # -- PLKSR ----------------------------------------------------------------------
 
 

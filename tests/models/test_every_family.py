@@ -101,6 +101,7 @@ SMALL: dict[str, dict[str, Any]] = {
     "srcnn": {"filters": 6, "width": 5},
     "srgan": {"blocks": 1, "filters": 6},
     "srresnet": {"blocks": 1, "filters": 6},
+    "swiftsrgan": {"blocks": 1, "filters": 6, "scale": 2},
     "swinir": {
         "depths": (2,),
         "heads": (2,),

@@ -32,7 +32,7 @@ from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
 
-__all__ = ["SRGAN"]
+__all__ = ["SRGAN", "half_tanh"]
 
 
 class SRGAN(NetworkFamily):
@@ -85,8 +85,8 @@ class SRGAN(NetworkFamily):
             x = net.shuffle(net.conv(f"{name}.0", x, filters * factor**2), factor)
             x = net.prelu(f"{name}.2", x)
         x = net.conv("conv3", x, options["channels"], size)
-        if options["end"] == "half_tanh":  # which is the logistic function of 2 x
-            net.activation(net.sum(x, x), "logistic")
+        if options["end"] == "half_tanh":
+            half_tanh(net, x)
         return net
 
     @classmethod
@@ -103,6 +103,11 @@ class SRGAN(NetworkFamily):
             "scale": scale,
             "channels": channels,
         }
+
+
+def half_tanh(net: NetworkBuilder, x: int) -> int:
+    """(tanh x + 1) / 2, which is the logistic function of 2 x."""
+    return net.activation(net.sum(x, x), "logistic")
 
 
 def _assume(end: str, **others: Any) -> Any:
