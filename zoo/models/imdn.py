@@ -28,13 +28,12 @@ from zoo.models.conventions import (
     filters_key,
     scale_key,
 )
+from zoo.models.light import LEAKY, light_end, light_shape, light_start
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
 
 __all__ = ["IMDN"]
-
-_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
 
 
 class IMDN(NetworkFamily):
@@ -62,14 +61,13 @@ class IMDN(NetworkFamily):
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, aside = options["filters"], options["distilled"]
-        net = NetworkBuilder(
-            channels=options["channels"], range=1, color=options["color"]
-        )
+        net, x = light_start("fea_conv", options)
+        head = x
 
         def block(name: str, x: int) -> int:
             parts, rest = [], x
             for number in (1, 2, 3):
-                y = net.conv(f"{name}.c{number}", rest, filters, **_LEAKY)
+                y = net.conv(f"{name}.c{number}", rest, filters, **LEAKY)
                 parts.append(net.channels_of(y, 0, aside))
                 rest = net.channels_of(y, aside, filters - aside)
             parts.append(net.conv(f"{name}.c4", rest, aside))
@@ -81,32 +79,22 @@ class IMDN(NetworkFamily):
                 )
             return net.sum(net.conv(f"{name}.c5", y, filters, 1), x)
 
-        x = head = net.conv("fea_conv", net.input(), filters)
         blocks = []
         for number in range(options["blocks"]):
             x = block(f"IMDB{number + 1}", x)
             blocks.append(x)
         if not options["simple"]:
-            x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
-        x = net.sum(net.conv("LR_conv", x, filters), head)
-        scale = options["scale"]
-        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
-        net.shuffle(x, scale)
-        return net
+            x = net.conv("c.0", net.concat(*blocks), filters, 1, **LEAKY)
+        return light_end(net, "LR_conv", x, head, options)
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        filters, channels, _, _ = state.kernel("fea_conv")
-        blocks = state.count("IMDB{}", first=1)
         simple = not state.has("c.0")
         return {
-            "blocks": blocks,
-            "filters": filters,
+            **light_shape(state, "fea_conv", "IMDB{}"),
             "distilled": state.filters("IMDB1.c4"),
             "hidden": 4 if simple else state.filters("IMDB1.cca.conv_du.0"),
             "simple": simple,
-            "scale": state.shuffle_factor("upsampler.0", channels),
-            "channels": channels,
         }
 
 

@@ -27,13 +27,12 @@ from zoo.models.conventions import (
     filters_key,
     scale_key,
 )
+from zoo.models.light import LEAKY, light_end, light_shape, light_start
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
 
 __all__ = ["RFDN"]
-
-_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
 
 
 class RFDN(NetworkFamily):
@@ -60,44 +59,33 @@ class RFDN(NetworkFamily):
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, aside = options["filters"], options["distilled"]
-        net = NetworkBuilder(
-            channels=options["channels"], range=1, color=options["color"]
-        )
+        net, x = light_start("fea_conv", options)
+        head = x
 
         def block(name: str, x: int) -> int:
             parts = []
             for number in (1, 2, 3):
-                parts.append(net.conv(f"{name}.c{number}_d", x, aside, 1, **_LEAKY))
-                x = net.sum(net.conv(f"{name}.c{number}_r", x, filters), x, **_LEAKY)
-            parts.append(net.conv(f"{name}.c4", x, aside, **_LEAKY))
+                parts.append(net.conv(f"{name}.c{number}_d", x, aside, 1, **LEAKY))
+                x = net.sum(net.conv(f"{name}.c{number}_r", x, filters), x, **LEAKY)
+            parts.append(net.conv(f"{name}.c4", x, aside, **LEAKY))
             x = net.conv(f"{name}.c5", net.concat(*parts), filters, 1)
             return enhanced_spatial_attention(
                 net, f"{name}.esa", x, options["hidden"], deep=True
             )
 
-        x = head = net.conv("fea_conv", net.input(), filters)
         blocks = []
         for number in range(options["blocks"]):
             x = block(f"B{number + 1}", x)
             blocks.append(x)
-        x = net.conv("c.0", net.concat(*blocks), filters, 1, **_LEAKY)
-        x = net.sum(net.conv("LR_conv", x, filters), head)
-        scale = options["scale"]
-        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
-        net.shuffle(x, scale)
-        return net
+        x = net.conv("c.0", net.concat(*blocks), filters, 1, **LEAKY)
+        return light_end(net, "LR_conv", x, head, options)
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        filters, channels, _, _ = state.kernel("fea_conv")
-        blocks = state.count("B{}", first=1)
         return {
-            "blocks": blocks,
-            "filters": filters,
+            **light_shape(state, "fea_conv", "B{}"),
             "distilled": state.filters("B1.c1_d"),
             "hidden": state.filters("B1.esa.conv1"),
-            "scale": state.shuffle_factor("upsampler.0", channels),
-            "channels": channels,
         }
 
 

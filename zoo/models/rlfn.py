@@ -26,13 +26,12 @@ from zoo.models.conventions import (
     filters_key,
     scale_key,
 )
+from zoo.models.light import LEAKY, light_end, light_shape, light_start
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
 
 __all__ = ["RLFN"]
-
-_LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
 
 
 class RLFN(NetworkFamily):
@@ -59,36 +58,25 @@ class RLFN(NetworkFamily):
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, width = options["filters"], options["width"]
-        net = NetworkBuilder(
-            channels=options["channels"], range=1, color=options["color"]
-        )
-        x = head = net.conv("conv_1", net.input(), filters)
+        net, x = light_start("conv_1", options)
+        head = x
         for number in range(options["blocks"]):
             name = f"block_{number + 1}"
-            y = net.conv(f"{name}.c1_r", x, width, **_LEAKY)
-            y = net.conv(f"{name}.c2_r", y, width, **_LEAKY)
-            y = net.conv(f"{name}.c3_r", y, filters, **_LEAKY)
+            y = net.conv(f"{name}.c1_r", x, width, **LEAKY)
+            y = net.conv(f"{name}.c2_r", y, width, **LEAKY)
+            y = net.conv(f"{name}.c3_r", y, filters, **LEAKY)
             x = net.conv(f"{name}.c5", net.sum(y, x), filters, 1)
             x = enhanced_spatial_attention(
                 net, f"{name}.esa", x, options["hidden"], deep=False
             )
-        x = net.sum(net.conv("conv_2", x, filters), head)
-        scale = options["scale"]
-        x = net.conv("upsampler.0", x, options["channels"] * scale**2)
-        net.shuffle(x, scale)
-        return net
+        return light_end(net, "conv_2", x, head, options)
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        filters, channels, _, _ = state.kernel("conv_1")
-        blocks = state.count("block_{}", first=1)
         return {
-            "blocks": blocks,
-            "filters": filters,
+            **light_shape(state, "conv_1", "block_{}"),
             "width": state.filters("block_1.c1_r"),
             "hidden": state.filters("block_1.esa.conv1"),
-            "scale": state.shuffle_factor("upsampler.0", channels),
-            "channels": channels,
         }
 
 
