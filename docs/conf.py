@@ -193,8 +193,8 @@ def rewrite_included(app: Sphinx, path: Path, page: str, source: list[str]) -> N
 def draw_dashes(app: Sphinx, doctree: nodes.document) -> None:
     """What Sphinx puts between a parameter and its meaning, for want of smartquotes."""
     for text in [*doctree.findall(nodes.Text)]:
-        if text == " -- ":
-            text.parent.replace(text, nodes.Text(" – "))
+        if " -- " in text and not isinstance(text.parent, nodes.FixedTextElement):
+            text.parent.replace(text, nodes.Text(text.replace(" -- ", " – ")))
 
 
 def setup(app: Sphinx) -> None:

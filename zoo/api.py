@@ -278,7 +278,7 @@ class Model:
         ----------
         height, width : int
             Of the whole picture.
-        window : Window
+        window : zoo.program.geometry.Window
             Rows and columns of the whole result.
         """
         return self.plan(height, width, window).reads
@@ -306,7 +306,7 @@ class Model:
             The part of the picture that :meth:`reads` names.
         height, width : int
             Of the whole picture.
-        window : Window
+        window : zoo.program.geometry.Window
             Rows and columns of the whole result.
         white, as_float, progress
             See :meth:`__call__`.

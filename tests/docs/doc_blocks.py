@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 _BLOCK = re.compile(
-    r"^(?:<!-- (?P<mark>not run: .+|slow) -->\n)?```(?P<language>sh|python)\n"
+    r"^(?:<!-- (?P<mark>not run: [^\n]+|slow) -->\n)?```(?P<language>sh|python)\n"
     r"(?P<code>.*?)^```$",
     re.MULTILINE | re.DOTALL,
 )

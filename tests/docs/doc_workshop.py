@@ -64,10 +64,11 @@ for option, value in locals().get("chosen", {{}}).items():
         args += [word for word in (option, value) if word]
     elif option[1:] in args:
         args[args.index(option[1:]) + 1] = value
-if args[0] == "serve":  # until Ctrl-C
-    threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
-    sys.exit(main(args) not in (0, 130))
-sys.exit(main(args))
+if __name__ == "__main__":  # which worker processes are not
+    if args[:1] == ["serve"]:  # until Ctrl-C
+        threading.Timer(1.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+        sys.exit(main(args) not in (0, 130))
+    sys.exit(main(args))
 """
 
 _FFMPEG = """\
@@ -207,7 +208,7 @@ def _some(path: Path) -> None:
     pictures(path)
 
 
-def _volume(path: Path, side: int = 14, slices: int = 8) -> None:
+def _volume(path: Path, side: int = 14, slices: int = 10) -> None:
     import nibabel
 
     rng = np.random.default_rng(2)
