@@ -18,9 +18,11 @@ from zoo.images.image import Metadata
 from zoo.images.tiff_tiles import write_tiled
 from zoo.images.tiff_writer import deflated
 from zoo.network import Network
+from zoo.program.geometry import Window
 from zoo.run import huge
 from zoo.run.files import NetworkFile, Options, run_file
 from zoo.run.jobs import Job
+from zoo.run.pieces import Pieces
 from zoo.run.region import Region
 
 pytest.importorskip("zoo.plugins.native")
@@ -180,26 +182,41 @@ def test_strips_of_other_programs(tmp_path):
 
 
 def test_a_careless_halo_would_be_noticed(tmp_path, monkeypatch):
-    """The control: parts that read some pixels too few are not the same."""
-    from zoo.api import Model
+    """The control: crops with two pixels of overlap, which is less than it takes."""
 
-    def careless(self, image, *, use_ensemble=False):
-        need = plain(self, image, use_ensemble=use_ensemble)
-        self.least = need
-        return need
+    def reads(self, image, *, use_ensemble=False):
+        rows, columns = (
+            (max(0, first // 3 - 2), min(side, -(-last // 3) + 2))
+            for (first, last), side in zip(self.want, self.size, strict=True)
+        )
+        return Window(rows, columns)
 
-    def part(self, pixels, height, width, window, **more):
-        need = self.reads(height, width, window)
-        blurred = np.array(pixels)
-        if need.rows[0] > 0:
-            blurred[:2] = blurred[2]  # as if they were not there
-        return run(self, blurred, height, width, window, **more)
+    def naive(self, part, have, turn, white, as_float, progress):
+        made = self.model(part, white=white, as_float=as_float)
+        whole = Window(
+            (3 * have.rows[0], 3 * have.rows[1]),
+            (3 * have.columns[0], 3 * have.columns[1]),
+        )
+        return made[self.want.within(whole)]
 
-    plain, run = Region.reads, Model.part
-    monkeypatch.setattr(Region, "reads", careless)
-    monkeypatch.setattr(Model, "part", part)
-    whole, parts = map(read, both(tmp_path, picture(), network(tmp_path)))
-    assert (whole.pixels != parts.pixels).any()
+    monkeypatch.setattr(Region, "reads", reads)
+    monkeypatch.setattr(Region, "__call__", naive)
+    paths = both(tmp_path, picture(), network(tmp_path))
+    with pytest.raises(AssertionError):
+        require_same(paths)
+
+
+def test_a_part_that_is_dropped_is_noticed(tmp_path, monkeypatch):
+    """The other control: nothing is written of a result with a hole."""
+    tiled(tmp_path / "in.tif", picture())
+    plain = Pieces.tiles
+    monkeypatch.setattr(
+        Pieces, "tiles", staticmethod(lambda paths: plain(list(paths)[1:]))
+    )
+    job = Job(str(tmp_path / "in.tif"), str(tmp_path / "out.tif"), "tiff")
+    record = run_file(job, Options(network(tmp_path), window=70))
+    assert "tiles of the result are missing" in str(record.error)
+    assert not (tmp_path / "out.tif").exists()
 
 
 def test_going_on(tmp_path, monkeypatch):
