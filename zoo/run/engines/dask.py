@@ -28,6 +28,14 @@ _LEVELS = ("", "portable", "avx2", "avx512", "amx")
 _PATIENCE = 60.0  # seconds without a worker
 _DOOR = ".zoo-door-"
 _STALE = 86_400.0  # seconds after which a token was forgotten
+# What Dask does beside the work, a hundred times a second in each process, is for its
+# dashboard, which nobody looks at here.
+_QUIET = {
+    "distributed.scheduler.allowed-failures": 0,
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "500ms",
+    "distributed.admin.system-monitor.interval": "5s",
+}
 
 
 class DaskEngine(Engine):
@@ -173,7 +181,7 @@ class LocalEngine(DaskEngine):
         workers = int(count) if count else available_threads()
         import dask
 
-        dask.config.set({"distributed.scheduler.allowed-failures": 0})
+        dask.config.set(_QUIET)
         self._cluster = distributed.LocalCluster(
             n_workers=workers,
             threads_per_worker=1,

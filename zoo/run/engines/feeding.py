@@ -24,6 +24,7 @@ _LARGEST_BYTES = 64 << 20  # of a bundle whose files are sent
 _FLIGHT = 2  # bundles per worker
 _DEATHS = 3
 _PATIENCE = 60.0  # seconds without a worker
+_POLL = 0.02  # seconds; every worker has another bundle by then
 
 
 class Feeding:
@@ -84,7 +85,7 @@ class Feeding:
         """
         asked = seen = time.monotonic()
         while not done.has_ready():
-            time.sleep(0.005)
+            time.sleep(_POLL)
             now = time.monotonic()
             if now - asked < _PATIENCE / 12:
                 continue
