@@ -18,11 +18,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from zoo.api import Model
-from zoo.catalog import CFG_FOLDER, find_cfg
+from zoo.catalog import CFG_FOLDER, find_cfg, find_weights
 from zoo.checkpoints.cards import Card, digest, read_card, write_card
 from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli.train import command as train_command
 from zoo.degradation.degradation import Degradation
+from zoo.errors import UsageError
 from zoo.evaluate.datasets import GENERATED, find_set
 from zoo.evaluate.entrants import Bicubic, Entrant, NetworkEntrant
 from zoo.evaluate.pairs import whole_scale
@@ -49,18 +50,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--sets", type=Path, required=True)
     parser.add_argument("--data", default="BSDS500 (train, test), T91, Sun-Hays 80")
     parser.add_argument("--start", help="network whose weights the run began with")
+    parser.add_argument(
+        "--share",
+        type=float,
+        default=1.0,
+        help="of the run's weights in those that ship; the others are those of --start",
+    )
     parser.add_argument("--pictures", help="kind of pictures that it is for")
     parser.add_argument("--license", default="MIT")
     parser.add_argument("--output", type=Path, default=CFG_FOLDER.parent / "weights")
     options = parser.parse_args(arguments)
+    if not 0 < options.share <= 1 or (options.share < 1 and not options.start):
+        parser.error("--share is above 0, up to 1, and goes with --start")
     folder = RunFolder(options.run)
     cfg = find_cfg(options.name)
     network = Network.read(cfg)
     scale = whole_scale(network)
     load_weights(network, folder.best)
+    source = read_metadata(folder.best).get("source")
+    if options.share < 1:
+        blend(network, options.start, options.share)
+        source = (
+            f"{options.share:g} of {source}, {1 - options.share:g} of {options.start}"
+        )
     full = measure(network, options.sets, scale)
     target = options.output / f"{cfg.stem}.safetensors"
-    source = read_metadata(folder.best).get("source")
     save_weights(
         network, target, source=source, licence=options.license, dtype="float16"
     )
@@ -104,13 +118,36 @@ def main(arguments: Sequence[str] | None = None) -> None:
         },
         repeat=[
             train_call(cfg, recipe, options.start),
-            f"python tools/ship.py RUN {cfg.stem} --sets SETS",
+            f"python tools/ship.py RUN {cfg.stem} --sets SETS{blended(options)}",
         ],
         pictures=options.pictures or kind_of_pictures(network, recipe),
     )
     write_card(card, target.with_suffix(".yaml"))
     write_table(options.output)
     print(json.dumps(card.scores, indent=1))
+
+
+def blend(network: Network, start: str, share: float) -> None:
+    """Mix a network's weights with those that its training began with, in place.
+
+    What a network has learned of new pictures and what it knew of the old ones lie on a
+    line: the mean of both is often better than either (Wortsman et al., Robust
+    fine-tuning of zero-shot models, 2022).
+    """
+    other = Network.read(find_cfg(start))
+    weights = find_weights(find_cfg(start))
+    if weights is None:
+        raise UsageError(f"{start} has no weights")
+    load_weights(other, weights)
+    for name, tensor in network.tensors.items():
+        tensor[...] = share * tensor + (1 - share) * other.tensors[name]
+
+
+def blended(options: argparse.Namespace) -> str:
+    """The options that say how weights were mixed."""
+    if options.share == 1:
+        return ""
+    return f" --start {options.start} --share {options.share:g}"
 
 
 def places(sets: Path, scale: int) -> dict[str, Path]:

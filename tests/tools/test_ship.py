@@ -7,16 +7,19 @@ import shlex
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
 from tiny_training import pictures, tiny_cfg
 
 from zoo.api import load
 from zoo.checkpoints.cards import Card, read_card
+from zoo.checkpoints.files import load_weights, save_weights
 from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.evaluate.datasets import find_set
 from zoo.evaluate.entrants import NetworkEntrant
 from zoo.evaluate.protocol import cases_in, evaluate
+from zoo.network import Network
 from zoo.parsers.safetensors import read_metadata
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
@@ -132,6 +135,27 @@ def test_a_network_for_jpeg_is_measured_on_jpeg(
     table = (tmp_path / "weights" / "README.md").read_text()
     assert f"({bicubic[0]:.2f})" in table and "old" not in table
     assert "jpeg_quality=40,90" in card.repeat[0]
+
+
+def test_weights_between_two(ship: ModuleType, run: list[str], tmp_path: Path) -> None:
+    start = tmp_path / "start"
+    start.mkdir()
+    cfg = start / "luma.cfg"
+    cfg.write_text(LUMA)
+    network = Network.read(cfg).initialize(seed=9)
+    save_weights(network, cfg.with_suffix(".safetensors"))
+    ship.main([*run, "--start", str(cfg), "--share", "0.25"])
+    weights, card = shipped(tmp_path)
+    made, learned = Network.read(cfg), Network.read(cfg)
+    load_weights(made, weights)
+    load_weights(learned, tmp_path / "run" / "best.safetensors")
+    for name, tensor in made.tensors.items():
+        wanted = 0.25 * learned.tensors[name] + 0.75 * network.tensors[name]
+        np.testing.assert_allclose(tensor, wanted, rtol=1e-3, atol=1e-4)
+    assert card.training["best"].startswith("0.25 of zoo train")
+    assert "--share 0.25" in card.repeat[-1]
+    with pytest.raises(SystemExit):
+        ship.main([*run, "--share", "0.5"])
 
 
 def test_float32_where_float16_costs_too_much(

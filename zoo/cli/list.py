@@ -132,7 +132,7 @@ def _recommended(kind: str, rows: list[dict[str, Any]]) -> str:
             best.setdefault(row["scale"], []).append(row)
     texts = []
     for _, found in sorted(best.items()):
-        found.sort(key=_first_psnr, reverse=True)
+        found.sort(key=_mean_psnr, reverse=True)
         fastest = min(found, key=lambda row: row["gflop_per_input_megapixel"])
         is_much = (
             2 * fastest["gflop_per_input_megapixel"]
@@ -143,7 +143,7 @@ def _recommended(kind: str, rows: list[dict[str, Any]]) -> str:
     return ", ".join(texts)
 
 
-def _first_psnr(row: dict[str, Any]) -> float:
-    """By what networks of one kind are compared."""
-    first = next((n for n in row["scores"] if n != "protocol"), None)
-    return float(row["scores"][first]["psnr"]) if first else 0.0
+def _mean_psnr(row: dict[str, Any]) -> float:
+    """By what networks of one kind are compared: the mean over what they have."""
+    found = [score["psnr"] for n, score in row["scores"].items() if n != "protocol"]
+    return float(sum(found)) / max(1, len(found))
