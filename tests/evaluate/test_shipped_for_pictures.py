@@ -37,14 +37,14 @@ def test_photographs_as_jpeg(shared: Path, quality: int) -> None:
 
 
 def test_gray_pictures(shared: Path) -> None:
-    pictures = find_set(shared / "data" / "benchmarks" / "Set5" / "x2", 2)
+    pictures = find_set(shared / "data" / "benchmarks" / "Set5" / "x4", 4)
     gray = [
         Pair(case.name, as_gray(case.low), as_gray(case.high))
-        for case in cases_in(pictures, 2)
+        for case in cases_in(pictures, 4)
     ]
     luma, colors = (
-        evaluate(network(name), gray, 2, metrics=("psnr",)).psnr
-        for name in ("edsr_y_x2", "edsr_x2")
+        evaluate(network(name), gray, 4, metrics=("psnr",)).psnr
+        for name in ("edsr_y_x4", "edsr_x4")
     )
     assert luma > colors
 
