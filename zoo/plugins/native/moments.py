@@ -28,7 +28,10 @@ Moments = Callable[[Array], tuple[NDArray[np.float64], NDArray[np.float64]]]
 
 def pooled(step: Step, pool: Pool, shapes: list[Shape]) -> list[Step]:
     """A mean or deviation of a whole picture."""
-    whole = pool.geometry.size == shapes[step.inputs[0]][:2]
+    pads = pool.geometry.padding
+    whole = (
+        pool.geometry.size == shapes[step.inputs[0]][:2] and not pads.top + pads.left
+    )
     if pool.mode == "max" or not whole or shapes[step.output][:2] != (1, 1):
         return [step]  # padded, windows of a picture's size give several results
     blocks, total = _moments(step, shapes, variance=pool.mode == "deviation")
