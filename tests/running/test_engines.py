@@ -16,10 +16,12 @@ from engine_calls import LONGEST, call, make_work, results, run, started
 from hypothesis import given
 from hypothesis import strategies as st
 
+from zoo._version import __version__
 from zoo.errors import UsageError, ZooError
 from zoo.images import Image, write
 from zoo.run.engines import Call, Engine, engine_at, is_part, parse_part
 from zoo.run.engines.files import run_jobs
+from zoo.run.engines.tasks import Greeting
 from zoo.run.files import NetworkFile, Options
 from zoo.run.jobs import Job
 from zoo.testing import check_engine
@@ -103,6 +105,31 @@ def test_no_worker_is_left(monkeypatch):
         ZooError, match=r"no worker is left at local:2.*--skip-existing"
     ):
         fed._next(gone)
+
+
+class _Workers:
+    """What a client of Dask says of workers with these instruction sets."""
+
+    def __init__(self, *isas: str) -> None:
+        self.isas = isas
+
+    def wait_for_workers(self, count, timeout):
+        pass
+
+    def run(self, function, *arguments, on_error):
+        seen = (4, "here", True, True)
+        return {isa: Greeting(__version__, "native", isa, *seen) for isa in self.isas}
+
+
+def test_the_lowest_instruction_set_of_one_kind():
+    pytest.importorskip("distributed")
+    engine = engine_at("local:2", print)
+    stamp, count = engine._meet(_Workers("amx", "avx2"), Call([], None), None, None)
+    assert (stamp.isa, count) == ("avx2", 2)
+    stamp, _ = engine._meet(_Workers("neon", "neon"), Call([], None), None, None)
+    assert stamp.isa == "neon"
+    with pytest.raises(ZooError, match=r"several kinds \(avx2, neon\).*use one kind"):
+        engine._meet(_Workers("neon", "avx2"), Call([], None), None, None)
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from zoo.run.engines.tasks import Greeting, Stamp, greet
 __all__ = ["DaskEngine", "LocalEngine"]
 
 _LEVELS = ("", "portable", "avx2", "avx512", "amx")
+_OTHERS = {"neon"}  # sets of processors that have none of those levels but portable
 _PATIENCE = 60.0  # seconds without a worker
 _DOOR = ".zoo-door-"
 _STALE = 86_400.0  # seconds after which a token was forgotten
@@ -132,7 +133,13 @@ class DaskEngine(Engine):
                 f"the workers run on {' and '.join(sorted(backends))}, which round "
                 f"otherwise; give --backend"
             )
-        isa = min((answer.isa for answer in good.values()), key=_level)
+        isas = {answer.isa for answer in good.values()}
+        if len(isas) > 1 and isas & _OTHERS:
+            raise ZooError(
+                f"the workers' processors are of several kinds "
+                f"({', '.join(sorted(isas))}), which round otherwise; use one kind"
+            )
+        isa = min(isas, key=_level)
         hosts = [answer.host for answer in good.values()]
         threads = min(
             max(1, answer.cores // hosts.count(answer.host)) for answer in good.values()
@@ -160,6 +167,7 @@ class DaskEngine(Engine):
             if not why and (
                 answer.backend != stamp.backend
                 or _level(answer.isa) < _level(stamp.isa)
+                or (answer.isa in _OTHERS) != (stamp.isa in _OTHERS)
             ):
                 why = reason
             if why:
