@@ -12,6 +12,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "dicom": ("pydicom", "nibabel"),
     "perceptual": ("flip-evaluator",),
     "dask": ("distributed",),
+    "zarr": ("zarr",),
     "page": ("starlette", "uvicorn"),
     "bench": ("onnx", "onnxruntime", "openvino", "ncnn"),
 }

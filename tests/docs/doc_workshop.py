@@ -199,6 +199,13 @@ def _photo(path: Path) -> None:
     write(path, Image(noise))
 
 
+def _slide(path: Path) -> None:
+    import zarr
+
+    noise = np.random.default_rng(1).integers(256, size=(24, 20, 3), dtype=np.uint8)
+    zarr.create_array(str(path), data=noise)
+
+
 def _slice(path: Path) -> None:
     noise = np.random.default_rng(3).integers(256, size=(12, 12, 1), dtype=np.uint8)
     write(path, Image(noise.repeat(4, axis=0).repeat(4, axis=1)))
@@ -295,6 +302,7 @@ def _frozen(path: Path) -> None:
 _FILES: dict[str, Callable[[Path], None]] = {
     "hr.png": _results,
     **dict.fromkeys(("photo.png", "a.png", "slide.tif"), _photo),
+    "slide.zarr": _slide,
     "s1045.png": _slice,
     **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
     # This example learns patches of 64 pixels.

@@ -112,7 +112,8 @@ __all__ = ["command"]
     "--window",
     type=click.IntRange(16, 65_536),
     metavar="PIXELS",
-    help="Read and write TIFF in parts of so many pixels a side; huge ones always are.",
+    help="Read and write TIFF in parts of so many pixels a side; huge ones, and Zarr, "
+    "always are.",
 )
 @on_option
 @ship_option
@@ -186,7 +187,8 @@ def command(
     """Run a network on pictures, volumes, animations and video.
 
     PNG, JPEG, WebP, TIFF, BMP, GIF, PPM and its kind, JPEG 2000, AVIF, NIfTI, MGH,
-    DICOM (a folder is its series), Y4M; `zoo plugins` lists the formats.
+    DICOM (a folder is its series), Y4M, Zarr (NAME.zarr, in parts); `zoo plugins`
+    lists the formats of files.
 
     CFG is a file or the name of a network (`zoo list`). IMAGE is a file, a
     folder, which is walked and mirrored into the folder -o, or - for stdin.

@@ -22,6 +22,7 @@ __all__ = [
     "PictureFormat",
     "check_size",
     "damage_note",
+    "lost_metadata",
     "upright",
     "widened",
     "written_metadata",
@@ -150,14 +151,19 @@ class PictureFormat(Format):
     def losses(self, item: Image) -> tuple[str, ...]:
         """What of the metadata the format has no place for."""
         meta = item.metadata
-        lost = [
-            words
-            for field, words in _METADATA.items()
-            if getattr(meta, field) and field not in self.keeps
-        ]
+        lost = list(lost_metadata(meta, self.keeps))
         if meta.icc and "icc" in self.keeps and not _is_of_color(meta.icc, item):
             lost.append("a profile of another kind of colour")
         return tuple(lost)
+
+
+def lost_metadata(meta: Metadata, keeps: Collection[str] = ()) -> tuple[str, ...]:
+    """Names of what metadata hold beside the fields that are kept."""
+    return tuple(
+        words
+        for field, words in _METADATA.items()
+        if getattr(meta, field) and field not in keeps
+    )
 
 
 def written_metadata(image: Image, size: tuple[int, int]) -> Metadata:

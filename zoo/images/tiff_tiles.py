@@ -74,7 +74,7 @@ class TiffWindows:
 
     def __init__(self, source: Source) -> None:
         page = read_page(source.content())
-        self._page = page
+        self._page, self._file = page, source.file
         self._grid = grid_of(page)
         self.height, self.width = page.height, page.width
         self.is_big = page.layout.is_big
@@ -106,6 +106,12 @@ class TiffWindows:
         if size > _LARGEST_STRIP and (page.compression != 1 or grid.is_tiled):
             return f"{size // 10**6} MB of it are compressed in one; save it in tiles"
         return ""
+
+    @property
+    def stamp(self) -> tuple[int, ...]:
+        """Bytes and time of the file."""
+        facts = os.fstat(self._file.fileno())
+        return facts.st_size, facts.st_mtime_ns
 
     def read(self, window: Window) -> Image:
         """A part of the picture.

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from zoo.errors import DamagedError, ImageError, WeightsError, ZooError
 from zoo.formats import STREAM, Format, Kind, Source, named, open_source
 from zoo.images.reading import format_in
+from zoo.images.zarr_header import ZARR, is_zarr
 from zoo.run.jobs import Job, exists
 from zoo.run.sizes import Wanted
 
@@ -181,7 +182,7 @@ class Options:
     others : tuple of NetworkFile
         The same network for other scales, of which the nearest is taken.
     window : int or None
-        TIFF is read and written in parts of so many pixels a side; None where it is
+        TIFF and Zarr are read and written in parts of so many pixels a side; None where it is
         huge, in parts that suit it.
     """
 
@@ -423,6 +424,11 @@ def run_file(
         count or (lambda done, total: None),
     )
     try:
+        if is_zarr(job.source):
+            from zoo.run.huge import look_into, run_huge
+
+            run_huge(work, look_into(job.source, job, options, model))
+            return _finished(record, start, model)
         with open_source(job.source, job.others) as source:
             found = format_in(source)
             if found.kind == "volume" and options.wanted.mark is not None:
@@ -432,8 +438,10 @@ def run_file(
 
                 huge = look(source, job, options, model)
                 if huge is not None:
-                    run_huge(work, source, huge)
+                    run_huge(work, huge)
                     return _finished(record, start, model)
+            if job.format == ZARR:
+                raise ImageError("is written as Zarr only if it is TIFF or Zarr itself")
             module, _, name = _RUNNERS[found.kind].partition(":")
             runner: _Runner = getattr(import_module(module), name)
             runner(work, source, found)

@@ -11,7 +11,7 @@ import json
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,31 +20,38 @@ import numpy as np
 
 from zoo._version import __version__
 from zoo.errors import ImageError, ShapeError
-from zoo.files import atomic_write
-from zoo.formats import STREAM, Source, named
-from zoo.images.geometry import scaled
+from zoo.formats import STREAM, Source
 from zoo.images.image import Image
-from zoo.images.picture import MAX_PIXELS, written_metadata
+from zoo.images.picture import MAX_PIXELS
 from zoo.images.reading import about
 from zoo.images.tiff_page import read_page
-from zoo.images.tiff_tiles import TiffWindows, write_tiled
-from zoo.images.tiff_writer import CLASSIC_LIMIT, deflated
+from zoo.images.tiff_tiles import TiffWindows
+from zoo.images.tiff_writer import CLASSIC_LIMIT
+from zoo.images.zarr_header import ZARR
+from zoo.images.zarr_windows import ZarrWindows, check_target, require_zarr
 from zoo.program.geometry import Window
 from zoo.run.pieces import Pieces, Tile
 from zoo.run.pipeline import color_handling, super_resolve_part
 from zoo.run.region import Region
+from zoo.run.windows import (
+    Sink,
+    TiffSink,
+    Windows,
+    alpha_obstacle,
+    open_windows,
+    zarr_sink,
+)
 
 if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.run.files import Options, Work
     from zoo.run.jobs import Job
 
-__all__ = ["Huge", "look", "make_piece", "run_huge"]
+__all__ = ["Huge", "look", "look_into", "make_piece", "run_huge"]
 
 _HUGE = 2**27  # pixels above which a picture is read in parts
 _PART = 2**24  # pixels of the result in a part
 _SIDE = 512  # of a tile, where the picture has none
-_SCAN = 2**24  # pixels of alpha that are looked at together
 
 
 @dataclass(frozen=True)
@@ -58,12 +65,10 @@ class Huge:
         One pixel of it, and its metadata.
     size, result : tuple of int
         Height and width of the picture and of the result.
-    side : int
-        Of the tiles that are written.
+    sink : Sink
+        How the result is written.
     step : tuple of int
         Rows and columns of a part of the result: whole tiles.
-    is_big : bool
-        Whether a BigTIFF is written.
     stamp : str
         What the parts depend on.
     """
@@ -72,9 +77,8 @@ class Huge:
     sample: Image
     size: tuple[int, int]
     result: tuple[int, int]
-    side: int
+    sink: Sink
     step: tuple[int, int]
-    is_big: bool
     stamp: str
 
     @cached_property
@@ -93,15 +97,18 @@ class Huge:
 
     def finish(self, pieces: Pieces, paths: Sequence[str]) -> None:
         """Put the parts together to the file."""
-        meta = scaled(self.sample.metadata, self.size, self.result)
-        with atomic_write(self.job.target) as file:
-            write_tiled(
-                *(file, self.result, self.sample),
-                written_metadata(replace(self.sample, metadata=meta), self.result),
-                *(self.side, Pieces.tiles(paths)),
-                is_big=self.is_big,
-            )
+        self.sink.write(
+            *(self.job.target, self.sample, self.size, self.result),
+            Pieces.tiles(paths),
+        )
         pieces.remove()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What its reader should know."""
+        lost = self.sink.losses(self.sample)
+        more = (f"zarr cannot hold {', '.join(lost)}",) if lost else ()
+        return self.sample.notes + more
 
     def facts(self) -> dict[str, int]:
         """As ``--json`` prints them."""
@@ -117,6 +124,8 @@ class Huge:
 def look(source: Source, job: Job, options: Options, model: Model) -> Huge | None:
     """How a TIFF file is worked off in parts; None if it is run as a whole.
 
+    Zarr is only written in parts.
+
     Raises
     ------
     ImageError
@@ -127,7 +136,7 @@ def look(source: Source, job: Job, options: Options, model: Model) -> Huge | Non
     with about(source.name):
         page = read_page(source.content())
         pixels = page.width * page.height
-        is_wanted = options.window is not None
+        is_wanted = options.window is not None or job.format == ZARR
         if not (is_wanted or pixels > _HUGE):
             return None
         reader = TiffWindows(source)
@@ -136,7 +145,23 @@ def look(source: Source, job: Job, options: Options, model: Model) -> Huge | Non
             raise ImageError(f"cannot be run in parts: {reason}")
         if reason:
             return None
-        return _planned(source, reader, job, options, model)
+        return _planned(reader, job, options, model)
+
+
+def look_into(path: str, job: Job, options: Options, model: Model) -> Huge:
+    """How a Zarr folder is worked off, always in parts.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be.
+    """
+    with about(path):
+        reader = ZarrWindows(path)
+        reason = _obstacle(reader, job, options, model)
+        if reason:
+            raise ImageError(f"cannot be run in parts: {reason}")
+        return _planned(reader, job, options, model)
 
 
 def _most_pixels() -> int:
@@ -144,12 +169,15 @@ def _most_pixels() -> int:
     return int(text) if text.isdecimal() else MAX_PIXELS
 
 
-def _obstacle(reader: TiffWindows, job: Job, options: Options, model: Model) -> str:
+def _obstacle(reader: Windows, job: Job, options: Options, model: Model) -> str:
     """Why a picture cannot be run in parts; empty if it can."""
     if reader.obstacle:
         return reader.obstacle
-    if job.target == STREAM or (job.format or "tiff") != "tiff":
-        return "of the formats that are written TIFF alone can be, to a file"
+    if job.target == STREAM or (job.format or "tiff") not in ("tiff", ZARR):
+        return "of the formats that are written TIFF and Zarr alone can be, to a file"
+    if job.format == ZARR:
+        require_zarr()
+        check_target(job.target)
     if options.wanted.mark is not None or options.background is not None:
         return "--size, --width, --factor and --flatten need the whole result"
     if options.damaged:
@@ -161,33 +189,10 @@ def _obstacle(reader: TiffWindows, job: Job, options: Options, model: Model) -> 
         Region(model, size, Window((0, 1), (0, 1))).reads(reader.sample)
     except ShapeError as problem:
         return str(problem)
-    return _alpha_obstacle(reader)
+    return alpha_obstacle(reader)
 
 
-def _alpha_obstacle(reader: TiffWindows) -> str:
-    """Why the colour under its alpha needs the whole picture; looks at all of it."""
-    if reader.sample.alpha is None:
-        return ""
-    step = max(1, _SCAN // reader.width)
-    low, high = np.inf, -np.inf
-    for top in range(0, reader.height, step):
-        rows = top, min(top + step, reader.height)
-        alpha = reader.read(Window(rows, (0, reader.width))).alpha
-        assert alpha is not None
-        low, high = min(low, float(alpha.min())), max(high, float(alpha.max()))
-    if low <= 0:
-        return (
-            "some pixels are fully transparent, whose colour is that of the nearest "
-            "visible one, wherever that is; lay it on a colour first"
-        )
-    if low < high and reader.sample.dtype.kind == "f":
-        return "its transparency varies, in floats; save it with 16 bits first"
-    return ""
-
-
-def _planned(
-    source: Source, reader: TiffWindows, job: Job, options: Options, model: Model
-) -> Huge:
+def _planned(reader: Windows, job: Job, options: Options, model: Model) -> Huge:
     size = reader.height, reader.width
     shape = model.network.shapes(*size)[-1]
     result = shape.height, shape.width
@@ -196,28 +201,26 @@ def _planned(
         factor = max(result[0] / size[0], result[1] / size[1])
         wanted = round(options.window * factor)
     side = reader.tile or min(_SIDE, max(16, wanted // 16 * 16))
-    step = max(side, wanted // side * side)
     samples = reader.sample.pixels.shape[2] + (reader.sample.alpha is not None)
     raw = result[0] * result[1] * samples * reader.sample.dtype.itemsize
-    facts = os.fstat(source.file.fileno())
+    sink: Sink = TiffSink(side, reader.is_big or raw > CLASSIC_LIMIT)
+    if job.format == ZARR:
+        sink = zarr_sink(reader, side, result)
+    rows, columns = (max(one, wanted // one * one) for one in sink.tile)
     kernels = model.kernels
     stamp = json.dumps(
         [
-            *(__version__, facts.st_size, facts.st_mtime_ns, step, side),
+            *(__version__, *reader.stamp, rows, columns, *sink.tile, job.format),
             *(options.network.fingerprint(), kernels.name, model.precision),
             *(options.use_ensemble, options.white, os.path.abspath(job.source)),
         ]
     )
-    return Huge(
-        *(job, reader.sample, size, result, side, (step, step)),
-        reader.is_big or raw > CLASSIC_LIMIT,
-        stamp,
-    )
+    return Huge(job, reader.sample, size, result, sink, (rows, columns), stamp)
 
 
 def make_piece(
     huge: Huge,
-    reader: TiffWindows,
+    reader: Windows,
     window: Window,
     model: Model,
     options: Options,
@@ -244,7 +247,7 @@ def make_piece(
 
 
 def _tiles(
-    huge: Huge, reader: TiffWindows, window: Window, model: Model, options: Options
+    huge: Huge, reader: Windows, window: Window, model: Model, options: Options
 ) -> Iterator[Tile]:
     region = Region(model, huge.size, window)
     need = region.reads(reader.sample, use_ensemble=options.use_ensemble)
@@ -254,23 +257,20 @@ def _tiles(
     )
     if alpha is not None:
         pixels = np.dstack([pixels, alpha])
-    side, (rows, columns) = huge.side, window.size
-    for top in range(0, rows, side):
-        for left in range(0, columns, side):
-            tile = pixels[top : top + side, left : left + side]
-            edge = ((0, side - tile.shape[0]), (0, side - tile.shape[1]), (0, 0))
-            place = (window.rows[0] + top) // side, (window.columns[0] + left) // side
-            yield *place, deflated(np.pad(tile, edge, mode="edge"))
+    (high, wide), (rows, columns) = huge.sink.tile, window.size
+    for top in range(0, rows, high):
+        for left in range(0, columns, wide):
+            tile = pixels[top : top + high, left : left + wide]
+            place = (window.rows[0] + top) // high, (window.columns[0] + left) // wide
+            yield *place, huge.sink.pack(tile)
 
 
-def run_huge(work: Work, source: Source, huge: Huge) -> None:
+def run_huge(work: Work, huge: Huge) -> None:
     """Run a picture in parts, one after the other, and write the result."""
-    format = named("tiff")
-    sample, model = huge.sample, work.model
-    reason = format.misfit(sample, huge.result)
+    reason = huge.sink.misfit(huge.sample, huge.result)
     if reason:
-        raise ImageError(f"tiff cannot hold {reason}")
-    for text in sample.notes:
+        raise ImageError(reason)
+    for text in huge.notes:
         work.note(text)
     if work.say is not None:
         work.say(
@@ -278,16 +278,14 @@ def run_huge(work: Work, source: Source, huge: Huge) -> None:
             f"{huge.result[1]}x{huge.result[0]}, in {len(huge.windows)} parts"
         )
     pieces = huge.pieces()
-    reader, paths = TiffWindows(source), []
+    paths, folder = [], str(pieces.folder)
     start = time.perf_counter()
-    for number, window in enumerate(huge.windows):
-        with about(source.name):
+    with open_windows(huge.job.source) as reader, about(huge.job.source):
+        for number, window in enumerate(huge.windows):
             paths.append(
-                make_piece(
-                    huge, reader, window, model, work.options, str(pieces.folder)
-                )
+                make_piece(huge, reader, window, work.model, work.options, folder)
             )
-        work.progress((number + 1) / len(huge.windows))
+            work.progress((number + 1) / len(huge.windows))
     seconds = time.perf_counter() - start
     huge.finish(pieces, paths)
     work.record.facts |= {**huge.facts(), "network_seconds": round(seconds, 4)}

@@ -20,6 +20,7 @@ from zoo.formats import (
     recognise,
     suffix_of,
 )
+from zoo.images.zarr_header import ZARR, is_zarr, is_zarr_name
 from zoo.run.names import beside, fitting, keys, origin_of, with_format
 from zoo.run.sources import Source, Sources
 
@@ -154,6 +155,9 @@ def _beside(item: Source, format: str | None, scale: float | str) -> Job:
     if item.path == STREAM:
         return _on_stdout(item, format)
     path = item.place or item.path
+    if is_zarr(path) and format is None:
+        stem = str(Path(path).with_suffix(""))
+        return Job(path, beside(stem, f".{ZARR}", scale), ZARR, is_free=True)
     own = by_suffix(path) or _by_content(path)
     chosen = format or (_written_as(own) if own is not None else "png")
     suffix = suffix_of(path)
@@ -180,7 +184,7 @@ def _written_as(format: Format) -> str:
 def _is_folder(output: str, items: Sequence[Source], format: str | None) -> bool:
     """Whether -o names a folder rather than a file."""
     path = Path(output)
-    if path.is_dir():
+    if path.is_dir() and not is_zarr_name(path):
         return True
     several = len(items) > 1 or any(item.is_from_folder for item in items)
     if output.endswith((os.sep, "/")):
@@ -208,6 +212,8 @@ def _mirrored(items: Sequence[Source], folder: Path, format: str | None) -> list
             raise UsageError(f"-o {folder} is a folder; name a file for standard input")
         own = by_suffix(item.relative) or _by_content(item.path)
         chosen = format or (_written_as(own) if own is not None else "png")
+        if is_zarr(item.path):
+            chosen = format or ZARR
         target = str(folder / item.relative)
         if _format_of(target) != chosen:
             target = with_format(target, chosen)
@@ -270,6 +276,8 @@ def _barred(jobs: list[Job]) -> list[Job]:
 
 def _format_of(path: str | Path) -> str | None:
     """Name of the format that a file's name stands for, or None."""
+    if is_zarr_name(path):
+        return ZARR
     found = by_suffix(path)
     return None if found is None else found.name
 

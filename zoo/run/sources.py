@@ -12,6 +12,7 @@ from zoo import formats as formats_module
 from zoo.errors import ImageError, UsageError
 from zoo.formats import STREAM, Kind, formats, named, open_source, series_format
 from zoo.images.folders import find
+from zoo.images.zarr_header import is_zarr
 
 __all__ = ["Source", "Sources", "find_sources", "open_input", "series_in"]
 
@@ -76,8 +77,9 @@ def find_sources(arguments: Sequence[str], output: str | None) -> Sources:
     sources = Sources()
     for argument in arguments:
         path = Path(argument)
-        if argument == STREAM or not path.is_dir():
-            sources.items.append(Source(argument, Path(path.name)))
+        if argument == STREAM or not path.is_dir() or is_zarr(path):
+            name = str(path) if path.is_dir() else argument
+            sources.items.append(Source(name, Path(path.name)))
             continue
         sources.has_folder = True
         found = find(

@@ -10,6 +10,7 @@ from pathlib import Path
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
 from zoo.formats import STREAM, by_suffix
+from zoo.images.zarr_header import is_zarr
 from zoo.run.engines import Call, Engine, Lost
 from zoo.run.engines.parts import Gathering, PartItem, look_at
 from zoo.run.files import NetworkFile, Options, Record, run_file
@@ -137,6 +138,8 @@ def run_jobs(engine: Engine, jobs: Sequence[Job], options: Options) -> Iterator[
 
 def _may_be_huge(job: Job) -> bool:
     """Whether a file is worth a look at its header, by its name."""
+    if is_zarr(job.source):
+        return True
     found = by_suffix(job.source)
     return found is not None and found.name == "tiff" and os.path.isfile(job.source)
 

@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from zoo.errors import ImageError, UsageError, ZooError
 from zoo.formats import named, open_source
 from zoo.images.reading import about
-from zoo.images.tiff_tiles import TiffWindows
+from zoo.images.zarr_header import is_zarr
 from zoo.program.geometry import Window
 from zoo.run.engines import Lost
 from zoo.run.files import NetworkFile, Options, Record
-from zoo.run.huge import Huge, look, make_piece
+from zoo.run.huge import Huge, look, look_into, make_piece
 from zoo.run.jobs import Job
 from zoo.run.pieces import Pieces
+from zoo.run.windows import open_windows
 
 __all__ = ["Gathering", "PartItem", "look_at"]
 
@@ -39,8 +40,8 @@ class PartItem:
         """Compute it; the file, or what is wrong."""
         model = networks[0].load()
         try:
-            with open_source(self.huge.job.source) as source, about(source.name):
-                reader = TiffWindows(source)
+            name = self.huge.job.source
+            with open_windows(name) as reader, about(name):
                 return make_piece(
                     self.huge, reader, self.window, model, common, self.folder
                 )
@@ -75,7 +76,7 @@ class Gathering:
         if self.arrived < len(self.huge.windows):
             return None
         record = Record(self.job.source, self.job.target)
-        record.notes = list(self.huge.sample.notes)
+        record.notes = list(self.huge.notes)
         record.facts = dict(self.huge.facts())
         try:
             if self.problem:
@@ -92,18 +93,22 @@ def look_at(job: Job, absolute: Job, options: Options) -> Gathering | Record | N
     A record where that must be, and cannot.
     """
     try:
-        with open_source(job.source) as source:
-            if not named("tiff").recognise(source.head):
-                return None
-            huge = look(source, absolute, options, options.network.load())
+        model = options.network.load()
+        if is_zarr(job.source):
+            huge: Huge | None = look_into(job.source, absolute, options, model)
+        else:
+            with open_source(job.source) as source:
+                if not named("tiff").recognise(source.head):
+                    return None
+                huge = look(source, absolute, options, model)
     except (ZooError, OSError) as problem:
         text = str(problem)
         name = "" if text.startswith(job.source) else f"{job.source}: "
         return Record(job.source, job.target, error=name + text)
     if huge is None:
         return None
-    reason = named("tiff").misfit(huge.sample, huge.result)
+    reason = huge.sink.misfit(huge.sample, huge.result)
     if reason:
-        error = f"{job.source}: tiff cannot hold {reason}"
+        error = f"{job.source}: {reason}"
         return Record(job.source, job.target, error=error)
     return Gathering(job, huge, huge.pieces())

@@ -1,0 +1,284 @@
+"""Zarr in parts: the values of a plain run, of what was stored in any way."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from engine_calls import call
+
+from zoo.images import Image, read, write
+from zoo.run.files import NetworkFile, Options, run_file
+from zoo.run.jobs import Job
+
+pytest.importorskip("zoo.plugins.native")
+if os.environ.get("CI") and sys.version_info >= (3, 11):
+    import zarr
+else:
+    zarr = pytest.importorskip("zarr", minversion="3")
+
+NET = """\
+[net]
+channels=3
+color=rgb
+
+[convolutional]
+filters=8
+size=5
+pad=1
+activation=relu
+
+[convolutional]
+filters=12
+size=3
+pad=1
+activation=linear
+
+[shuffler]
+scale=2
+"""
+SHAPE = (150, 190)
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory) -> NetworkFile:
+    from zoo.checkpoints.files import save_weights
+    from zoo.network import Network
+
+    folder = tmp_path_factory.mktemp("net")
+    (folder / "net.cfg").write_text(NET)
+    net = Network.read(folder / "net.cfg").initialize(1)
+    save_weights(net, folder / "net.safetensors")
+    return NetworkFile(str(folder / "net.cfg"), memory="64M")
+
+
+def values(dtype: str = "uint8", channels: int = 3) -> np.ndarray:
+    most = 1.0 if dtype == "float32" else np.iinfo(dtype).max
+    rng = np.random.default_rng(5)
+    made = (rng.random((*SHAPE, channels)) * most).astype(dtype)
+    if channels == 4:
+        made[..., 3] = made[..., 3] // 2 + 1
+    return made
+
+
+def save(path: Path, data: np.ndarray, **more):
+    chunks = tuple(min(size, 40) for size in data.shape)
+    return zarr.create_array(str(path), data=data, **{"chunks": chunks, **more})
+
+
+def plain(folder: Path, pixels: np.ndarray, net: NetworkFile) -> np.ndarray:
+    """What a run of the same pixels as a TIFF makes, as a whole."""
+    alpha = pixels[..., 3] if pixels.shape[2] == 4 else None
+    write(folder / "plain.tif", Image(pixels[..., :3], alpha, format="tiff"))
+    job = Job(str(folder / "plain.tif"), str(folder / "whole.tif"), "tiff")
+    record = run_file(job, Options(net, force=True))
+    assert record.error is None, record.error
+    whole = read(folder / "whole.tif")
+    return whole.pixels if alpha is None else np.dstack([whole.pixels, whole.alpha])
+
+
+def run(folder: Path, net: NetworkFile, target: str = "out.zarr", source="in.zarr"):
+    kind = "zarr" if target.endswith("zarr") else "tiff"
+    job = Job(str(folder / source), str(folder / target), kind)
+    return run_file(job, Options(net, window=70, force=True))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize(
+    ("dtype", "channels"),
+    [("uint8", 3), ("uint16", 1), ("float32", 3), ("uint8", 4), ("uint16", 3)],
+)
+def test_kinds_of_pixels(tmp_path, net, dtype, channels, version):
+    pixels = values(dtype, channels)
+    data = pixels[..., 0] if channels == 1 else pixels
+    save(tmp_path / "in.zarr", data, zarr_format=version, attributes={"by": "me"})
+    record = run(tmp_path, net)
+    assert record.error is None, record.error
+    assert record.facts["parts"] > 3
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")
+    whole = plain(tmp_path, pixels, net)
+    assert made.dtype == dtype
+    np.testing.assert_array_equal(made[:].reshape(whole.shape), whole)
+    source = zarr.open_array(str(tmp_path / "in.zarr"), mode="r")
+    assert made.chunks[:2] == (80, 80)
+    assert made.compressors == source.compressors
+    assert (made.metadata.zarr_format, dict(made.attrs)) == (version, {"by": "me"})
+    assert sorted(os.listdir(tmp_path)) == [
+        *("in.zarr", "out.zarr", "plain.tif", "whole.tif")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("names", "more"),
+    [
+        (("c", "y", "x"), {}),
+        (("x", "c", "y"), {}),
+        (("t", "c", "z", "y", "x"), {}),
+        (("y", "x", "c"), {"shards": (80, 80, 3)}),
+        (("c", "y", "x"), {"zarr_format": 2}),
+        (("c", "y", "x"), {"compressors": None}),
+    ],
+)
+def test_orders_of_axes(tmp_path, net, names, more):
+    pixels = values()
+    kept = [name for name in names if name in "yxc"]
+    data = pixels.transpose(["yxc".index(name) for name in kept])
+    for place, name in enumerate(names):
+        if name not in "yxc":
+            data = np.expand_dims(data, place)
+    if more.get("zarr_format") == 2:
+        more = {**more, "attributes": {"_ARRAY_DIMENSIONS": list(names)}}
+    else:
+        more = {**more, "dimension_names": names}
+    save(tmp_path / "in.zarr", data, **more)
+    assert run(tmp_path, net).error is None
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")[:]
+    squeezed = made.squeeze().transpose([kept.index(axis) for axis in "yxc"])
+    assert made.ndim == len(names)
+    np.testing.assert_array_equal(squeezed, plain(tmp_path, pixels, net))
+
+
+def ome(folder: Path, data: np.ndarray, version: int, **more):
+    axes = [{"name": name} for name in "tczyx"]
+    scale = {"type": "scale", "scale": [1, 1, 2, 0.5, 0.25]}
+    levels = [
+        {"path": str(level), "coordinateTransformations": [scale]} for level in (0, 1)
+    ]
+    about = {"multiscales": [{"axes": axes, "datasets": levels, **more}]}
+    group = zarr.create_group(
+        str(folder),
+        zarr_format=version,
+        attributes=about if version == 2 else {"ome": {"version": "0.5", **about}},
+    )
+    group.create_array("0", data=data, chunks=(1, 1, 1, 64, 64))
+    group.create_array("1", data=data[..., ::2, ::2], chunks=(1, 1, 1, 64, 64))
+
+
+@pytest.mark.parametrize("version", [2, 3])
+def test_ome(tmp_path, net, version):
+    pixels = values("uint16")
+    data = np.moveaxis(pixels, 2, 0)[None, :, None]
+    ome(tmp_path / "in.zarr", data, version)
+    assert run(tmp_path, net).error is None
+    made = zarr.open_group(str(tmp_path / "out.zarr"), mode="r")
+    about = made.attrs.get("ome", made.attrs)["multiscales"][0]
+    assert [level["path"] for level in about["datasets"]] == ["0"]
+    change = about["datasets"][0]["coordinateTransformations"]
+    assert change[0]["scale"] == [1, 1, 2, 0.25, 0.125]
+    assert list(made.array_keys()) == ["0"]
+    whole = plain(tmp_path, pixels, net)
+    np.testing.assert_array_equal(np.moveaxis(made["0"][0, :, 0], 0, 2), whole)
+    assert made["0"].chunks == (1, 1, 1, 128, 128)
+
+
+def test_ome_volumes_are_refused(tmp_path, net):
+    ome(tmp_path / "in.zarr", np.zeros((1, 1, 3, *SHAPE), np.uint8), 3)
+    assert "has 3 along 'z'; a picture has 1 there" in run(tmp_path, net).error
+
+
+def test_between_tiff_and_zarr(tmp_path, net):
+    pixels = values("uint16")
+    save(tmp_path / "in.zarr", pixels)
+    whole = plain(tmp_path, pixels, net)
+    assert run(tmp_path, net, "out.tif").error is None
+    np.testing.assert_array_equal(read(tmp_path / "out.tif").pixels, whole)
+    assert run(tmp_path, net, source="plain.tif").error is None
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")
+    np.testing.assert_array_equal(made[:], whole)
+    assert made.metadata.dimension_names == ("y", "x", "c")
+
+
+def change(folder: Path, **facts) -> None:
+    """Other facts in a folder's metadata."""
+    path = next(
+        folder / name for name in (".zarray", "zarr.json") if (folder / name).exists()
+    )
+    path.write_text(json.dumps({**json.loads(path.read_text()), **facts}))
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [
+        ({"dtype": "<f8"}, "has values of type '<f8'"),
+        ({"dtype": "|O", "filters": [{"id": "pickle"}]}, "codec 'pickle'"),
+        ({"compressor": {"id": "pickle"}}, "codec 'pickle'"),
+        ({"chunks": [2**16, 2**16, 3]}, "MB in a chunk"),
+        ({"shape": [2**40, 9, 3]}, "a side has at most"),
+        ({"shape": [2**20, 2**20, 3]}, "ZOO_MAX_PIXELS="),
+        ({"shape": [150, 190, 5]}, "has 5 channels"),
+        ({"shape": [150, 190]}, "is damaged"),
+        ({"shape": [0, 190, 3]}, "is damaged"),
+        ({"shape": None}, "is damaged"),
+        ({"shape": "big"}, "is damaged"),
+        ({"chunks": [-1, 40, 3]}, "is damaged"),
+        ({"compressor": 7}, "is damaged"),
+    ],
+)
+def test_bad_metadata(tmp_path, net, facts, words):
+    save(tmp_path / "in.zarr", values(), zarr_format=2)
+    change(tmp_path / "in.zarr", **facts)
+    error = run(tmp_path, net).error
+    assert words in error
+    assert "unexpected" not in error
+    assert error.startswith(str(tmp_path / "in.zarr"))
+    assert os.listdir(tmp_path) == ["in.zarr"]
+
+
+def test_damage_and_other_targets(tmp_path, net):
+    save(tmp_path / "in.zarr", values(), zarr_format=2)
+    (tmp_path / "out.zarr").mkdir()
+    (tmp_path / "out.zarr" / "mine").write_text("kept")
+    assert "no Zarr folder" in run(tmp_path, net).error
+    assert (tmp_path / "out.zarr" / "mine").read_text() == "kept"
+    assert (
+        "TIFF and Zarr alone"
+        in run_file(
+            Job(str(tmp_path / "in.zarr"), str(tmp_path / "out.png"), "png"),
+            Options(net),
+        ).error
+    )
+    write(tmp_path / "in.png", Image(values()))
+    assert "only if" in run(tmp_path, net, "new.zarr", "in.png").error
+    (tmp_path / "in.zarr" / "1.1.0").write_bytes(b"no chunk")
+    assert "is damaged" in run(tmp_path, net, "new.zarr").error
+    (tmp_path / "in.zarr" / ".zarray").write_text("{")
+    assert "no JSON" in run(tmp_path, net, "new.zarr").error
+    assert not (tmp_path / "new.zarr").exists()
+
+
+def test_the_package_is_missing(tmp_path, net, monkeypatch):
+    save(tmp_path / "in.zarr", values())
+    monkeypatch.setitem(sys.modules, "zarr", None)
+    assert "pip install zarr" in run(tmp_path, net).error
+
+
+def test_the_command(tmp_path, net):
+    """Names, --force, and a call that goes on."""
+    save(tmp_path / "in.zarr", values())
+    words = ("run", net.cfg, "in.zarr/")
+    code, out, err = call(tmp_path, *words)
+    assert (code, out.strip()) == (0, "in_x2.zarr"), err
+    code, _, err = call(tmp_path, *words, "-o", "in_x2.zarr")
+    assert code == 2
+    assert "exists already" in err
+    code, _, err = call(tmp_path, *words, "-o", "in_x2.zarr", "--force")
+    assert code == 0, err
+    assert sorted(os.listdir(tmp_path)) == ["in.zarr", "in_x2.zarr"]
+    made = zarr.open_array(str(tmp_path / "in_x2.zarr"), mode="r")[:]
+    np.testing.assert_array_equal(made, plain(tmp_path, values(), net))
+
+
+@pytest.mark.slow
+def test_parts_on_processes(tmp_path, net):
+    pytest.importorskip("distributed")
+    save(tmp_path / "in.zarr", values())
+    words = ("run", net.cfg, "in.zarr", "-o", "out.zarr", "--window", "70")
+    code, out, err = call(tmp_path, *words, "--on", "local:2", "--json")
+    assert code == 0, err
+    assert json.loads(out)["parts"] > 3
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")[:]
+    np.testing.assert_array_equal(made, plain(tmp_path, values(), net))
