@@ -8,6 +8,7 @@ they are asked for.
 
 from __future__ import annotations
 
+import gzip
 import os
 import re
 import sys
@@ -211,6 +212,12 @@ def _slice(path: Path) -> None:
     write(path, Image(noise.repeat(4, axis=0).repeat(4, axis=1)))
 
 
+def _scan(path: Path) -> None:
+    """As large as the scanner's slice of matplotlib, which is no extra."""
+    noise = np.random.default_rng(4).integers(1000, size=(256, 256)).astype(">u2")
+    path.write_bytes(gzip.compress(noise.tobytes()))
+
+
 def _some(path: Path) -> None:
     pictures(path)
 
@@ -304,6 +311,7 @@ _FILES: dict[str, Callable[[Path], None]] = {
     **dict.fromkeys(("photo.png", "a.png", "slide.tif"), _photo),
     "slide.zarr": _slide,
     "s1045.png": _slice,
+    "s1045.ima.gz": _scan,
     **dict.fromkeys(("photos", "pictures", "T91", "Set5", "Set14", "theirs"), _some),
     # This example learns patches of 64 pixels.
     "finetune_mri": lambda path: _volume(path.with_name("t1.nii.gz"), 72, 16),

@@ -352,7 +352,11 @@ def _unknown(
     ]
     if not reasons:
         return text
-    nearest, name = max(reasons, key=lambda reason: reason[0].likeness)
+    # What holds another family whole is as near to its names as that one itself.
+    nearest, name = max(
+        reasons,
+        key=lambda reason: (reason[0].likeness, reason[1] in (alike or "").lower()),
+    )
     if nearest.likeness == 0:
         return f"{text}, and no name is like any of theirs"
     layout = f" as named by {nearest.layout}" if nearest.layout else ""

@@ -22,6 +22,7 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.extras import how_to_install
 from zoo.layers.avgpool import AveragePool
 from zoo.layers.base import Layer
+from zoo.layers.upsample import Upsample
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
 from zoo.onnx.heads import BOXES, HEADS, SCORES, boxes_and_scores
@@ -240,6 +241,7 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
             f"{network.source} does not take pictures of every size ({error}); "
             f"give a size"
         ) from None
+    program, other = (_by_rule(network, made) for made in (program, other))
     for one, two in zip(program.steps, other.steps, strict=True):
         layer = network.layers[one.layers[0]]
         sizes = (
@@ -254,6 +256,22 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
                 f"of the picture; give a size"
             )
     return program
+
+
+def _by_rule(network: Network, program: Program) -> Program:
+    """Pixels repeated up to another layer's size, as often as that is for one size."""
+    steps = []
+    for step in program.steps:
+        layer = network.layers[step.layers[0]]
+        if isinstance(step.operation, Repeat) and isinstance(layer, Upsample):
+            if layer.like is not None:
+                own, made = (
+                    program.shapes[v][:2] for v in (step.inputs[0], step.output)
+                )
+                resize = Resize(layer.method, own, made, layer.scale)
+                step = dataclasses.replace(step, operation=resize)
+        steps.append(step)
+    return dataclasses.replace(program, steps=steps)
 
 
 def _is_global(layer: Layer) -> bool:
