@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from engine_calls import call
 
+from zoo.errors import ImageError
 from zoo.images import Image, read, write
 from zoo.run.files import NetworkFile, Options, run_file
 from zoo.run.jobs import Job
@@ -248,6 +249,76 @@ def test_damage_and_other_targets(tmp_path, net):
     (tmp_path / "in.zarr" / ".zarray").write_text("{")
     assert "no JSON" in run(tmp_path, net, "new.zarr").error
     assert not (tmp_path / "new.zarr").exists()
+
+
+@pytest.mark.parametrize("shards", [None, (80, 80, 3)])
+@pytest.mark.parametrize("codec", ["Zstd", "Gzip", "Blosc"])
+def test_bombs(tmp_path, net, monkeypatch, codec, shards):
+    """What becomes more than a chunk holds is refused before a library decodes it."""
+    from zoo.images import zarr_guard
+
+    compressor = getattr(zarr.codecs, f"{codec}Codec")()
+    pixels = np.zeros((80, 80, 3), np.uint8)
+    chunk = (80, 80, 3) if shards is None else (40, 40, 3)
+    more = {"chunks": chunk, "shards": shards, "compressors": compressor}
+    save(tmp_path / "in.zarr", pixels, config={"write_empty_chunks": True}, **more)
+    assert run(tmp_path, net).error is None
+    if shards is None:
+        other = np.zeros((1000, 1000, 3), np.uint8)
+        save(tmp_path / "large.zarr", other + 1, **{**more, "chunks": other.shape})
+        data = (tmp_path / "large.zarr" / "c" / "0" / "0" / "0").read_bytes()
+        (tmp_path / "in.zarr" / "c" / "0" / "0" / "0").write_bytes(data)
+        words = "becomes more than the 19200 bytes"
+    else:  # no chunk fits any more
+        monkeypatch.setattr(zarr_guard, "_SLACK", -4799)
+        words = "more than the 4800 bytes"
+    assert words in str(run(tmp_path, net).error)
+
+
+@pytest.mark.parametrize("name", ["Zstd", "GZip", "Zlib", "BZ2", "LZ4", "Blosc"])
+def test_lengths(tmp_path, net, name, monkeypatch):
+    """What codecs make is counted to the byte, and is read."""
+    import numcodecs
+
+    from zoo.images import zarr_guard
+
+    codec = getattr(numcodecs, name)()
+    monkeypatch.setattr(zarr_guard, "_SLACK", 0)
+    for size in (1, 200, 300, 70_000, 200_001):
+        data = bytes(codec.encode(np.arange(size, dtype=np.uint8)))
+        zarr_guard.require_fits(codec.codec_id, data, size)
+        with pytest.raises(ImageError):
+            zarr_guard.require_fits(codec.codec_id, data, size - 1)
+        zarr_guard.require_fits(codec.codec_id, data[: size // 3], size)
+    monkeypatch.undo()
+    save(tmp_path / "in.zarr", values(), zarr_format=2, compressors=codec)
+    assert run(tmp_path, net).error is None
+    made = zarr.open_array(str(tmp_path / "out.zarr"), mode="r")
+    np.testing.assert_array_equal(made[:], plain(tmp_path, values(), net))
+
+
+def test_zstd_that_states_no_size():
+    """As streaming writers make it: 128 KB a block; skippable frames count nothing."""
+    from zoo.images.zarr_guard import require_fits
+
+    head = b"\x28\xb5\x2f\xfd\x00\x58"
+    data = b"\x50\x2a\x4d\x18\x02\0\0\0ab" + head
+    repeated = 2**17 << 3 | 1 << 1  # one byte, 2^17 times
+    data += (7 << 3).to_bytes(3, "little") + b"x" * 7
+    data += repeated.to_bytes(3, "little") + b"y"
+    data += repeated.to_bytes(3, "little") + b"y"
+    data += (1 << 3 | 1).to_bytes(3, "little") + b"z"
+    total = 7 + 2 * 2**17 + 1
+    require_fits("zstd", data, total - 2**16)
+    with pytest.raises(ImageError):
+        require_fits("zstd", data, total - 2**16 - 1)
+
+
+def test_files_that_are_too_long(tmp_path, net):
+    save(tmp_path / "in.zarr", values(), compressors=None)
+    with (tmp_path / "in.zarr" / "c" / "1" / "1" / "0").open("r+b") as file:
+        file.truncate(2**40)
+    assert "has more bytes" in str(run(tmp_path, net).error)
 
 
 def test_the_package_is_missing(tmp_path, net, monkeypatch):

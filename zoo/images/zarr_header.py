@@ -1,8 +1,7 @@
 """What a Zarr folder says of itself, looked at before any library opens it.
 
 Zarr 2 (``.zarray``, ``.zgroup``, ``.zattrs``) and 3 (``zarr.json``), and of OME-Zarr
-the first level of the first of its multiscales. Codecs are taken by name from a short
-list: among those that a library knows is pickle, which runs what a file says.
+the first level of the first of its multiscales.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
+from zoo.images.zarr_codecs import chunk_2, chunk_3, compressor
 
 __all__ = ["ZARR", "Header", "is_zarr", "is_zarr_name", "read_header"]
 
@@ -27,10 +27,6 @@ ZARR = "zarr"
 _NODES = ("zarr.json", ".zarray", ".zgroup")
 _LARGEST_JSON = 2**24  # bytes
 _LARGEST_CHUNK = 2**27  # bytes that are decoded to read any of them
-_MOST_IN_SHARD = 2**20  # chunks
-_CODECS_2 = {"blosc", "zstd", "gzip", "zlib", "lz4", "bz2", "lzma", "delta", "shuffle"}
-_CODECS_3 = {"bytes", "transpose", "blosc", "zstd", "gzip", "crc32c"}
-_SHARDS = "sharding_indexed"
 _DTYPES = {
     "|u1": "uint8",
     "<u2": "uint16",
@@ -62,6 +58,12 @@ class Header:
         Of the array.
     group : dict or None
         Attributes of the group that it is of.
+    codec : str
+        That compresses a chunk; empty if none does.
+    shard : int
+        Chunks in a file; 0 if there are no shards.
+    index_tail : int
+        Bytes behind the index of a shard.
     """
 
     path: str
@@ -73,6 +75,9 @@ class Header:
     names: tuple[str | None, ...] | None = None
     attributes: dict[str, Any] = field(default_factory=dict)
     group: dict[str, Any] | None = None
+    codec: str = ""
+    shard: int = 0
+    index_tail: int = 0
 
     def sides(self, numbers: tuple[int, ...]) -> tuple[int, int]:
         """Those of height and width among numbers of all axes."""
@@ -204,9 +209,9 @@ def _array(
     shape = tuple(map(int, node["shape"]))
     kept = tuple(node["dimension_names"]) if node.get("dimension_names") else None
     if version == 3:
-        stored, chunk = node["data_type"], _chunk_3(node, len(shape))
+        stored, chunk = node["data_type"], chunk_3(node, len(shape))
     else:
-        stored, chunk = node["dtype"], _chunk_2(node)
+        stored, chunk = node["dtype"], chunk_2(node)
         kept = None
     if not isinstance(stored, str) or stored not in _DTYPES:
         raise ImageError(
@@ -224,42 +229,10 @@ def _array(
             f"has {size // 10**6} MB in a chunk, and {_LARGEST_CHUNK // 10**6} MB are "
             f"read at most; save it in smaller ones"
         )
-    return Header(place, version, shape, chunk, dtype, axes, kept, attributes, group)
-
-
-def _chunk_2(node: dict[str, Any]) -> tuple[int, ...]:
-    for codec in (node.get("compressor"), *(node.get("filters") or ())):
-        _require(codec is None or codec.get("id") in _CODECS_2, codec, "id")
-    return tuple(map(int, node["chunks"]))
-
-
-def _chunk_3(node: dict[str, Any], dimensions: int) -> tuple[int, ...]:
-    grid = node["chunk_grid"]
-    if grid["name"] != "regular" or node.get("storage_transformers"):
-        raise ImageError("has a grid of chunks that zoo does not read; save it anew")
-    chunk = tuple(map(int, grid["configuration"]["chunk_shape"]))
-    codecs = list(node["codecs"])
-    if codecs and codecs[0].get("name") == _SHARDS:
-        inner = codecs[0]["configuration"]
-        small = tuple(map(int, inner["chunk_shape"]))
-        codecs = [*inner["codecs"], *inner.get("index_codecs", ()), *codecs[1:]]
-        many = math.prod(chunk) // max(1, math.prod(small))
-        if len(small) != dimensions or min(small) < 1 or many > _MOST_IN_SHARD:
-            raise ImageError(
-                f"has shards of {chunk} in chunks of {small}; save it anew"
-            )
-        chunk = small
-    for codec in codecs:
-        _require(codec.get("name") in _CODECS_3, codec, "name")
-    return chunk
-
-
-def _require(is_known: bool, codec: Any, key: str) -> None:
-    if not is_known:
-        raise ImageError(
-            f"is stored with the codec {str(codec.get(key))[:40]!r}, which zoo does not "
-            f"read; save it with blosc, zstd or gzip"
-        )
+    return Header(
+        *(place, version, shape, chunk, dtype, axes, kept, attributes, group),
+        *compressor(node),
+    )
 
 
 def _axes(shape: tuple[int, ...], names: list[str], *, is_ome: bool) -> str:

@@ -17,6 +17,7 @@ from zoo.errors import ImageError, ZooError
 from zoo.extras import how_to_install
 from zoo.formats import require_few
 from zoo.images.image import Image
+from zoo.images.zarr_guard import guarded
 from zoo.images.zarr_header import Header, is_zarr, read_header
 from zoo.program.geometry import Window
 
@@ -83,8 +84,9 @@ class ZarrWindows:
         fits = rows == columns and rows % 16 == 0 and 64 <= rows <= 1024
         self.tile = rows if fits else None
         try:
+            store = guarded(zarr, str(self._folder), self.header)
             self._array = zarr.open_array(
-                str(self._folder), mode="r", zarr_format=self.header.version
+                store, mode="r", zarr_format=self.header.version
             )
             self.compressors: tuple[Any, ...] = tuple(self._array.compressors)
         except Exception as problem:  # noqa: BLE001 - whatever the library raises
