@@ -107,7 +107,7 @@ def guarded(zarr: Any, folder: str, header: Header) -> Any:
     many = header.shard
     longest = 2 * max(1, many) * (size + 16) + _SLACK
 
-    class Guard(zarr.storage.WrapperStore):  # type: ignore[misc,name-defined]
+    class Guard(zarr.storage.WrapperStore):
         async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
             is_chunk = not key.rpartition("/")[2].startswith((".z", "zarr."))
             path = Path(folder, key)
