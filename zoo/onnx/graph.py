@@ -263,13 +263,11 @@ def _by_rule(network: Network, program: Program) -> Program:
     steps = []
     for step in program.steps:
         layer = network.layers[step.layers[0]]
-        if isinstance(step.operation, Repeat) and isinstance(layer, Upsample):
-            if layer.like is not None:
-                own, made = (
-                    program.shapes[v][:2] for v in (step.inputs[0], step.output)
-                )
-                resize = Resize(layer.method, own, made, layer.scale)
-                step = dataclasses.replace(step, operation=resize)
+        is_repeated = isinstance(step.operation, Repeat)
+        if is_repeated and isinstance(layer, Upsample) and layer.like is not None:
+            own, made = (program.shapes[v][:2] for v in (step.inputs[0], step.output))
+            resize = Resize(layer.method, own, made, layer.scale)
+            step = dataclasses.replace(step, operation=resize)
         steps.append(step)
     return dataclasses.replace(program, steps=steps)
 
