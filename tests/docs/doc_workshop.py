@@ -235,7 +235,7 @@ def _volume(path: Path, side: int = 14, slices: int = 10) -> None:
 
 def _volumes(path: Path) -> None:
     path.mkdir()
-    _volume(path / "s1.nii.gz")
+    _volume(path / "s1.nii.gz", 48)  # patches of 32 are learned from
 
 
 def _results(path: Path) -> None:
