@@ -17,7 +17,7 @@ from zoo.plugins.native.codes import (
 
 __all__ = ["Target"]
 
-_EXACT = LEVELS.index("avx512")
+_EXACT = max(level for level, name in enumerate(LEVELS) if name != "amx")
 
 
 @dataclass(frozen=True)
