@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import ShapeError
 from zoo.metrics.arrays import require_same_shape
 
-__all__ = ["ssim", "uniform_ssim"]
+__all__ = ["similarity", "ssim", "uniform_mean", "uniform_ssim"]
 
 _SIZE = 11
 _SIGMA = 1.5
@@ -66,6 +66,17 @@ def _ssim_of_channel(a: NDArray[Any], b: NDArray[Any], peak: float) -> float:
     mean_x, mean_y = _blur(x), _blur(y)
     variances = _blur(x * x) - mean_x**2 + _blur(y * y) - mean_y**2
     covariance = _blur(x * y) - mean_x * mean_y
+    return similarity(mean_x, mean_y, variances, covariance, peak)
+
+
+def similarity(
+    mean_x: NDArray[np.float64],
+    mean_y: NDArray[np.float64],
+    variances: NDArray[np.float64],
+    covariance: NDArray[np.float64],
+    peak: float,
+) -> float:
+    """The mean of the formula of :func:`ssim`; ``variances`` are v_a + v_b."""
     c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
     above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
     below = (mean_x**2 + mean_y**2 + c1) * (variances + c2)
@@ -79,6 +90,13 @@ def _blur(image: NDArray[np.float64]) -> NDArray[np.float64]:
     window /= window.sum()
     border = _SIZE // 2
     blurred = cv2.sepFilter2D(image, cv2.CV_64F, window, window)
+    return np.asarray(blurred[border:-border, border:-border])
+
+
+def uniform_mean(image: NDArray[np.float64], side: int) -> NDArray[np.float64]:
+    """Mean over ``side`` x ``side`` at the pixels whose window lies inside."""
+    border = side // 2
+    blurred = cv2.blur(np.ascontiguousarray(image), (side, side))
     return np.asarray(blurred[border:-border, border:-border])
 
 
@@ -99,17 +117,10 @@ def uniform_ssim(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> fl
             f"arrays of {' x '.join(map(str, shape))}"
         )
     x, y = np.ascontiguousarray(a, np.float64), np.ascontiguousarray(b, np.float64)
-    border, count = _UNIFORM // 2, _UNIFORM**2
-
-    def mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
-        blurred = cv2.blur(image, (_UNIFORM, _UNIFORM))
-        return np.asarray(blurred[border:-border, border:-border])
-
-    mean_x, mean_y = mean(x), mean(y)
-    of_samples = count / (count - 1)
-    variances = of_samples * (mean(x * x) - mean_x**2 + mean(y * y) - mean_y**2)
-    covariance = of_samples * (mean(x * y) - mean_x * mean_y)
-    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
-    above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-    below = (mean_x**2 + mean_y**2 + c1) * (variances + c2)
-    return float(np.mean(above / below))
+    mean_x, mean_y, square_x, square_y, product = (
+        uniform_mean(part, _UNIFORM) for part in (x, y, x * x, y * y, x * y)
+    )
+    of_samples = _UNIFORM**2 / (_UNIFORM**2 - 1)
+    variances = of_samples * (square_x - mean_x**2 + square_y - mean_y**2)
+    covariance = of_samples * (product - mean_x * mean_y)
+    return similarity(mean_x, mean_y, variances, covariance, peak)

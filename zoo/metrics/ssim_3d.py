@@ -5,17 +5,16 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ShapeError
 from zoo.metrics.arrays import of_volumes, require_same_shape
+from zoo.metrics.ssim import similarity, uniform_mean
 
 __all__ = ["ssim_3d"]
 
 _SIDE = 7
-_K1, _K2 = 0.01, 0.03
 
 
 @of_volumes
@@ -52,26 +51,17 @@ def ssim_3d(a: NDArray[Any], b: NDArray[Any], *, peak: float = 255.0) -> float:
             f"SSIM of volumes needs at least {_SIDE} voxels along three axes, not "
             f"arrays of {' x '.join(map(str, shape))}"
         )
-    c1, c2 = (_K1 * peak) ** 2, (_K2 * peak) ** 2
     of_samples = _SIDE**3 / (_SIDE**3 - 1)
     means: deque[NDArray[np.float64]] = deque(maxlen=_SIDE)
     total = 0.0
     for one, other in zip(a, b, strict=True):
         x, y = np.asarray(one, np.float64), np.asarray(other, np.float64)
-        means.append(np.stack([_mean(part) for part in (x, y, x * x, y * y, x * y)]))
+        parts = (x, y, x * x, y * y, x * y)
+        means.append(np.stack([uniform_mean(part, _SIDE) for part in parts]))
         if len(means) < _SIDE:
             continue
         mean_x, mean_y, square_x, square_y, product = np.mean(means, axis=0)
         variances = of_samples * (square_x - mean_x**2 + square_y - mean_y**2)
         covariance = of_samples * (product - mean_x * mean_y)
-        above = (2 * mean_x * mean_y + c1) * (2 * covariance + c2)
-        below = (mean_x**2 + mean_y**2 + c1) * (variances + c2)
-        total += float(np.mean(above / below))
+        total += similarity(mean_x, mean_y, variances, covariance, peak)
     return total / (shape[0] - _SIDE + 1)
-
-
-def _mean(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Over 7 x 7, at the pixels whose window lies inside."""
-    border = _SIDE // 2
-    blurred = cv2.blur(np.ascontiguousarray(image), (_SIDE, _SIDE))
-    return np.asarray(blurred[border:-border, border:-border])
