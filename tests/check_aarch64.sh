@@ -104,9 +104,7 @@ compile_only "clang, scalar" clang "${flags[@]}" -pthread -DZOO_SCALAR
 
 rm -rf "$work/tree"
 mkdir "$work/tree"
-git ls-files -z --cached --others --exclude-standard \
-    | tar --create --null --files-from=- --ignore-failed-read 2> /dev/null \
-    | tar --extract --directory "$work/tree"
+bash tests/copy_checkout.sh "$work/tree"
 aarch64-linux-gnu-gcc -shared -pthread "$work"/objects/*.o -lm \
     -o "$work/tree/zoo/plugins/native/_native.cpython-${version/./}-aarch64-linux-gnu.so"
 "$python" - "$work/tree/cfgzoo.dist-info" << 'END' || fail "run make demo first"

@@ -7,12 +7,8 @@ cd "$(dirname "$0")/.."
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# A copy without build products: neither a compiled module nor a build folder may
-# stand in for the compiler.
 mkdir "$work/source"
-git ls-files -z --cached --others --exclude-standard \
-    | tar --create --null --files-from=- --ignore-failed-read 2> /dev/null \
-    | tar --extract --directory "$work/source"
+bash tests/copy_checkout.sh "$work/source"
 
 "${PYTHON:-python3}" -m venv "$work/venv"
 CC=/bin/false CXX=/bin/false LD=/bin/false "$work/venv/bin/python" -m pip install \

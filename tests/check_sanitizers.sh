@@ -21,9 +21,7 @@ reports=$(mktemp -d)
 # pytest holds back what is printed, and a report ends the process.
 trap 'cat "$reports"/* 2> /dev/null || true; rm -rf "$work" "$reports"' EXIT
 
-git ls-files -z --cached --others --exclude-standard \
-    | tar --create --null --files-from=- --ignore-failed-read 2> /dev/null \
-    | tar --extract --directory "$work"
+bash tests/copy_checkout.sh "$work"
 cd "$work"
 
 export PYTHONPATH="$work:$work/tests" PYTHONMALLOC=malloc PYTHONDONTWRITEBYTECODE=1
