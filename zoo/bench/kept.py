@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.bench.peers import OURS
-from zoo.bench.report import duration
+from zoo.bench.report import duration, times
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write, refuse_existing
 from zoo.tables import printable, table
@@ -212,8 +212,8 @@ class Kept:
             (
                 *(change["what"], change["engine"]),
                 *(duration(change["before"]), duration(change["now"])),
-                _times(_ratio(change["before"], change["now"])),
-                *(_times(change["ratio_before"]), _times(change["ratio_now"])),
+                times(_ratio(change["before"], change["now"])),
+                *(times(change["ratio_before"]), times(change["ratio_now"])),
             )
             for change in changes
         ]
@@ -252,7 +252,3 @@ def _changes(
 
 def _ratio(seconds: float, ours: float) -> float | None:
     return seconds / ours if ours > 0 else None
-
-
-def _times(ratio: float | None) -> str:
-    return f"{ratio:.2f}x" if ratio is not None else ""

@@ -26,6 +26,7 @@ __all__ = [
     "net_panels",
     "net_text",
     "save_plot",
+    "times",
 ]
 
 
@@ -70,8 +71,8 @@ def net_text(report: NetReport) -> str:
             _duration_of(result.cold),
             mebibytes(result.cold_peak) if result.cold_peak else "",
             *_warm_cells(report, result),
-            _times(ratios.get(result.name)),
-            _times(cold_ratios.get(result.name)),
+            times(ratios.get(result.name)),
+            times(cold_ratios.get(result.name)),
         )
         for result in report.results
         if result.warm is not None or result.cold is not None
@@ -127,7 +128,8 @@ def _duration_of(stats: Stats | None) -> str:
     return duration(stats.median) if stats is not None else ""
 
 
-def _times(ratio: float | None) -> str:
+def times(ratio: float | None) -> str:
+    """How many times as fast; empty where that is not known."""
     return f"{ratio:.2f}x" if ratio is not None else ""
 
 
@@ -196,7 +198,7 @@ def layers_text(rows: Sequence[LayerRow]) -> str:
                 row.direction + ("" if row.in_turn else " *"),
                 str(row.threads),
                 *(_duration_of(row.seconds.get(name)) for name in names),
-                _times(ratio),
+                times(ratio),
                 f"{100 * spread:.0f} %",
             )
         )
