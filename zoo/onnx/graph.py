@@ -22,11 +22,10 @@ from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.extras import how_to_install
 from zoo.layers.avgpool import AveragePool
 from zoo.layers.base import Layer
-from zoo.layers.upsample import Upsample
 from zoo.network import Network
 from zoo.onnx.activations import WRITERS
 from zoo.onnx.heads import BOXES, HEADS, SCORES, boxes_and_scores
-from zoo.onnx.layers import depends_on, layer_writer, prefers_layer
+from zoo.onnx.layers import depends_on, layer_writer, prefers_layer, resizes_like
 from zoo.onnx.operations import OPERATIONS, deviation
 from zoo.plugins.base import Array, Padding, PadMode, ShuffleOrder
 from zoo.program.operations import (
@@ -241,35 +240,20 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
             f"{network.source} does not take pictures of every size ({error}); "
             f"give a size"
         ) from None
-    program, other = (_by_rule(network, made) for made in (program, other))
     for one, two in zip(program.steps, other.steps, strict=True):
         layer = network.layers[one.layers[0]]
         sizes = (
             depends_on(layer, [made.shapes[value] for value in step.inputs])
             for made, step in ((program, one), (other, two))
         )
-        if _is_global(layer):
-            continue  # over the whole picture, whatever its size
+        if _is_global(layer) or resizes_like(layer):
+            continue  # written by one rule for every size
         if _plain(one.operation) != _plain(two.operation) or len(set(sizes)) > 1:
             raise UsageError(
                 f"{network.where(one.layers[0])}: what it does depends on the size "
                 f"of the picture; give a size"
             )
     return program
-
-
-def _by_rule(network: Network, program: Program) -> Program:
-    """Pixels repeated up to another layer's size, as often as that is for one size."""
-    steps = []
-    for step in program.steps:
-        layer = network.layers[step.layers[0]]
-        is_repeated = isinstance(step.operation, Repeat)
-        if is_repeated and isinstance(layer, Upsample) and layer.like is not None:
-            own, made = (program.shapes[v][:2] for v in (step.inputs[0], step.output))
-            resize = Resize(layer.method, own, made, layer.scale)
-            step = dataclasses.replace(step, operation=resize)
-        steps.append(step)
-    return dataclasses.replace(program, steps=steps)
 
 
 def _is_global(layer: Layer) -> bool:
@@ -330,7 +314,7 @@ class _Writer:
                 own = HEADS.get(type(layer)) or layer_writer(layer)
                 if _is_global(layer):
                     made = self.node("GlobalAveragePool", inputs[0])
-                elif own is not None and prefers_layer(step.operation):
+                elif own is not None and prefers_layer(layer, step.operation):
                     made = own(self, layer, inputs, shapes)
                 else:
                     _require_room(step.operation, shapes[0])

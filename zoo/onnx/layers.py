@@ -36,6 +36,7 @@ __all__ = [
     "depends_on",
     "layer_writer",
     "prefers_layer",
+    "resizes_like",
 ]
 
 
@@ -48,12 +49,18 @@ def layer_writer(layer: Layer) -> LayerWriter | None:
     return None if layer.is_special else LAYERS.get(type(layer))
 
 
-def prefers_layer(operation: Operation) -> bool:
+def resizes_like(layer: Layer) -> bool:
+    """Whether a layer takes its size from another one's."""
+    return isinstance(layer, Upsample) and layer.like is not None
+
+
+def prefers_layer(layer: Layer, operation: Operation) -> bool:
     """Whether the layer says more than the operation that it becomes.
 
     A resizing operation knows the sizes of one picture, its layer the rule.
     """
-    return isinstance(operation, (Attend, NormalizeGroups, Opaque, Resize))
+    kinds = (Attend, NormalizeGroups, Opaque, Resize)
+    return resizes_like(layer) or isinstance(operation, kinds)
 
 
 def depends_on(layer: Layer, shapes: Sequence[Shape]) -> Any:
