@@ -122,7 +122,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ],
         pictures=options.pictures or kind_of_pictures(network, recipe),
     )
-    write_card(card, target.with_suffix(".yaml"))
+    place = target.with_suffix(".yaml")
+    if options.start == cfg.stem:
+        card = continued(read_card(place), card)
+    write_card(card, place)
     write_table(options.output)
     print(json.dumps(card.scores, indent=1))
 
@@ -141,6 +144,23 @@ def blend(network: Network, start: str, share: float) -> None:
     load_weights(other, weights)
     for name, tensor in network.tensors.items():
         tensor[...] = share * tensor + (1 - share) * other.tensors[name]
+
+
+def continued(before: Card, card: Card) -> Card:
+    """The card of a run that went on from what shipped: both runs are in it."""
+    earlier = [step for step in before.repeat if step.startswith("zoo train")]
+    last = f"RUN{len(earlier)}"
+    earlier[-1] = earlier[-1].replace(" -o RUN ", f" -o {last} ")
+    start = f"--from {card.network}.safetensors --from-cfg {card.network} "
+    repeat = [
+        step.replace(start, f"--from {last}/best.safetensors ") for step in card.repeat
+    ]
+    training = card.training | {
+        "start": before.training["start"],
+        "updates": before.training["updates"] + card.training["updates"],
+        "hours": round(before.training["hours"] + card.training["hours"], 2),
+    }
+    return replace(card, training=training, repeat=earlier + repeat)
 
 
 def blended(options: argparse.Namespace) -> str:

@@ -178,3 +178,20 @@ def test_what_a_scale_that_is_no_whole_number_gets(
     cfg = tiny_cfg(tmp_path, middle="[maxpool]\nsize=4\nstride=4\n")
     with pytest.raises(UsageError, match="whole number"):
         ship.main([run[0], str(cfg), *run[2:]])
+
+
+def test_a_run_that_goes_on_from_what_ships_keeps_its_past(
+    ship: ModuleType, run: list[str], tmp_path: Path
+) -> None:
+    ship.main(run)
+    once = shipped(tmp_path)[1]
+    ship.main([*run, "--start", "luma"])
+    ship.main([*run, "--start", "luma"])
+    card = shipped(tmp_path)[1]
+    assert card.training["updates"] == 3 * once.training["updates"]
+    assert card.training["start"] == "random weights"
+    folders = [call.split(" -o ")[1].split()[0] for call in card.repeat[:-1]]
+    assert folders == ["RUN1", "RUN2", "RUN"]
+    for before, call in zip(folders, card.repeat[1:], strict=False):
+        assert f"--from {before}/best.safetensors" in call or call == card.repeat[-1]
+    assert "luma.safetensors" not in " ".join(card.repeat)
