@@ -93,6 +93,14 @@ _RECIPE = (
     ),
     Key("batch_steps", "ints", (), "updates at which the batch changes"),
     Key("batch_scales", "floats", (), "factors of the batch at those updates"),
+    Key(
+        "train_precision",
+        "str",
+        "f32",
+        "bf16: convolutions and products of training in bfloat16, weights and sums in "
+        "float32; back end torch alone",
+        choices=("f32", "bf16"),
+    ),
     _share("blend_share", 0.0, "patches that are blended with another one (mixup)"),
     _share("permute_share", 0.0, "patches whose colours change places"),
 )

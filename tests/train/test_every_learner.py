@@ -396,3 +396,25 @@ def test_a_network_that_cannot_learn_is_refused(make: Make) -> None:
     for keys in (("dont_update=1\n",), ("", "stopbackward=1\n")):
         with pytest.raises(UsageError, match="can learn"):
             make(network_of(chain(*keys)), Recipe())
+
+
+# -- mixed precision -------------------------------------------------------
+
+
+def test_bfloat16_is_near_float32_or_refused(make: Make) -> None:
+    recipe, x_and_t = Recipe(precision="bf16"), arrays()
+    exact = make(network_of(WITH_STATISTICS), Recipe())
+    if isinstance(exact, NetworkLearner):
+        with pytest.raises(UsageError, match="trains in float32 alone.*--device"):
+            make(network_of(WITH_STATISTICS), recipe)
+        return
+    mixed = make(network_of(WITH_STATISTICS), recipe)
+    for _ in range(3):
+        wanted, got = exact.learn(*x_and_t, 1e-3), mixed.learn(*x_and_t, 1e-3)
+        assert got.loss == pytest.approx(wanted.loss, rel=0.01)
+        assert got.norm == pytest.approx(wanted.norm, rel=0.05)
+        assert got.loss != wanted.loss  # else nothing was in bfloat16
+    # The weights stay in float32: steps of Adam are smaller than bfloat16 tells apart.
+    for name, array in weights_of(mixed).items():
+        assert array.dtype == np.float32
+        np.testing.assert_allclose(array, weights_of(exact)[name], atol=0.02)

@@ -56,6 +56,11 @@ _every = partial(click.option, type=click.IntRange(min=1))
 @click.option("--clip-gradient", type=float, help="Largest norm of the gradient.")
 @click.option("--average", type=float, help="Share of an update in the mean weights.")
 @click.option("--burn-in", type=int, help="Updates of warm-up.")
+@click.option(
+    "--precision",
+    type=click.Choice(("f32", "bf16")),
+    help="bf16: products in bfloat16, with --device.",
+)
 @click.option("--seed", type=int, help="Of first weights and patches.")
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any key of [net]."

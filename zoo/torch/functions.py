@@ -49,6 +49,7 @@ __all__ = [
     "apply_conv",
     "convolve",
     "convolve_transposed",
+    "exact",
     "layer_norm",
     "pad",
     "pool",
@@ -68,6 +69,11 @@ def to_tensor(x: Tensor) -> Tensor:
 def to_images(x: Tensor) -> Tensor:
     """N x C x H x W as N x H x W x C, contiguous."""
     return x.permute(0, 2, 3, 1).contiguous()
+
+
+def exact(x: Tensor) -> Tensor:
+    """What mixed precision left in bfloat16 as float32, for sums that would lose it."""
+    return x.float() if x.dtype == torch.bfloat16 else x
 
 
 def apply(operation: Operation, inputs: Sequence[Tensor]) -> Tensor | None:

@@ -49,6 +49,7 @@ from zoo.torch.functions import (
     apply,
     convolve,
     convolve_transposed,
+    exact,
     layer_norm,
     to_images,
     to_tensor,
@@ -85,6 +86,7 @@ def _lowered(layer: Layer) -> Function:
 
 def _normalized(x: Tensor, tensors: Tensors, layer: Any, training: bool) -> Tensor:
     """Batch normalization, statistics moved while training."""
+    x = exact(x)
     normalization: Normalization = layer.normalization
     if training and not layer.frozen:
         axes = (0, 2, 3)
@@ -226,6 +228,7 @@ def _upsample(layer: Upsample) -> Function:
 
 def _shortcut(layer: Shortcut) -> Function:
     def run(tensors: Tensors, training: bool, *inputs: Tensor) -> Tensor:
+        inputs = tuple(map(exact, inputs))
         if layer.weighted:
             total = _weighted_sum(layer, tensors["weights"], inputs)
         elif any(x.shape != inputs[0].shape for x in inputs):

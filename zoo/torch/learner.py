@@ -186,7 +186,9 @@ class TorchLearner:
         for part in parts_of(len(x), self.recipe.subdivisions):
             outputs = self.network.outputs
             entries = (self.start,) if len(outputs) == 1 else outputs
-            made = self.module.run(self._tensor(x[part]), (*outputs, *entries))
+            with self._mixed():
+                made = self.module.run(self._tensor(x[part]), (*outputs, *entries))
+            made = [y.float() for y in made]
             with torch.no_grad():
                 costs = [
                     self.cost(y, self._tensor(truth[part]))
@@ -200,6 +202,11 @@ class TorchLearner:
             for cost, _ in costs:
                 total += cost * share
         return total
+
+    def _mixed(self) -> Any:
+        """PyTorch's choice of what is computed in bfloat16, if the recipe has it."""
+        enabled = self.recipe.precision == "bf16"
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=enabled)
 
     def _tensor(self, array: Array) -> Tensor:
         """On the device; PyTorch wants arrays that it may write to."""

@@ -140,6 +140,12 @@ class NetworkLearner:
 
     def __init__(self, network: Network, kernels: Kernels, recipe: Recipe) -> None:
         layers_that_learn(network)
+        if recipe.precision != "f32":
+            raise UsageError(
+                f"the back end {kernels.name} trains in float32 alone; for "
+                f"train_precision={recipe.precision} give --device cpu or cuda "
+                f"(PyTorch), or set it to f32"
+            )
         self.network = network
         self.kernels = kernels
         self.cost = cost_named(recipe.cost)

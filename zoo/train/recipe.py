@@ -43,6 +43,10 @@ class Recipe:
         validated and kept (1e-3: over about 1000 updates); 0 for none.
     augment : bool
         Flip the patches and turn them by multiples of 90 degrees.
+    precision : {"f32", "bf16"}
+        Of the products of forward and backward; what is added up, the weights and
+        the optimizer are float32 (Micikevicius et al., Mixed Precision Training,
+        2018; bfloat16 needs no scaling of the loss).
     blend_share, permute_share : float
         Shares of the patches that are blended with another one, and whose colours
         change places: see :class:`zoo.train.data.PatchSampler`.
@@ -80,6 +84,7 @@ class Recipe:
     clip_gradient: float = 0.0
     average: float = 0.0
     augment: bool = True
+    precision: str = "f32"
     blend_share: float = 0.0
     permute_share: float = 0.0
     batch_steps: tuple[int, ...] = ()

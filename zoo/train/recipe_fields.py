@@ -73,6 +73,7 @@ FIELDS = {
     "clip_gradient": "clip_gradient",
     "ema_alpha": "average",
     "augment": "augment",
+    "train_precision": "precision",
     "seed": "seed",
     "blend_share": "blend_share",
     "permute_share": "permute_share",
