@@ -304,15 +304,21 @@ def esa(
     return x * torch.sigmoid(y)
 
 
-def rfdn(t: Any, x: Any, filters: int = 12, scale: int = 4) -> Any:
+def rfdn(
+    t: Any,
+    x: Any,
+    filters: int = 12,
+    scale: int = 4,
+    dilations: tuple[int, ...] = (1, 1, 1),
+) -> Any:
     channels = x.shape[1]
     x = head = t.conv("fea_conv", x, filters)
     ends = []
     for block in range(1, 5):
         name, parts = f"B{block}", []
-        for number in (1, 2, 3):
+        for number, wide in enumerate(dilations, start=1):
             parts.append(leaky(t.conv(f"{name}.c{number}_d", x, filters // 2, 1)))
-            x = leaky(t.conv(f"{name}.c{number}_r", x, filters) + x)
+            x = leaky(t.conv(f"{name}.c{number}_r", x, filters, dilation=wide) + x)
         parts.append(leaky(t.conv(f"{name}.c4", x, filters // 2)))
         x = t.conv(f"{name}.c5", torch.cat(parts, 1), filters, 1)
         x = esa(t, f"{name}.esa", x, filters // 4, True)
@@ -343,6 +349,25 @@ LARGER = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)
 def test_rfdn() -> None:
     expected = {"blocks": 4, "filters": 12, "distilled": 6, "hidden": 3, "scale": 4}
     check(rfdn, expected, image=LARGER)
+
+
+def test_dilated_rfdn() -> None:
+    """Of NTIRE 2022: its tensors are those of any RFDN."""
+    dilations = {"dilations": (1, 2, 5)}
+    check(rfdn, dilations, image=LARGER, overrides=dilations, **dilations)
+
+
+@pytest.mark.parametrize("enlarged", [False, True])
+def test_rlfn_of_challenges(enlarged: bool) -> None:
+    """Entries have pictures up to another white, and may add the enlarged one."""
+
+    def function(t: Any, x: Any) -> Any:
+        y = rlfn(t, 3 * x) / 3
+        larger = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+        return y + larger if enlarged else y
+
+    known = {"range": 3.0, "enlarged": enlarged}
+    check(function, known, image=LARGER, overrides=known)
 
 
 def test_rlfn() -> None:

@@ -133,6 +133,19 @@ def test_swinir(end: str, scale: int, deep: bool) -> None:
     check(swinir, expected, end=end, scale=scale, deep=deep)
 
 
+@pytest.mark.parametrize(("window", "white"), [(7, 255), (8, 1)])
+def test_range_of_swinir_follows_from_its_windows(window: int, white: float) -> None:
+    """Those for JPEG were published with windows of 7 and 255, which no tensor tells."""
+    from torch_functions import evaluate
+
+    from zoo.models.identify import identify
+    from zoo.parsers.base import Checkpoint
+
+    state, _ = evaluate(swinir, IMAGE, window=window, end="none", scale=1)
+    known = identify(Checkpoint("torch", state), "x").recognition
+    assert known.options["range"] == white
+
+
 def test_a_table_of_another_size_is_refused() -> None:
     from torch_functions import evaluate
 

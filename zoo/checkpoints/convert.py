@@ -19,6 +19,7 @@ from zoo.checkpoints.graph_way import (
 )
 from zoo.checkpoints.modules import check_modules
 from zoo.checkpoints.original import save_original
+from zoo.checkpoints.undecided import decide, open_options
 from zoo.errors import PluginError, ReaderError, UsageError, WeightsError, ZooError
 from zoo.files import atomic_write, refuse_existing
 from zoo.models.base import Assumption, Family, LedgerLine, Recognition
@@ -342,6 +343,17 @@ def _by_family(
     recognition = as_stated(found.recognition, checkpoint)
     values = _parse_options(found.family, recognition, options)
     recognition = recognition.override(values)
+    # What neither the file nor the caller says.
+    unsaid = tuple(
+        item
+        for item in found.recognition.assumptions
+        if item in recognition.assumptions
+    )
+    recognition = decide(
+        recognition,
+        open_options(found.family, unsaid),
+        lambda known: _build(found, known, cfg)[0],
+    )
     network, text, ledger = _build(found, recognition, cfg)
     check_modules(checkpoint, found.candidate, network, ledger, str(source))
     ledger = _in_file(ledger, checkpoint, found.candidate)

@@ -178,6 +178,9 @@ class Family(ABC):
     """Authors, title, year."""
     options: ClassVar[tuple[Key, ...]] = ()
     """The hyper-parameters."""
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {}
+    """Those that no tensor tells, with the values that published files have: a picture
+    decides (:mod:`zoo.checkpoints.undecided`)."""
 
     @classmethod
     def complete(cls, given: Mapping[str, Any]) -> dict[str, Any]:

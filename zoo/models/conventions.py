@@ -12,6 +12,7 @@ __all__ = [
     "COLOR",
     "DIV2K_MEAN",
     "ORDER",
+    "RES_SCALES",
     "assume_color",
     "blocks_key",
     "filters_key",
@@ -38,6 +39,9 @@ ORDER = Key(
     "channel order of the pixel shuffle: crd as in PyTorch, dcr as in TensorFlow",
     choices=("crd", "dcr"),
 )
+
+RES_SCALES: Mapping[str, tuple[Any, ...]] = {"res_scale": (1.0, 0.1)}
+"""Factors of a residual branch in published files, which none of their tensors tells."""
 
 
 def blocks_key(default: int, meaning: str = "residual blocks") -> Key:

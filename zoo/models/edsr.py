@@ -30,6 +30,7 @@ from zoo.models.conventions import (
     CHANNELS,
     COLOR,
     ORDER,
+    RES_SCALES,
     assume_color,
     blocks_key,
     filters_key,
@@ -86,6 +87,7 @@ class EDSR(NetworkFamily):
         Key("std", "floats", (1.0,), "divides the input after that"),
         ORDER,
     )
+    undecided = RES_SCALES
 
     exports = True
     program: ClassVar[Mapping[str, Any]] = {

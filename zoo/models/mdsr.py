@@ -19,6 +19,7 @@ from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
     COLOR,
+    RES_SCALES,
     assume_color,
     blocks_key,
     filters_key,
@@ -55,6 +56,7 @@ class MDSR(NetworkFamily):
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )
+    undecided = RES_SCALES
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:

@@ -16,18 +16,26 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.attention import enhanced_spatial_attention
 from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
     COLOR,
-    assume_color,
     blocks_key,
     filters_key,
     scale_key,
 )
-from zoo.models.light import LEAKY, light_end, light_shape, light_start
+from zoo.models.light import (
+    LEAKY,
+    RANGE,
+    RANGES,
+    assume_range,
+    light_end,
+    light_shape,
+    light_start,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
@@ -49,24 +57,42 @@ class RFDN(NetworkFamily):
         filters_key(50),
         Key("distilled", "int", 25, "channels set aside at each step", minimum=1),
         Key("hidden", "int", 12, "channels inside an attention", minimum=1),
+        Key(
+            "dilations",
+            "ints",
+            (1, 1, 1),
+            "of the three shallow residual convolutions of a block",
+            minimum=1,
+            maximum=16,
+        ),
         scale_key(4),
         CHANNELS,
         COLOR,
+        RANGE,
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "range": RANGES,
+        "dilations": ((1, 1, 1), (1, 2, 5)),
+    }
 
     exports = True
+    program: ClassVar[Mapping[str, Any]] = {"dilations": (1, 1, 1)}
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, aside = options["filters"], options["distilled"]
+        if len(options["dilations"]) != 3:
+            raise UsageError("dilations are three, for the three steps of a block")
         net, x = light_start("fea_conv", options)
         head = x
 
         def block(name: str, x: int) -> int:
             parts = []
-            for number in (1, 2, 3):
+            for number, dilation in enumerate(options["dilations"], start=1):
                 parts.append(net.conv(f"{name}.c{number}_d", x, aside, 1, **LEAKY))
-                x = net.sum(net.conv(f"{name}.c{number}_r", x, filters), x, **LEAKY)
+                spread = {"dilation": dilation} if dilation > 1 else {}
+                y = net.conv(f"{name}.c{number}_r", x, filters, **spread)
+                x = net.sum(y, x, **LEAKY)
             parts.append(net.conv(f"{name}.c4", x, aside, **LEAKY))
             x = net.conv(f"{name}.c5", net.concat(*parts), filters, 1)
             return enhanced_spatial_attention(
@@ -89,4 +115,8 @@ class RFDN(NetworkFamily):
         }
 
 
-RFDN.namings = (Naming("RFDN", assume=assume_color),)
+def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {**assume_range(options), "dilations": ((1, 1, 1), "as published")}
+
+
+RFDN.namings = (Naming("RFDN", assume=_assume),)

@@ -5,7 +5,7 @@
     block(x):  y = x;  3 times  y = leaky(conv(y))
                attention(conv 1x1 of x + y)
     h = conv(picture);  y = B blocks of h
-    picture = shuffle(conv(h + conv(y)))
+    picture = shuffle(conv(h + conv(y))), with ``enlarged`` + bilinear(picture)
 
 The attention is spatial, of a small picture. Leaky slopes are 0.05.
 """
@@ -21,12 +21,19 @@ from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
     COLOR,
-    assume_color,
     blocks_key,
     filters_key,
     scale_key,
 )
-from zoo.models.light import LEAKY, light_end, light_shape, light_start
+from zoo.models.light import (
+    LEAKY,
+    RANGE,
+    RANGES,
+    assume_range,
+    light_end,
+    light_shape,
+    light_start,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
@@ -48,12 +55,19 @@ class RLFN(NetworkFamily):
         filters_key(52, "channels between blocks"),
         Key("width", "int", 52, "channels inside a block", minimum=1, maximum=4096),
         Key("hidden", "int", 16, "channels inside an attention", minimum=1),
+        Key("enlarged", "bool", False, "1: a bilinear enlargement is added at the end"),
         scale_key(4),
         CHANNELS,
         COLOR,
+        RANGE,
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "range": RANGES,
+        "enlarged": (False, True),
+    }
 
     exports = True
+    program: ClassVar[Mapping[str, Any]] = {"enlarged": False}
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -80,8 +94,12 @@ class RLFN(NetworkFamily):
         }
 
 
+def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
+    return {**assume_range(options), "enlarged": (False, "as published")}
+
+
 RLFN.namings = (
-    Naming("RLFN", assume=assume_color),
+    Naming("RLFN", assume=_assume),
     Naming(
         "RLFN of NTIRE 2022",
         (
@@ -93,6 +111,6 @@ RLFN.namings = (
             ("LR_conv", "conv_2"),
             ("upsampler.0", "upsampler.0"),
         ),
-        assume=assume_color,
+        assume=_assume,
     ),
 )

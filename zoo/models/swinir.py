@@ -41,6 +41,10 @@ from zoo.models.transformer import (
 
 __all__ = ["SwinIR", "assume_range"]
 
+JPEG_WINDOW = 7
+"""Side of the windows of the networks that repair JPEG pictures, so that windows are
+not JPEG's blocks of 8 (section 4.4 of the paper); they take pictures up to 255."""
+
 
 class SwinIR(NetworkFamily):
     """Groups of blocks with attention inside windows."""
@@ -163,10 +167,13 @@ class SwinIR(NetworkFamily):
 
 def assume_range(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     """Order of colours and range of a SwinIR or one of its kind."""
-    return {
-        **assume_color(options),
-        "range": (1.0, "as published; denoisers of JPEG pictures have 255"),
-    }
+    for_jpeg = options["end"] == "none" and options["window"] == JPEG_WINDOW
+    white = (
+        (255.0, "as published for JPEG pictures, for windows of 7 that is")
+        if for_jpeg
+        else (1.0, "as published")
+    )
+    return {**assume_color(options), "range": white}
 
 
 SwinIR.namings = (Naming("SwinIR", assume=assume_range),)

@@ -32,6 +32,7 @@ from zoo.models.conventions import (
     CHANNELS,
     COLOR,
     ORDER,
+    RES_SCALES,
     assume_color,
     blocks_key,
     filters_key,
@@ -111,6 +112,7 @@ class WDSR(NetworkFamily):
         Key("std", "floats", (1.0,), "divides the input after that"),
         ORDER,
     )
+    undecided = RES_SCALES
 
     exports = True
     program: ClassVar[Mapping[str, Any]] = {"padding": "same", "order": "crd"}
