@@ -8,8 +8,7 @@ from types import SimpleNamespace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from zoo.layers.base import Window
-from zoo.network import INPUT
+from zoo.layers.base import INPUT, Window
 from zoo.receptive_field import receptive_field, receptive_fields
 
 

@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
+from zoo.backpropagation import Backpropagation
 from zoo.errors import (
     CfgError,
     ShapeError,
     UsageError,
     WeightsError,
-    ZooError,
-    did_you_mean,
 )
-from zoo.keys import Key
-from zoo.layers.base import Array, Layer, Optimizer
+from zoo.layers.base import INPUT, Array, Layer, Optimizer
 from zoo.layers.darknet_keys import FREEZING_KEYS
 from zoo.net_section import (
     INHERITED,
@@ -32,31 +30,27 @@ from zoo.net_section import (
     pixel_format,
     vector_input,
 )
-from zoo.origins import origins_beside
 from zoo.parsers.cfg import (
-    Entry,
     Section,
     fingerprint,
     parse_cfg,
     read_cfg,
     read_values,
-    value_text,
 )
 from zoo.plugins import Kernels, select
 from zoo.registry import registry
+from zoo.sections import checked, links, make_layer, strict
 from zoo.shapes import Shape
 
-__all__ = ["INPUT", "Network", "only"]
-
-_HEADS = ("net", "network")
-
-INPUT = -1
-"""Index of the network's input among the sources of a layer."""
+__all__ = ["Network", "only"]
 
 # Parameters are sized at these, where [net] leaves height and width open. Both
 # divide by every common stride; two of them show what depends on the size.
 _NOMINAL = (96, 192)
 _MOST_PARAMETERS = 2**31
+# Beyond what any computer holds; kernels count in 32 and 64 bits.
+_LARGEST_SIDE = 1 << 31
+_LARGEST_SIZE = 1 << 50
 
 
 class Network:
@@ -103,30 +97,9 @@ class Network:
     """
 
     def __init__(self, sections: Sequence[Section], *, lenient: bool = False) -> None:
-        if not sections:
-            raise CfgError("the cfg has no sections; the first must be [net]")
-        head, *rest = sections
+        head, rest = checked(sections)
         self.source = head.source
-        if head.kind not in _HEADS:
-            hint = ""
-            if head.kind.lower() in _HEADS:
-                hint = "; names of sections are written in small letters"
-            raise CfgError(
-                f"the first section must be [net], not [{head.kind}]{hint}",
-                head.source,
-                head.line,
-            )
-        if not rest:
-            raise CfgError("there is no layer after [net]", head.source, head.line)
-        if len(rest) > _MOST_LAYERS:
-            raise CfgError(
-                f"the cfg has {len(rest)} layers; {_MOST_LAYERS} are the most that "
-                f"are read",
-                head.source,
-                rest[_MOST_LAYERS].line,
-            )
         self.sections = tuple(sections)
-        _require_known(rest)
         self.settings: dict[str, Any] = vector_input(
             read_values(head, NET_KEYS, lenient=lenient), head.source, head.line
         )
@@ -139,14 +112,14 @@ class Network:
             for name in INHERITED
             if name == "time_steps" or any(entry.key == name for entry in head.entries)
         }
-        plain = [_plain(head, NET_KEYS, self.settings)] if lenient else []
+        plain = [strict(head, NET_KEYS, self.settings)] if lenient else []
         for index, section in enumerate(rest):
-            layer, values = _make_layer(section, lenient, inherited)
+            layer, values = make_layer(section, lenient, inherited)
             self.layers.append(layer)
             if lenient:
-                plain.append(_plain(section, layer.keys, values))
+                plain.append(strict(section, layer.keys, values))
             self.kinds.append(section.kind)
-            self.sources.append(_links(layer, index, section))
+            self.sources.append(links(layer, index, section))
         if lenient:
             self.sections = tuple(plain)
         self.outputs = self._outputs()
@@ -516,7 +489,8 @@ class Network:
                 f"{self.where(self.stop)} has stopbackward=1, so there is no gradient "
                 f"with respect to the input"
             )
-        deltas = self._back(delta, kernels or select(), layer, for_input=True)
+        deltas = self._first_deltas(delta, layer)
+        self._back.run(deltas, kernels or select(), for_input=True)
         return deltas[INPUT]
 
     def backward_parameters(
@@ -531,45 +505,13 @@ class Network:
         What the forward kept is dropped on the way, layer by layer, so this can be
         done once; and nothing is computed that only the input's gradient needs.
         """
-        self._back(delta, kernels or select(), layer, for_input=False)
-
-    def _back(
-        self,
-        delta: Array | Sequence[Array | None],
-        kernels: Kernels,
-        layer: int | None,
-        *,
-        for_input: bool,
-    ) -> dict[int, Array]:
-        wanted = self._wanted(for_input)
         deltas = self._first_deltas(delta, layer)
-        start = max(deltas)
         del delta
-        own: set[int] = set()  # sources whose gradient is nobody else's array
-        for index in reversed(range(start + 1)):
-            if index not in deltas:
-                pass
-            elif any(wanted[source] for source in self.sources[index]):
-                self._back_through(index, deltas, own, wanted, kernels)
-            elif wanted[index]:
-                self.layers[index].backward_parameters(
-                    deltas.pop(index), kernels=kernels
-                )
-            if self.layers[index].frozen:
-                self.layers[index].gradients = {}
-            if not for_input:
-                self.layers[index].forget()
-        self._gather_shared()
-        return deltas
+        self._back.run(deltas, kernels or select(), for_input=False)
 
-    def _gather_shared(self) -> None:
-        """Add the gradients of layers that share parameters to those of the owner."""
-        for index, owner in self.owners.items():
-            gradients = self.layers[owner].gradients
-            for name, gradient in self.layers[index].gradients.items():
-                known = gradients.get(name)
-                gradients[name] = gradient if known is None else known + gradient
-            self.layers[index].gradients = {}
+    @property
+    def _back(self) -> Backpropagation:
+        return Backpropagation(self.layers, self.sources, self.owners, self.stop)
 
     def _first_deltas(
         self, delta: Array | Sequence[Array | None], layer: int | None
@@ -597,36 +539,6 @@ class Network:
             raise UsageError("there is no gradient to go back from")
         return deltas
 
-    def _back_through(
-        self,
-        index: int,
-        deltas: dict[int, Array],
-        own: set[int],
-        wanted: dict[int, bool],
-        kernels: Kernels,
-    ) -> None:
-        """Take the gradient of a layer from deltas, and add those of its sources."""
-        delta = deltas.pop(index)
-        gradients = self.layers[index].backward(delta, kernels=kernels)
-        for source, gradient in zip(self.sources[index], gradients, strict=True):
-            if not wanted[source]:
-                continue
-            others = [delta, *(g for g in gradients if g is not gradient)]
-            is_new = sum(g is gradient for g in gradients) == 1 and not any(
-                np.may_share_memory(gradient, other) for other in others
-            )
-            _add_gradient(deltas, own, source, gradient, is_new, kernels)
-
-    def _wanted(self, for_input: bool) -> dict[int, bool]:
-        """Whether the gradient by the output of each layer is of use to anybody."""
-        wanted = {INPUT: for_input}
-        for index, layer in enumerate(self.layers):
-            wanted[index] = index > self.stop and (
-                (bool(layer.parameters) and not layer.frozen)
-                or any(wanted[source] for source in self.sources[index])
-            )
-        return wanted
-
     def update(self, optimizer: Optimizer) -> None:
         """Let an optimizer change every parameter by its gradient."""
         for index, layer in enumerate(self.layers):
@@ -646,42 +558,6 @@ def only(arrays: Sequence[Array]) -> Any:
     return arrays[0] if len(arrays) == 1 else tuple(arrays)
 
 
-def _add_gradient(
-    deltas: dict[int, Array],
-    own: set[int],
-    source: int,
-    gradient: Array,
-    is_new: bool,
-    kernels: Kernels,
-) -> None:
-    """Add to the gradient of a source, in place where an array is nobody else's."""
-    known = deltas.get(source)
-    if known is None:
-        deltas[source] = gradient
-        if is_new:
-            own.add(source)
-        return
-    alike = known.dtype == gradient.dtype and known.shape == gradient.shape
-    if alike and source in own and known.flags.writeable:
-        kernels.accumulate(known, gradient)
-    elif alike and is_new and gradient.flags.writeable:
-        kernels.accumulate(gradient, known)
-        deltas[source] = gradient
-    else:
-        deltas[source] = known + gradient
-    own.add(source)
-
-
-_YOLOR = ("implicit_add", "implicit_mul", "shift_channels", "control_channels")
-
-
-# Beyond what any computer holds; kernels count in 32 and 64 bits.
-_LARGEST_SIDE = 1 << 31
-_LARGEST_SIZE = 1 << 50
-# Planning takes time with every layer, and a cfg of a few kB has thousands.
-_MOST_LAYERS = 10_000
-
-
 def _brief(shape: Shape) -> str:
     """A shape of any size, in few digits."""
     sides = (
@@ -690,110 +566,7 @@ def _brief(shape: Shape) -> str:
     return " x ".join(sides) + " values"
 
 
-def _require_known(sections: Sequence[Section]) -> None:
-    """Refuse sections that no layer answers to, all of them in one message."""
-    known = registry("zoo.layers")
-    missing: dict[str, list[Section]] = {}
-    for section in sections:
-        if section.kind in _HEADS:
-            raise CfgError(
-                f"[{section.kind}] comes once, as the first section",
-                section.source,
-                section.line,
-            )
-        if section.kind not in known:
-            missing.setdefault(section.kind, []).append(section)
-    if not missing:
-        return
-    origins = origins_beside(sections[0].source)
-    parts = []
-    for kind, found in missing.items():
-        hint = did_you_mean(kind, known, "[{}]")
-        if kind in _YOLOR:
-            hint = "; it belongs to the dialect of YOLOR, which zoo does not read"
-        more = ", ".join(str(section.line) for section in found[1:6])
-        if more:
-            dots = ", ..." if len(found) > 6 else ""
-            more = f" (also in line{'s' * (len(found) > 2)} {more}{dots})"
-        if kind in origins:
-            hint = f"; it came from {origins[kind]}, which is not installed"
-        parts.append(f"there is no layer [{kind}]{more}{hint}")
-    first = next(iter(missing.values()))[0]
-    text = parts[0]
-    for kind, part in zip(list(missing)[1:], parts[1:], strict=True):
-        text += f"; line {missing[kind][0].line}: {part}"
-    raise CfgError(f"{text} (`zoo layers` lists them all)", first.source, first.line)
-
-
-def _plain(section: Section, keys: Sequence[Key], values: dict[str, Any]) -> Section:
-    """A section that was read leniently, so that strict reading gives the same."""
-    known = {name: key for key in keys for name in (key.name, *key.aliases)}
-    entries: dict[str, Entry] = {}
-    for entry in section.entries:
-        key = known.get(entry.key)
-        if key is None:
-            if entry.key in section.variables:
-                entries.setdefault(entry.key, entry)
-            continue
-        value = values[key.attribute]
-        try:
-            is_strict = key.parse(entry.value) == value
-        except ValueError:
-            is_strict = False
-        if not is_strict:
-            entry = replace(entry, value=value_text(value), text=None)
-        if entry.value:
-            entries.setdefault(key.attribute, entry)
-    return replace(section, entries=tuple(entries.values()))
-
-
 def _shapes_text(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()
     )
-
-
-def _make_layer(
-    section: Section, lenient: bool, inherited: dict[str, Any]
-) -> tuple[Layer, dict[str, Any]]:
-    """Make the layer that a section describes, and give the values it was made of.
-
-    ``inherited`` are settings of [net] that hold where the section gives no own.
-    """
-    layer_type = registry("zoo.layers").load(section.kind)
-    values = read_values(section, layer_type.keys, lenient=lenient)
-    given = {entry.key for entry in section.entries}
-    defaults = {
-        **layer_type.dialects.get(inherited.get("dialect", ""), {}),
-        **inherited,
-    }
-    for key in layer_type.keys:
-        if key.attribute in defaults and not given & {key.name, *key.aliases}:
-            values[key.attribute] = defaults[key.attribute]
-    try:
-        return layer_type(**values), values
-    except (ZooError, ValueError) as error:
-        raise CfgError(
-            f"[{section.kind}] {error}", section.source, section.line
-        ) from None
-
-
-def _links(layer: Layer, index: int, section: Section) -> tuple[int, ...]:
-    """Indices of the layers that feed the layer at ``index``, checked."""
-    sources = layer.sources(index)
-    for source in sources:
-        if source >= index:
-            raise CfgError(
-                f"layer {index} [{section.kind}] reads layer {source}, which does not "
-                f"come before it; a network has no cycles",
-                section.source,
-                section.line,
-            )
-        if source < INPUT:
-            raise CfgError(
-                f"layer {index} [{section.kind}] reads layer {source}, which does not "
-                f"exist; layers count from 0",
-                section.source,
-                section.line,
-            )
-    return sources

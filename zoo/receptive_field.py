@@ -17,8 +17,8 @@ from fractions import Fraction
 from functools import cached_property
 from typing import NamedTuple
 
-from zoo.layers.base import Window
-from zoo.network import INPUT, Network
+from zoo.layers.base import INPUT, Window
+from zoo.network import Network
 
 __all__ = ["Field", "receptive_field", "receptive_fields"]
 

@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from zoo.errors import UsageError
-from zoo.network import INPUT, Network
+from zoo.layers.base import INPUT
+from zoo.network import Network
 from zoo.receptive_field import receptive_fields
 from zoo.shapes import Shape
 from zoo.tables import count, mebibytes, printable, table

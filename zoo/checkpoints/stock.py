@@ -24,12 +24,12 @@ from zoo.checkpoints.darknet import write_darknet
 from zoo.checkpoints.darknet_order import slots
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write, refuse_existing
-from zoo.layers.base import Array, Layer
+from zoo.layers.base import INPUT, Array, Layer
 from zoo.layers.convolutional import Convolutional
 from zoo.layers.input import Input
 from zoo.layers.shortcut import Shortcut
 from zoo.layers.shuffler import Shuffler
-from zoo.network import INPUT, Network
+from zoo.network import Network
 from zoo.parsers.cfg import parse_cfg, write_cfg
 from zoo.plugins.numpy import NumpyKernels
 

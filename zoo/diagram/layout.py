@@ -6,7 +6,8 @@ import math
 from dataclasses import dataclass, field
 
 from zoo.diagram.folding import Block, blocks_of
-from zoo.network import INPUT, Network
+from zoo.layers.base import INPUT
+from zoo.network import Network
 from zoo.shapes import Shape
 
 __all__ = ["Frame", "Layout", "Link", "Row", "lay_out"]

@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from zoo.layers.base import Array, Layer
-from zoo.network import INPUT, Network
+from zoo.layers.base import INPUT, Array, Layer
+from zoo.network import Network
 from zoo.plugins import Kernels
 from zoo.program.operations import Opaque, Operation, Program, Step
 from zoo.shapes import Shape

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from zoo.engine.lowering import lower, packed, unpacked
 from zoo.errors import MemoryLimitError, ShapeError
-from zoo.layers.base import Array
+from zoo.layers.base import INPUT, Array
 from zoo.machine.memory import amount
-from zoo.network import INPUT, Network, only
+from zoo.network import Network, only
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
 from zoo.program.fusion import fuse

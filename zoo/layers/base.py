@@ -13,7 +13,10 @@ from zoo.plugins.base import Kernels
 from zoo.program.operations import Operation
 from zoo.shapes import Array, Shape
 
-__all__ = ["Array", "Layer", "Optimizer", "Window"]
+__all__ = ["INPUT", "Array", "Layer", "Optimizer", "Window"]
+
+INPUT = -1
+"""Index of the network's input among the sources of a layer."""
 
 
 class Window(NamedTuple):
@@ -113,7 +116,7 @@ class Layer:
     def sources(self, index: int) -> tuple[int, ...]:
         """Indices of the layers that feed this one, if it stands at ``index``.
 
-        -1 is the network's input. The default is the layer before.
+        INPUT, which is -1, is the network's. The default is the layer before.
         """
         return (index - 1,)
 

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from zoo.layers.base import Array
-from zoo.network import INPUT, Network
+from zoo.layers.base import INPUT, Array
+from zoo.network import Network
 from zoo.torch.functions import to_images, to_tensor
 from zoo.torch.layers import Function, Tensors, function_of
 

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ShapeError, UsageError
-from zoo.layers.base import Array, Layer
+from zoo.layers.base import INPUT, Array, Layer
 from zoo.net_section import PixelFormat
-from zoo.network import INPUT, Network
+from zoo.network import Network
 from zoo.pixels import prepare, target, white_of
 from zoo.plugins import Kernels
 from zoo.train.costs import cost_named, gradient_start
