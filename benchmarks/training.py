@@ -67,7 +67,7 @@ def batch_of(case: Training) -> tuple[Network, np.ndarray, np.ndarray]:
 
 def our_step(case: Training, threads: int) -> Step:
     from zoo.plugins import select
-    from zoo.train.learner import NetworkLearner
+    from zoo.train.network_learner import NetworkLearner
     from zoo.train.recipe import Recipe
 
     network, x, t = batch_of(case)

@@ -12,7 +12,7 @@ from sklearn.datasets import load_digits
 
 from zoo.network import Network
 from zoo.plugins import select
-from zoo.train.learner import NetworkLearner
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 
 CFG = """

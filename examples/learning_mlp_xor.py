@@ -10,7 +10,7 @@ import numpy as np
 
 from zoo.network import Network
 from zoo.plugins import select
-from zoo.train.learner import NetworkLearner
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 
 CFG = """

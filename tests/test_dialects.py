@@ -141,7 +141,7 @@ def test_the_gradient_of_shared_weights_is_the_sum() -> None:
 def test_torch_learns_shared_weights_alike() -> None:
     torch = pytest.importorskip("torch")
     from zoo.torch.learner import TorchLearner
-    from zoo.train.learner import NetworkLearner
+    from zoo.train.network_learner import NetworkLearner
     from zoo.train.recipe import Recipe
 
     rng = np.random.default_rng(3)

@@ -15,7 +15,8 @@ from zoo.network import Network
 from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
 from zoo.summary import summarize
-from zoo.train.learner import NetworkLearner, targets
+from zoo.train.batches import targets
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 
 CFG = """

@@ -25,7 +25,7 @@ from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
 from zoo.registry import registry
 from zoo.train.costs import COSTS
-from zoo.train.learner import NetworkLearner
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
 from zoo.train.session import Session

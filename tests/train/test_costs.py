@@ -9,7 +9,7 @@ from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
 from zoo.testing import numeric_gradient
 from zoo.train.costs import COSTS, SECRET, cost_named, gradient_start
-from zoo.train.learner import NetworkLearner
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 
 PLAIN = [name for name in COSTS if name not in ("softmax", "logistic")]

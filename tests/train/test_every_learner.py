@@ -15,8 +15,10 @@ import pytest
 from zoo.errors import PluginError, ShapeError, UsageError
 from zoo.network import Network
 from zoo.plugins import select
+from zoo.train.batches import parts_of
 from zoo.train.costs import COSTS
-from zoo.train.learner import LearnerState, NetworkLearner, parts_of, slots_for
+from zoo.train.learner import LearnerState, slots_for
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.optimizers import OPTIMIZERS
 from zoo.train.recipe import Recipe
 

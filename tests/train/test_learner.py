@@ -11,7 +11,8 @@ from tiny_training import tiny_cfg
 from zoo.errors import UsageError
 from zoo.network import Network
 from zoo.plugins.numpy import NumpyKernels
-from zoo.train.learner import NetworkLearner, training_arrays
+from zoo.train.batches import training_arrays
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 
 

@@ -17,8 +17,9 @@ from tiny_sessions import assert_equal_checkpoints, begin, go_on, tensors
 from tiny_training import BATCHNORM, pictures, tiny_cfg
 
 from zoo.plugins.numpy import NumpyKernels
-from zoo.train.learner import NetworkLearner, Outcome
+from zoo.train.learner import Outcome
 from zoo.train.loop import Report, Trainer, TrainingError
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.run_folder import RunFolder
 from zoo.train.session import Session
 

@@ -13,7 +13,7 @@ from tiny_training import BATCHNORM, tiny_cfg
 from zoo.errors import PluginError
 from zoo.network import Network
 from zoo.plugins.numpy import NumpyKernels
-from zoo.train.learner import NetworkLearner
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
 

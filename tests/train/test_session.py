@@ -16,7 +16,8 @@ from zoo.network import Network
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.plugins.numpy import NumpyKernels
 from zoo.train import session as session_module
-from zoo.train.learner import Learner, NetworkLearner, Outcome
+from zoo.train.learner import Learner, Outcome
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
 from zoo.train.session import Session

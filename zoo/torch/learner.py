@@ -2,7 +2,7 @@
 
 All parameters lie in one long tensor, and so do their gradients, so that an
 update, the norm and the moving average are a few operations whatever the number
-of layers. Checkpoints are those of :class:`zoo.train.learner.NetworkLearner`.
+of layers. Checkpoints are those of :class:`zoo.train.network_learner.NetworkLearner`.
 """
 
 from __future__ import annotations
@@ -20,19 +20,15 @@ from torch import Tensor
 from zoo.layers.base import Array
 from zoo.network import Network
 from zoo.torch.module import NetworkModule
+from zoo.train.batches import Truth, checked_batch, parts_of, targets, training_arrays
 from zoo.train.costs import cost_named, gradient_start
 from zoo.train.learner import (
     LearnerState,
     Outcome,
-    Truth,
-    checked_batch,
     layers_that_learn,
-    parts_of,
     random_states,
     restore_random_states,
     slots_for,
-    targets,
-    training_arrays,
 )
 from zoo.train.recipe import Recipe
 

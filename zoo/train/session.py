@@ -25,12 +25,14 @@ from zoo.network import Network
 from zoo.origins import comments, origins_of
 from zoo.parsers.cfg import write_cfg
 from zoo.plugins import Kernels, select
+from zoo.train.batches import require_pictures
 from zoo.train.curve import draw_curve
 from zoo.train.data import PatchSampler, hold_out, load_pairs
 from zoo.train.earlier import Earlier
 from zoo.train.ignored import ignored_keys
-from zoo.train.learner import Learner, NetworkLearner, require_pictures
+from zoo.train.learner import Learner
 from zoo.train.loop import Trainer
+from zoo.train.network_learner import NetworkLearner
 from zoo.train.options import TrainingOptions
 from zoo.train.recipe import Recipe
 from zoo.train.run_folder import RunFolder
