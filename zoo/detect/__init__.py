@@ -9,8 +9,8 @@ drawing    boxes into a picture
 """
 
 from zoo.detect.classifier import Classifier, Guess
-from zoo.detect.detector import Detector, Found
+from zoo.detect.detector import DetectedObject, Detector
 from zoo.detect.drawing import draw
 from zoo.detect.names import read_names
 
-__all__ = ["Classifier", "Detector", "Found", "Guess", "draw", "read_names"]
+__all__ = ["Classifier", "DetectedObject", "Detector", "Guess", "draw", "read_names"]

@@ -18,7 +18,7 @@ from zoo.images.image import Image
 from zoo.layers.base import Array
 from zoo.layers.yolo import MaskedHead
 
-__all__ = ["Detector", "Found", "Suppression"]
+__all__ = ["DetectedObject", "Detector", "Suppression"]
 
 Suppression = Literal["class", "agnostic", "diou"]
 """Whose boxes are held against each other: those of one class (as Darknet does), all,
@@ -26,7 +26,7 @@ or those of one class with the distance of the centres taken into account."""
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedObject:
     """One object.
 
     Attributes
@@ -148,7 +148,7 @@ class Detector:
                 )
         return [decode(network[i], made[i][0], x.shape[1:3]) for i in self.heads]
 
-    def __call__(self, image: Image) -> list[Found]:
+    def __call__(self, image: Image) -> list[DetectedObject]:
         """The objects in a picture, the surest first.
 
         Raises
@@ -169,7 +169,7 @@ class Detector:
                 [image.width, image.height, image.width, image.height]
             )
             found.append(
-                Found(
+                DetectedObject(
                     index,
                     name_of(self.names, index),
                     score,

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from zoo.detect.detector import Found
+from zoo.detect.detector import DetectedObject
 from zoo.images.image import Image
 
 __all__ = ["draw"]
@@ -17,7 +17,7 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _GOLDEN = 0.618034  # of the circle of hues between two classes
 
 
-def draw(image: Image, objects: Sequence[Found]) -> Image:
+def draw(image: Image, objects: Sequence[DetectedObject]) -> Image:
     """A copy of a picture in colour with the objects marked, the surest on top."""
     pixels = image.pixels
     if pixels.shape[2] == 1:
@@ -35,7 +35,9 @@ def draw(image: Image, objects: Sequence[Found]) -> Image:
     return image.with_pixels(canvas, image.alpha)
 
 
-def _corners(one: Found, image: Image) -> tuple[tuple[int, int], tuple[int, int]]:
+def _corners(
+    one: DetectedObject, image: Image
+) -> tuple[tuple[int, int], tuple[int, int]]:
     """Upper left and lower right pixel, within the picture."""
 
     def inside(value: float, most: int) -> int:
