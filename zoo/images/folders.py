@@ -10,13 +10,13 @@ from pathlib import Path
 
 from zoo.formats import Kind, by_suffix, series_format
 
-__all__ = ["Found", "find", "pictures_in"]
+__all__ = ["FolderListing", "find", "pictures_in"]
 
 _PICTURES: tuple[Kind, ...] = ("picture",)
 
 
 @dataclass
-class Found:
+class FolderListing:
     """What there is in a folder.
 
     Attributes
@@ -61,7 +61,7 @@ def find(
     recursive: bool = False,
     without: Path | None = None,
     kinds: Collection[Kind] = _PICTURES,
-) -> Found:
+) -> FolderListing:
     """Look for files of known formats, known by their ending.
 
     Parameters
@@ -76,33 +76,33 @@ def find(
         Kinds of formats.
     """
     inside = None if without is None else without.resolve()
-    found = Found()
+    listing = FolderListing()
 
     def complain(error: OSError) -> None:
         reason = error.strerror or str(error)
-        found.unreadable.append((Path(error.filename), reason))
+        listing.unreadable.append((Path(error.filename), reason))
 
     for root, folders, files in os.walk(folder, onerror=complain):
         for name in files:
             path = Path(root, name)
             if name.startswith("."):
-                found.hidden += 1
+                listing.hidden += 1
             elif path.is_file() and _kind_of(path, kinds) in kinds:
-                found.files.append(path)
+                listing.files.append(path)
             elif not os.path.isdir(path):
-                found.others[path.suffix.lower() or "none"] += 1
+                listing.others[path.suffix.lower() or "none"] += 1
         below = [Path(root, name) for name in folders]
         shown = [path for path in below if not path.name.startswith(".")]
-        found.hidden += len(below) - len(shown)
-        found.links += (path for path in shown if path.is_symlink())
+        listing.hidden += len(below) - len(shown)
+        listing.links += (path for path in shown if path.is_symlink())
         # What is left in this list is where os.walk goes next.
         folders[:] = [
             path.name
             for path in shown
             if recursive and not path.is_symlink() and path.resolve() != inside
         ]
-    found.files.sort()
-    return found
+    listing.files.sort()
+    return listing
 
 
 def pictures_in(
