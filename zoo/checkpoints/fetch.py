@@ -193,13 +193,13 @@ def _accept(card: Published, path: Path) -> None:
         named = path.with_name(f".check-{card.file}")
         os.replace(path, named)
         try:
-            facts = inspect(named)
+            info = inspect(named)
         finally:
             os.replace(named, path)
-        if facts.reason is not None and facts.format is None:
-            raise _Failed(f"is no checkpoint: {facts.reason[:200]}")
-        if facts.family is not None and facts.family not in (card.family, "graph"):
-            raise _Failed(f"is a network of {facts.family}, not of {card.family}")
+        if info.reason is not None and info.format is None:
+            raise _Failed(f"is no checkpoint: {info.reason[:200]}")
+        if info.family is not None and info.family not in (card.family, "graph"):
+            raise _Failed(f"is a network of {info.family}, not of {card.family}")
 
 
 # -- the network -----------------------------------------------------------------

@@ -17,7 +17,7 @@ from zoo.parsers.base import Checkpoint
 from zoo.parsers.detect import NAMELESS, reader_of
 from zoo.parsers.shards import checkpoint_in, refuse_lone_shard
 
-__all__ = ["Facts", "find_checkpoints", "inspect"]
+__all__ = ["CheckpointInfo", "find_checkpoints", "inspect"]
 
 _MOST_FILES: Final = 100_000
 # What lies beside networks and is none.
@@ -30,7 +30,7 @@ _OTHERS: Final = frozenset(
 
 
 @dataclass(frozen=True)
-class Facts:
+class CheckpointInfo:
     """What is known of one file.
 
     Attributes
@@ -75,26 +75,26 @@ class Facts:
         return asdict(self)
 
 
-def inspect(path: str | Path) -> Facts:
-    """Say what a checkpoint is; what is wrong with it is a fact as well."""
+def inspect(path: str | Path) -> CheckpointInfo:
+    """Say what a checkpoint is; what is wrong with it is told as well."""
     path = Path(path)
-    facts: dict[str, Any] = {"file": str(path)}
+    known: dict[str, Any] = {"file": str(path)}
     try:
         if path.is_dir():
             path = checkpoint_in(path)
         refuse_lone_shard(path)
         reader = reader_of(path)
-        facts["format"] = reader.name
+        known["format"] = reader.name
         if reader.name in NAMELESS:
             raise ReaderError("weights without names; give their cfg (--cfg)")
         checkpoint = reader.read(path)
-        facts["tensors"] = len(checkpoint.tensors)
-        facts["licence"] = _licence(checkpoint)
-        facts |= _network(checkpoint, path)
+        known["tensors"] = len(checkpoint.tensors)
+        known["licence"] = _licence(checkpoint)
+        known |= _network(checkpoint, path)
     except ZooError as error:
         reason = str(error).removeprefix(f"{str(path)!r} ").removeprefix(f"{path}: ")
-        facts["reason"] = " ".join(reason.split())
-    return Facts(**facts)
+        known["reason"] = " ".join(reason.split())
+    return CheckpointInfo(**known)
 
 
 def _network(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:

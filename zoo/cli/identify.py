@@ -9,7 +9,7 @@ import click
 from zoo.cli._common import json_option, print_json, print_text, say
 
 if TYPE_CHECKING:
-    from zoo.checkpoints.inspect import Facts
+    from zoo.checkpoints.inspect import CheckpointInfo
 
 __all__ = ["command"]
 
@@ -33,24 +33,24 @@ def command(files: tuple[str, ...], as_json: bool, verbose: bool) -> int:
     if not paths:
         say("there is no checkpoint in it")
         return 1
-    facts = []
+    checkpoints = []
     with bar(len(paths), "file") as progress:
         for path in paths:
-            facts.append(inspect(path))
+            checkpoints.append(inspect(path))
             progress.update()
     if as_json:
-        print_json([item.as_dict() for item in facts])
+        print_json([item.as_dict() for item in checkpoints])
     else:
-        print_text(_table(facts, verbose))
-    return 0 if all(item.is_known for item in facts) else 1
+        print_text(_table(checkpoints, verbose))
+    return 0 if all(item.is_known for item in checkpoints) else 1
 
 
-def _table(facts: list[Facts], verbose: bool) -> str:
+def _table(checkpoints: list[CheckpointInfo], verbose: bool) -> str:
     from zoo.tables import count, printable, table
 
     rows = []
     remarks = []
-    for item in facts:
+    for item in checkpoints:
         known = item.is_known
         rows.append(
             (
