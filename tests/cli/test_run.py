@@ -18,8 +18,8 @@ from zoo.cli import main
 from zoo.formats import formats
 from zoo.images import Image, Metadata, decode, encode, read, write
 from zoo.images.png import PNG
+from zoo.run.inputs import find_inputs
 from zoo.run.jobs import make_jobs
-from zoo.run.sources import find_sources
 
 LABELS = ", ".join(sorted(item.label for item in formats().values()))
 NEAREST = "[net]\n[upsample]\nstride=2\n"
@@ -492,7 +492,7 @@ def test_nothing_is_half_written_when_it_is_ended(folder, number):
 
 
 def names(folder, arguments, output=None, format=None, scale=2.0):
-    jobs = make_jobs(find_sources(arguments, output), output, format, scale)
+    jobs = make_jobs(find_inputs(arguments, output), output, format, scale)
     return [job.target for job in jobs]
 
 

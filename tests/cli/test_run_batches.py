@@ -14,9 +14,9 @@ from zoo.cli import main
 from zoo.errors import UsageError
 from zoo.images import Image, read, write
 from zoo.run.alpha import bleed, flattened, parse_color
+from zoo.run.inputs import find_inputs
 from zoo.run.jobs import make_jobs
 from zoo.run.names import fitting, keys
-from zoo.run.sources import find_sources
 
 Run = Callable[..., int]
 
@@ -228,7 +228,7 @@ def test_jobs_of_a_thousand_files_ask_little_of_the_file_system(
     )
     (tmp_path / "a0.png").touch()
     names = [str(tmp_path / f"a{index}.png") for index in range(1000)]
-    jobs = make_jobs(find_sources(names, None), None, None, 2)
+    jobs = make_jobs(find_inputs(names, None), None, None, 2)
     assert len(jobs) == 1000
 
 

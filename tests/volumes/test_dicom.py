@@ -14,7 +14,7 @@ from dicom_files import enhanced, place, plain_header, write_series
 from zoo.cli import main
 from zoo.errors import ImageError
 from zoo.formats import HEAD, Source, named, recognise
-from zoo.run.sources import find_sources, open_input
+from zoo.run.inputs import find_inputs, open_input
 from zoo.testing.damage import damaged_copies
 
 pydicom = pytest.importorskip("pydicom")
@@ -299,7 +299,7 @@ def test_damage_is_one_error():
 def test_nothing_is_found_where_nothing_is(tmp_path):
     (tmp_path / "README").write_text("no slices")
     (tmp_path / "a.png").write_bytes(b"")
-    sources = find_sources([str(tmp_path)], None)
+    sources = find_inputs([str(tmp_path)], None)
     assert [item.relative.name for item in sources.items] == ["a.png"]
     with pytest.raises(ImageError, match="holds no series"), open_input(tmp_path):
         pass

@@ -72,7 +72,7 @@ def command(
     from zoo.catalog import find_cfg, find_weights
     from zoo.detect import Classifier, read_names
     from zoo.images import read
-    from zoo.run.sources import find_sources
+    from zoo.run.inputs import find_inputs
 
     path = find_cfg(cfg)
     known = None if names is None else read_names(names)
@@ -86,14 +86,14 @@ def command(
     )
     classifier = Classifier(model, known, resize=resize, middle=middle)
     model.network.require_weights()
-    sources = find_sources(pictures, None)
-    for text in sources.left_out:
+    inputs = find_inputs(pictures, None)
+    for text in inputs.left_out:
         say(text)
 
     def look(source: str) -> dict[str, Any]:
         return {"classes": [one.as_dict() for one in classifier(read(source), top)]}
 
-    looks = [(item.path, partial(look, item.path)) for item in sources.items]
+    looks = [(item.path, partial(look, item.path)) for item in inputs.items]
     return each_picture(looks, _lines, as_json, resize=classifier.resize)
 
 

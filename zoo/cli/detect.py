@@ -97,8 +97,8 @@ def command(
     from zoo import load
     from zoo.catalog import find_cfg, find_weights
     from zoo.detect import Detector, read_names
+    from zoo.run.inputs import find_inputs
     from zoo.run.jobs import make_jobs
-    from zoo.run.sources import find_sources
 
     path = find_cfg(cfg)
     known = None if names is None else read_names(names)
@@ -119,15 +119,15 @@ def command(
         resize=resize,
     )
     model.network.require_weights()
-    sources = find_sources(pictures, output)
-    for text in sources.left_out:
+    inputs = find_inputs(pictures, output)
+    for text in inputs.left_out:
         say(text)
     if output is None:
         from zoo.run.jobs import Job
 
-        jobs = [Job(item.path, "", None) for item in sources.items]
+        jobs = [Job(item.path, "", None) for item in inputs.items]
     else:
-        jobs = make_jobs(sources, output, None, "found")
+        jobs = make_jobs(inputs, output, None, "found")
     height, width = detector.size
     if not as_json:
         say(

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
     from zoo.plugins import Precision
     from zoo.progress import Bar
     from zoo.run.files import NetworkFile, Record
+    from zoo.run.inputs import InputFiles
     from zoo.run.jobs import Job
     from zoo.run.sizes import Wanted
-    from zoo.run.sources import Sources
 
 __all__ = ["command"]
 
@@ -208,8 +208,8 @@ def command(
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
     from zoo.run.files import NetworkFile, Options, VolumeOptions, run_file
+    from zoo.run.inputs import find_inputs
     from zoo.run.jobs import check_targets, make_jobs, require_folder
-    from zoo.run.sources import find_sources
 
     _check_call(output, force, skip_existing, as_json)
     require_engine(where, ship)
@@ -233,10 +233,10 @@ def command(
     wanted = _wanted(size, width, factor)
     network, others = _scales(network, wanted)
     network.find()  # whether the network is there, before the pictures
-    sources = find_sources(images, output)
+    inputs = find_inputs(images, output)
     model = network.load()
     jobs = make_jobs(
-        sources,
+        inputs,
         output,
         format,
         wanted.mark or model.scale,
@@ -248,7 +248,7 @@ def command(
         folder = Path(output) if output != jobs[0].target else Path(output).parent
         require_folder(folder, create=False)
     if part is not None:
-        jobs = _part_of(jobs, sources, part)
+        jobs = _part_of(jobs, inputs, part)
     if not (force or skip_existing):
         check_targets(jobs)
     options = Options(
@@ -292,16 +292,16 @@ def command(
             _report(record, progress.say, as_json)
             states[record.state] += 1
             progress.reach(index + 1)
-    _conclude(states, sources)
+    _conclude(states, inputs)
     return 1 if states["failed"] else 0
 
 
-def _part_of(jobs: list[Job], sources: Sources, text: str) -> list[Job]:
+def _part_of(jobs: list[Job], inputs: InputFiles, text: str) -> list[Job]:
     """The jobs of one part; names were settled over the whole list."""
     from zoo.run.engines import is_part, parse_part
 
     part = parse_part(text)
-    relative = {item.path: str(item.relative) for item in sources.items}
+    relative = {item.path: str(item.relative) for item in inputs.items}
     return [job for job in jobs if is_part(relative.get(job.source, job.source), part)]
 
 
@@ -341,18 +341,18 @@ def _scales(
     return found[0], tuple(found[1:])
 
 
-def _conclude(states: Counter[str], sources: Sources) -> None:
+def _conclude(states: Counter[str], inputs: InputFiles) -> None:
     """Say what was done, and what was not, where that is more than one file."""
     total = states.total()
-    if not (sources.has_folder or sources.left_out or (total > 1 and states["failed"])):
+    if not (inputs.has_folder or inputs.left_out or (total > 1 and states["failed"])):
         return
     words = [f"{states['done']} of {total} done"]
     if states["skipped"]:
         words.append(f"{states['skipped']} skipped, for they exist")
     if states["failed"]:
         words.append(f"{states['failed']} failed")
-    if sources.left_out:
-        words.append(f"left out: {', '.join(sources.left_out)}")
+    if inputs.left_out:
+        words.append(f"left out: {', '.join(inputs.left_out)}")
     say("; ".join(words))
 
 

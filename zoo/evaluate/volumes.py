@@ -13,8 +13,8 @@ from zoo.errors import ImageError
 from zoo.evaluate.pairs import Pair, SliceOf, low_and_high
 from zoo.formats import by_suffix
 from zoo.images.reading import about, format_in
+from zoo.run.inputs import open_input, series_in
 from zoo.run.slices import limits_of
-from zoo.run.sources import open_input, series_in
 from zoo.volumes.geometry import Plane, PlaneName, plane_of, same_grid
 from zoo.volumes.volume import Volume
 

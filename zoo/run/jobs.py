@@ -21,8 +21,8 @@ from zoo.formats import (
     suffix_of,
 )
 from zoo.images.zarr_header import ZARR, is_zarr, is_zarr_name
+from zoo.run.inputs import InputFile, InputFiles
 from zoo.run.names import beside, fitting, keys, origin_of, with_format
-from zoo.run.sources import Source, Sources
 
 __all__ = [
     "Job",
@@ -72,7 +72,7 @@ class Job:
 
 
 def make_jobs(
-    sources: Sources,
+    inputs: InputFiles,
     output: str | None,
     format: str | None,
     scale: float | str,
@@ -81,13 +81,13 @@ def make_jobs(
 ) -> list[Job]:
     """Decide where every file goes.
 
-    Without an output, what zoo made of another of the files is no source
+    Without an output, what zoo made of another of the files is no input
     (``photo_x2.png`` beside ``photo.png``), so that ``zoo run N *.png`` can be
     called again; it is added to what is left out.
 
     Parameters
     ----------
-    sources : Sources
+    inputs : InputFiles
     output : str or None
         A file, a folder or ``-``; None for a file beside the input whose name
         ends in ``_x2`` or whatever the scale is.
@@ -104,13 +104,13 @@ def make_jobs(
         If the output cannot be meant: a file for several pictures, two formats,
         two pictures for one file.
     """
-    items = sources.items
+    items = inputs.items
     if output is None:
         if any(item.is_from_folder for item in items):
             raise UsageError(
                 "pictures of a folder go to another folder; name it with -o FOLDER"
             )
-        items = _originals(sources)
+        items = _originals(inputs)
         jobs = [_beside(item, format, scale) for item in items]
     elif output == STREAM:
         if len(items) != 1:
@@ -130,27 +130,27 @@ def make_jobs(
     return _barred(jobs)
 
 
-def _originals(sources: Sources) -> list[Source]:
-    """The sources that zoo did not make of another one of them."""
+def _originals(inputs: InputFiles) -> list[InputFile]:
+    """The inputs that zoo did not make of another one of them."""
     stems = {
         os.path.realpath(item.path).removesuffix(suffix_of(item.path))
-        for item in sources.items
+        for item in inputs.items
     }
-    kept = [item for item in sources.items if origin_of(item.path) not in stems]
-    count = len(sources.items) - len(kept)
+    kept = [item for item in inputs.items if origin_of(item.path) not in stems]
+    count = len(inputs.items) - len(kept)
     if count:
         files = "file" if count == 1 else "files"
-        sources.left_out.append(f"{count} {files} that zoo made of others of them")
+        inputs.left_out.append(f"{count} {files} that zoo made of others of them")
     return kept
 
 
-def _on_stdout(item: Source, format: str | None) -> Job:
+def _on_stdout(item: InputFile, format: str | None) -> Job:
     found = by_suffix(item.place or item.path)
     chosen = format or (found.written_as if found is not None else "") or None
     return Job(item.path, STREAM, chosen, format is None, others=item.others)
 
 
-def _beside(item: Source, format: str | None, scale: float | str) -> Job:
+def _beside(item: InputFile, format: str | None, scale: float | str) -> Job:
     """The job whose target lies beside its source, or on standard output."""
     if item.path == STREAM:
         return _on_stdout(item, format)
@@ -181,7 +181,7 @@ def _written_as(format: Format) -> str:
     return format.written_as or format.name
 
 
-def _is_folder(output: str, items: Sequence[Source], format: str | None) -> bool:
+def _is_folder(output: str, items: Sequence[InputFile], format: str | None) -> bool:
     """Whether -o names a folder rather than a file."""
     path = Path(output)
     if path.is_dir() and not is_zarr_name(path):
@@ -204,8 +204,10 @@ def _is_folder(output: str, items: Sequence[Source], format: str | None) -> bool
     )
 
 
-def _mirrored(items: Sequence[Source], folder: Path, format: str | None) -> list[Job]:
-    """Jobs whose targets lie in a folder as their sources lie in theirs."""
+def _mirrored(
+    items: Sequence[InputFile], folder: Path, format: str | None
+) -> list[Job]:
+    """Jobs whose targets lie in a folder as their inputs lie in theirs."""
     jobs = []
     for item in items:
         if item.path == STREAM:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, UsageError
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
-from zoo.run.sources import open_input
+from zoo.run.inputs import open_input
 from zoo.volumes.geometry import PlaneName, plane_of, same_grid
 from zoo.volumes.volume import Volume
 

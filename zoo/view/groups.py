@@ -9,8 +9,8 @@ from pathlib import Path
 
 from zoo.errors import UsageError
 from zoo.formats import by_suffix, suffix_of
+from zoo.run.inputs import find_inputs, series_in
 from zoo.run.names import origin_of
-from zoo.run.sources import find_sources, series_in
 
 __all__ = ["Group", "groups_of"]
 
@@ -78,7 +78,7 @@ def _keys(folder: Path) -> list[tuple[str, Path]]:
     """Each file of a folder, or series of slices, with the place of what it is of."""
     root = os.path.realpath(folder)
     found = []
-    for item in find_sources([str(folder)], None).items:
+    for item in find_inputs([str(folder)], None).items:
         path = Path(item.path)
         known = by_suffix(path)
         kind = "picture" if known is None else known.kind

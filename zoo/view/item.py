@@ -13,7 +13,7 @@ from zoo.errors import ImageError
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
 from zoo.page.blocks import storable
-from zoo.run.sources import open_input
+from zoo.run.inputs import open_input
 from zoo.volumes.geometry import plane_of
 from zoo.volumes.volume import Volume
 

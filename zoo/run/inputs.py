@@ -14,11 +14,11 @@ from zoo.formats import STREAM, Kind, formats, named, open_source, series_format
 from zoo.images.folders import find
 from zoo.images.zarr_header import is_zarr
 
-__all__ = ["Source", "Sources", "find_sources", "open_input", "series_in"]
+__all__ = ["InputFile", "InputFiles", "find_inputs", "open_input", "series_in"]
 
 
 @dataclass(frozen=True)
-class Source:
+class InputFile:
     """A file to read, and its place below the argument that named it.
 
     Attributes
@@ -41,29 +41,29 @@ class Source:
 
 
 @dataclass
-class Sources:
+class InputFiles:
     """The files that arguments name.
 
     Attributes
     ----------
-    items : list of Source
+    items : list of InputFile
     has_folder : bool
         Whether one of the arguments is a folder.
     left_out : list of str
-        What of the folders is no source, in words.
+        What of the folders is no input, in words.
     """
 
-    items: list[Source] = field(default_factory=list)
+    items: list[InputFile] = field(default_factory=list)
     has_folder: bool = False
     left_out: list[str] = field(default_factory=list)
 
 
-def find_sources(arguments: Sequence[str], output: str | None) -> Sources:
+def find_inputs(arguments: Sequence[str], output: str | None) -> InputFiles:
     """Find all files that arguments name: files, folders and ``-``.
 
     Folders are walked recursively, in alphabetical order. Files are known by
     their ending there; what is hidden, and the folder of the output, are left
-    out. Slices of one series are one source. A file that is named is taken whatever it
+    out. Slices of one series are one input. A file that is named is taken whatever it
     is called.
 
     Raises
@@ -74,43 +74,43 @@ def find_sources(arguments: Sequence[str], output: str | None) -> Sources:
     if STREAM in arguments and len(arguments) > 1:
         raise UsageError("- (standard input) is one picture; give no other beside it")
     inside = None if output in (None, STREAM) else Path(output)
-    sources = Sources()
+    inputs = InputFiles()
     for argument in arguments:
         path = Path(argument)
         if argument == STREAM or not path.is_dir() or is_zarr(path):
             name = str(path) if path.is_dir() else argument
-            sources.items.append(Source(name, Path(path.name)))
+            inputs.items.append(InputFile(name, Path(path.name)))
             continue
-        sources.has_folder = True
+        inputs.has_folder = True
         found = find(
             path, recursive=True, without=inside, kinds=("picture", "volume", "video")
         )
         items, words = _joined(path, found.files)
-        sources.left_out += found.left_out() + words
-        sources.items += items
+        inputs.left_out += found.left_out() + words
+        inputs.items += items
         if not items and len(arguments) == 1:
             endings = ", ".join(item.suffixes[0] for item in formats().values())
-            others = "; ".join(sources.left_out)
+            others = "; ".join(inputs.left_out)
             raise UsageError(
                 f"there is no picture in {argument} ({endings})"
                 + (f", only {others}" if others else "")
             )
-    items = sources.items
+    items = inputs.items
     if not any(item.path == STREAM or os.path.exists(item.path) for item in items):
         missing = ", ".join(item.path for item in items[:3]) or ", ".join(arguments)
         raise UsageError(f"there is no picture {missing}")
-    return sources
+    return inputs
 
 
-def _joined(root: Path, files: Sequence[Path]) -> tuple[list[Source], list[str]]:
-    """The files of a folder as sources, series as one each, and what is left out."""
-    items: list[Source] = []
+def _joined(root: Path, files: Sequence[Path]) -> tuple[list[InputFile], list[str]]:
+    """The files of a folder as inputs, series as one each, and what is left out."""
+    items: list[InputFile] = []
     words: list[str] = []
     parts: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
         format = series_format(file)
         if format is None:
-            items.append(Source(str(file), file.relative_to(root), True))
+            items.append(InputFile(str(file), file.relative_to(root), True))
         else:
             parts.setdefault((file.parent, format.name), []).append(file)
     for (folder, name), own in parts.items():
@@ -128,7 +128,7 @@ def _joined(root: Path, files: Sequence[Path]) -> tuple[list[Source], list[str]]
                 above = folder.relative_to(root).parent
                 relative = above / f"{whole.name}{mark}{ending}"
             rest = tuple(map(str, others))
-            items.append(Source(str(first), relative, True, rest, place))
+            items.append(InputFile(str(first), relative, True, rest, place))
     if len(items) == 1 and items[0].others and Path(items[0].path).parent == root:
         # The folder is that series: it is named as a file is.
         items[0] = replace(items[0], is_from_folder=False)
@@ -148,7 +148,7 @@ def series_in(folder: Path) -> list[tuple[Path, ...]]:
 
 
 @contextmanager
-def open_input(path: str | Path) -> Iterator[formats_module.Source]:
+def open_input(path: str | Path) -> Iterator[formats_module.InputFile]:
     """Open a file, or the series that a folder is.
 
     Raises
