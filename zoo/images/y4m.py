@@ -38,7 +38,7 @@ _STEPS = {"420": (2, 2), "422": (2, 1), "444": (1, 1), "411": (4, 1)}
 
 
 @dataclass(frozen=True)
-class _Layout:
+class _PixelFormat:
     """How colour is stored.
 
     Attributes
@@ -84,7 +84,7 @@ class _Layout:
         return samples * self.dtype.itemsize
 
 
-def _layout(name: str, is_full: bool, height: int) -> _Layout:
+def _pixel_format(name: str, is_full: bool, height: int) -> _PixelFormat:
     match = _KIND.fullmatch(name)
     if match is None:
         raise ImageError(f"stores colour as {name[:20]!r}, which zoo does not read")
@@ -94,7 +94,7 @@ def _layout(name: str, is_full: bool, height: int) -> _Layout:
     red, blue = (0.2126, 0.0722) if height > 576 else (0.299, 0.114)
     steps = None if kind == "mono" else _STEPS[kind[:3]]
     centred = kind in ("420", "420jpeg")
-    return _Layout(name, steps, centred, bits, is_full, red, blue)
+    return _PixelFormat(name, steps, centred, bits, is_full, red, blue)
 
 
 class Y4M(FrameFormat):
@@ -143,8 +143,8 @@ class Y4M(FrameFormat):
         if values.get("I", "p") not in ("p", "?"):
             raise ImageError("is interlaced; deinterlace it first (ffmpeg -vf yadif)")
         is_full = any(word.upper() == "COLORRANGE=FULL" for word in extra)
-        layout = _layout(values.get("C", "420"), is_full, height)
-        frame = layout.bytes_of(height, width)
+        format = _pixel_format(values.get("C", "420"), is_full, height)
+        frame = format.bytes_of(height, width)
         # One frame of the file must be there before so much is believed.
         check_size(width, height, source.size or 2**62, 1)
         count = None
@@ -152,11 +152,11 @@ class Y4M(FrameFormat):
             # Parameters of frames are as good as never used.
             count = max(0, source.size - len(line)) // (frame + len(b"FRAME\n"))
         facts = {
-            "layout": layout,
+            "pixel_format": format,
             "aspect": values.get("A", "1:1"),
             "extra": extra,
         }
-        frames = _frames(source.file, layout, height, width, 1 / rate, damaged)
+        frames = _frames(source.file, format, height, width, 1 / rate, damaged)
         return Clip(width, height, count, frames, 0, rate, facts)
 
     def frame_writer(
@@ -181,13 +181,13 @@ def _ratio(text: str) -> Fraction | None:
 
 def _frames(
     file: IO[bytes],
-    layout: _Layout,
+    format: _PixelFormat,
     height: int,
     width: int,
     duration: Fraction,
     damaged: bool,
 ) -> Iterator[Frame]:
-    size = layout.bytes_of(height, width)
+    size = format.bytes_of(height, width)
     while line := file.readline(_LONGEST_LINE):
         if not line.startswith(b"FRAME") or not line.endswith(b"\n"):
             raise DamagedError("is damaged: a frame does not begin with FRAME")
@@ -196,7 +196,7 @@ def _frames(
             if damaged:
                 return
             raise DamagedError("is truncated in the middle of a frame")
-        yield Frame(_picture(data, layout, height, width), duration)
+        yield Frame(_picture(data, format, height, width), duration)
 
 
 def _read(file: IO[bytes], size: int) -> bytes:
@@ -211,52 +211,52 @@ def _read(file: IO[bytes], size: int) -> bytes:
     return b"".join(parts)
 
 
-def _picture(data: bytes, layout: _Layout, height: int, width: int) -> Image:
+def _picture(data: bytes, format: _PixelFormat, height: int, width: int) -> Image:
     """A frame as R, G, B floats of white 1, neither rounded nor clipped."""
     planes, start = [], 0
-    for rows, columns in layout.sizes(height, width):
+    for rows, columns in format.sizes(height, width):
         count = rows * columns
-        values = np.frombuffer(data, layout.dtype, count, start)
-        start += count * layout.dtype.itemsize
+        values = np.frombuffer(data, format.dtype, count, start)
+        start += count * format.dtype.itemsize
         planes.append(values.reshape(rows, columns).astype(np.float32))
-    unit = np.float32(2.0 ** (layout.bits - 8))
-    offset, luma_range, chroma_range = _ranges(layout)
+    unit = np.float32(2.0 ** (format.bits - 8))
+    offset, luma_range, chroma_range = _ranges(format)
     luma = (planes[0] - offset) / luma_range
-    if layout.steps is None:
+    if format.steps is None:
         return Image(luma[..., None], None, "y4m")
     middle = np.float32(128) * unit
     blue, red = (
-        _enlarged((plane - middle) / chroma_range, height, width, layout)
+        _enlarged((plane - middle) / chroma_range, height, width, format)
         for plane in planes[1:]
     )
     # Y = Kr R + Kg G + Kb B, Cb = (B - Y) / (2 - 2 Kb), Cr = (R - Y) / (2 - 2 Kr).
-    r = luma + np.float32(2 - 2 * layout.red) * red
-    b = luma + np.float32(2 - 2 * layout.blue) * blue
-    green = 1 - layout.red - layout.blue
-    g = (luma - np.float32(layout.red) * r - np.float32(layout.blue) * b) / np.float32(
+    r = luma + np.float32(2 - 2 * format.red) * red
+    b = luma + np.float32(2 - 2 * format.blue) * blue
+    green = 1 - format.red - format.blue
+    g = (luma - np.float32(format.red) * r - np.float32(format.blue) * b) / np.float32(
         green
     )
     return Image(np.dstack([r, g, b]), None, "y4m")
 
 
-def _ranges(layout: _Layout) -> tuple[np.float32, np.float32, np.float32]:
+def _ranges(format: _PixelFormat) -> tuple[np.float32, np.float32, np.float32]:
     """Black, and the lengths of the ranges of luma and of chroma."""
-    if layout.is_full:
-        whole = np.float32(2**layout.bits - 1)
+    if format.is_full:
+        whole = np.float32(2**format.bits - 1)
         return np.float32(0), whole, whole
-    unit = 2.0 ** (layout.bits - 8)
+    unit = 2.0 ** (format.bits - 8)
     return np.float32(16 * unit), np.float32(219 * unit), np.float32(224 * unit)
 
 
 def _enlarged(
-    plane: NDArray[np.float32], height: int, width: int, layout: _Layout
+    plane: NDArray[np.float32], height: int, width: int, format: _PixelFormat
 ) -> NDArray[np.float32]:
     """Colour at every pixel, bicubic, from where its samples lie."""
-    assert layout.steps is not None
-    across, down = layout.steps
+    assert format.steps is not None
+    across, down = format.steps
     if (across, down) == (1, 1):
         return plane
-    left = (1 / across - 1) / 2 if layout.is_centred else 0.0
+    left = (1 / across - 1) / 2 if format.is_centred else 0.0
     above = (1 / down - 1) / 2
     matrix = np.array([[1 / across, 0, left], [0, 1 / down, above]], np.float64)
     flags = cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP
@@ -268,17 +268,17 @@ def _enlarged(
     )
 
 
-def _reduced(plane: NDArray[np.float32], layout: _Layout) -> NDArray[np.float32]:
+def _reduced(plane: NDArray[np.float32], format: _PixelFormat) -> NDArray[np.float32]:
     """Means of the pixels around the places where samples of colour lie."""
-    assert layout.steps is not None
-    across, down = layout.steps
+    assert format.steps is not None
+    across, down = format.steps
     height, width = plane.shape
     high, wide = -(-height // down) * down, -(-width // across) * across
     plane = np.pad(plane, ((0, high - height), (0, wide - width)), "edge")
     plane = plane.reshape(high // down, down, wide).mean(axis=1)
     if across == 1:
         return plane
-    if layout.is_centred:
+    if format.is_centred:
         return np.asarray(plane.reshape(len(plane), -1, across).mean(axis=2))
     # Above the left pixel: a triangle as wide as the step, on both sides.
     wide_plane = np.pad(plane, ((0, 0), (across - 1, across - 1)), "edge")
@@ -297,22 +297,24 @@ class _Writer(FrameWriter):
     def __init__(self, file: IO[bytes], clip: Clip) -> None:
         self._file = file
         self._clip = clip
-        self._layout: _Layout | None = clip.facts.get("layout")
+        self._format: _PixelFormat | None = clip.facts.get("pixel_format")
         self._has_begun = False
 
     def add(self, frame: Frame) -> None:
         image = frame.image
-        layout = self._layout
-        if layout is None:  # an animation: nothing is lost of its colours
-            layout = _layout("mono" if image.is_gray else "444", False, image.height)
-            self._layout = layout
+        format = self._format
+        if format is None:  # an animation: nothing is lost of its colours
+            format = _pixel_format(
+                "mono" if image.is_gray else "444", False, image.height
+            )
+            self._format = format
         if not self._has_begun:
             self._has_begun = True
-            self._file.write(self._header(frame, layout))
-        self._file.write(b"FRAME\n" + _planes(image, layout))
+            self._file.write(self._header(frame, format))
+        self._file.write(b"FRAME\n" + _planes(image, format))
         self._file.flush()
 
-    def _header(self, frame: Frame, layout: _Layout) -> bytes:
+    def _header(self, frame: Frame, format: _PixelFormat) -> bytes:
         rate = self._clip.rate or 1 / max(frame.duration, Fraction(1, 1000))
         extra = [word for word in self._clip.facts.get("extra", ())]
         words = [
@@ -322,35 +324,35 @@ class _Writer(FrameWriter):
             f"F{rate.numerator}:{rate.denominator}",
             "Ip",
             f"A{self._clip.facts.get('aspect', '1:1')}",
-            f"C{layout.name}",
+            f"C{format.name}",
             *(f"X{word}" for word in extra),
         ]
         return " ".join(words).encode("latin-1") + b"\n"
 
 
-def _planes(image: Image, layout: _Layout) -> bytes:
+def _planes(image: Image, format: _PixelFormat) -> bytes:
     """The bytes of a frame."""
     color = image.pixels.astype(np.float32) / np.float32(image.white)
-    offset, luma_range, chroma_range = _ranges(layout)
+    offset, luma_range, chroma_range = _ranges(format)
     if color.shape[2] == 1:
         luma, differences = color[..., 0], []
-        if layout.steps is not None:
+        if format.steps is not None:
             differences = [np.zeros_like(luma)] * 2
     else:
         r, g, b = np.moveaxis(color, 2, 0)
-        green = np.float32(1 - layout.red - layout.blue)
-        luma = np.float32(layout.red) * r + green * g + np.float32(layout.blue) * b
+        green = np.float32(1 - format.red - format.blue)
+        luma = np.float32(format.red) * r + green * g + np.float32(format.blue) * b
         differences = [
-            (b - luma) / np.float32(2 - 2 * layout.blue),
-            (r - luma) / np.float32(2 - 2 * layout.red),
+            (b - luma) / np.float32(2 - 2 * format.blue),
+            (r - luma) / np.float32(2 - 2 * format.red),
         ]
-        if layout.steps is None:
+        if format.steps is None:
             differences = []
-    middle = np.float32(128 * 2.0 ** (layout.bits - 8))
+    middle = np.float32(128 * 2.0 ** (format.bits - 8))
     planes = [luma * luma_range + offset]
-    planes += [_reduced(plane, layout) * chroma_range + middle for plane in differences]
-    most = 2**layout.bits - 1
+    planes += [_reduced(plane, format) * chroma_range + middle for plane in differences]
+    most = 2**format.bits - 1
     return b"".join(
-        np.clip(np.rint(plane), 0, most).astype(layout.dtype).tobytes()
+        np.clip(np.rint(plane), 0, most).astype(format.dtype).tobytes()
         for plane in planes
     )
