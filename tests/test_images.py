@@ -258,11 +258,11 @@ def test_float_predictor(dtype):
 def relabel(values):
     """An LZW file by Pillow that says its colour is multiplied by alpha."""
     data = bytearray(save(pil.fromarray(values), "TIFF", compression="tiff_lzw"))
-    layout, offset = read_header(bytes(data))
-    entries, _ = read_directory(bytes(data), offset, layout)
-    assert entries[259].values(layout) == (5,)
-    assert entries[338].values(layout) == (2,)
-    struct.pack_into(f"{layout.order}H", data, entries[338].position + 8, 1)
+    header, offset = read_header(bytes(data))
+    entries, _ = read_directory(bytes(data), offset, header)
+    assert entries[259].values(header) == (5,)
+    assert entries[338].values(header) == (2,)
+    struct.pack_into(f"{header.order}H", data, entries[338].position + 8, 1)
     return bytes(data)
 
 
@@ -422,12 +422,12 @@ def test_exif_size_and_thumbnail_are_updated(order):
     changed = exif.update(block, 100, 70000)
     assert len(changed) == len(block)
     assert exif.orientation(changed) == 1
-    layout, offset = read_header(changed)
-    entries, following = read_directory(changed, offset, layout)
+    header, offset = read_header(changed)
+    entries, following = read_directory(changed, offset, header)
     assert following == 0
-    inner, _ = read_directory(changed, entries[0x8769].values(layout)[0], layout)
-    assert inner[0xA002].values(layout) == (70000,)
-    assert inner[0xA003].values(layout) == (100,)
+    inner, _ = read_directory(changed, entries[0x8769].values(header)[0], header)
+    assert inner[0xA002].values(header) == (70000,)
+    assert inner[0xA003].values(header) == (100,)
 
 
 @settings(max_examples=200, deadline=None)
@@ -543,8 +543,8 @@ def test_damaged_tiff_directories(data):
     content = bytearray(
         tiff(picture("uint16").pixels, photometric="rgb", tile=(16, 16))
     )
-    layout, offset = read_header(bytes(content))
-    entries, _ = read_directory(bytes(content), offset, layout)
+    header, offset = read_header(bytes(content))
+    entries, _ = read_directory(bytes(content), offset, header)
     places = [entry.position + part for entry in entries.values() for part in range(12)]
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.sampled_from(places))] = data.draw(st.integers(0, 255))

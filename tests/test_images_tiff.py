@@ -35,12 +35,12 @@ def tiff(array: NDArray[Any], **options: Any) -> bytes:
 
 def retagged(data: bytes, **tags: int) -> bytes:
     """A file with other numbers in tags of one short value: ``t259=34712``."""
-    layout, offset = read_header(data)
-    entries, _ = read_directory(data, offset, layout)
+    header, offset = read_header(data)
+    entries, _ = read_directory(data, offset, header)
     result = bytearray(data)
     for name, value in tags.items():
         at = entries[int(name[1:])].position + 8
-        struct.pack_into(f"{layout.order}H", result, at, value)
+        struct.pack_into(f"{header.order}H", result, at, value)
     return bytes(result)
 
 
@@ -121,8 +121,8 @@ def test_a_predictor_on_uncompressed_data_is_ignored() -> None:
     """As every reader does: it belongs to LZW and deflate alone."""
     # A tag that does not matter becomes the predictor; tags must rise.
     data = bytearray(tiff(COLOR, resolution=(72, 72)))
-    layout, offset = read_header(bytes(data))
-    entries, _ = read_directory(bytes(data), offset, layout)
+    header, offset = read_header(bytes(data))
+    entries, _ = read_directory(bytes(data), offset, header)
     tag = min(tag for tag in entries if tag >= 305 and tag != 339)
     struct.pack_into("<HHIHH", data, entries[tag].position, 317, 3, 1, 2, 0)
     np.testing.assert_array_equal(decode(bytes(data)).pixels, COLOR)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.images.ifd import Directory, Layout, rational, read_directory, read_header
+from zoo.images.ifd import Directory, TiffHeader, rational, read_directory, read_header
 
 __all__ = [
     "orient",
@@ -37,27 +37,27 @@ _FOCAL_X, _FOCAL_Y = 0xA20E, 0xA20F
 def orientation(exif: bytes) -> int:
     """Orientation from 1 (upright) to 8; 1 where none or nonsense is said."""
     try:
-        layout, offset = read_header(exif)
-        entries, _ = read_directory(exif, offset, layout)
+        header, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, header)
     except ImageError:
         return 1
-    return orientation_of(entries, layout)
+    return orientation_of(entries, header)
 
 
-def orientation_of(entries: Directory, layout: Layout) -> int:
+def orientation_of(entries: Directory, header: TiffHeader) -> int:
     """Orientation that a directory states, 1 by default."""
     entry = entries.get(_ORIENTATION)
     if entry is None or entry.type not in (_SHORT, _LONG) or entry.count != 1:
         return 1
-    value = int(entry.values(layout)[0])
+    value = int(entry.values(header)[0])
     return value if 1 <= value <= 8 else 1
 
 
 def resolution(exif: bytes) -> tuple[float, float] | None:
     """Pixels per inch, horizontal and vertical; None where it is not stated."""
     try:
-        layout, offset = read_header(exif)
-        entries, _ = read_directory(exif, offset, layout)
+        header, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, header)
     except ImageError:
         return None
     pair = []
@@ -65,11 +65,11 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
         entry = entries.get(tag)
         if entry is None or entry.type != _RATIONAL or entry.count != 1:
             return None
-        pair.append(rational(entry.values(layout)[0]))
+        pair.append(rational(entry.values(header)[0]))
     unit = entries.get(_UNIT)
     number = 2
     if unit is not None and unit.type == _SHORT and unit.count == 1:
-        number = int(unit.values(layout)[0])
+        number = int(unit.values(header)[0])
     factor = {2: 1.0, 3: 2.54}.get(number)
     if factor is None or not 0 < min(pair) <= max(pair) < 1e7:
         return None
@@ -79,8 +79,8 @@ def resolution(exif: bytes) -> tuple[float, float] | None:
 def states_orientation(exif: bytes) -> bool:
     """Whether there is a tag of orientation at all."""
     try:
-        layout, offset = read_header(exif)
-        return _ORIENTATION in read_directory(exif, offset, layout)[0]
+        header, offset = read_header(exif)
+        return _ORIENTATION in read_directory(exif, offset, header)[0]
     except ImageError:
         return False
 
@@ -107,26 +107,26 @@ def update(exif: bytes, height: int, width: int) -> bytes:
         Of the same length; empty if the structure is damaged.
     """
     try:
-        layout, offset = read_header(exif)
-        entries, _ = read_directory(exif, offset, layout)
+        header, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, header)
     except ImageError:
         return b""
-    if layout.is_big:
+    if header.is_big:
         return b""
     result = bytearray(exif)
-    _set(result, layout, entries, _ORIENTATION, 1)
-    _set(result, layout, entries, _WIDTH, width)
-    _set(result, layout, entries, _HEIGHT, height)
-    (count,) = struct.unpack_from(f"{layout.order}H", exif, offset)
-    struct.pack_into(f"{layout.order}I", result, offset + 2 + 12 * count, 0)
+    _set(result, header, entries, _ORIENTATION, 1)
+    _set(result, header, entries, _WIDTH, width)
+    _set(result, header, entries, _HEIGHT, height)
+    (count,) = struct.unpack_from(f"{header.order}H", exif, offset)
+    struct.pack_into(f"{header.order}I", result, offset + 2 + 12 * count, 0)
     pointer = entries.get(_EXIF_IFD)
     if pointer is not None and pointer.type == _LONG and pointer.count == 1:
         try:
-            inner, _ = read_directory(exif, pointer.values(layout)[0], layout)
+            inner, _ = read_directory(exif, pointer.values(header)[0], header)
         except ImageError:
             return bytes(result)
-        _set(result, layout, inner, _PIXEL_WIDTH, width)
-        _set(result, layout, inner, _PIXEL_HEIGHT, height)
+        _set(result, header, inner, _PIXEL_WIDTH, width)
+        _set(result, header, inner, _PIXEL_HEIGHT, height)
     return bytes(result)
 
 
@@ -139,32 +139,32 @@ def scale(exif: bytes, down: float, across: float) -> bytes:
         Of the same length; empty if the structure is damaged.
     """
     try:
-        layout, offset = read_header(exif)
-        entries, _ = read_directory(exif, offset, layout)
+        header, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, header)
     except ImageError:
         return b""
     result = bytearray(exif)
-    _multiply(result, layout, entries, _X_RESOLUTION, across)
-    _multiply(result, layout, entries, _Y_RESOLUTION, down)
+    _multiply(result, header, entries, _X_RESOLUTION, across)
+    _multiply(result, header, entries, _Y_RESOLUTION, down)
     pointer = entries.get(_EXIF_IFD)
     if pointer is not None and pointer.type == _LONG and pointer.count == 1:
         try:
-            inner, _ = read_directory(exif, pointer.values(layout)[0], layout)
+            inner, _ = read_directory(exif, pointer.values(header)[0], header)
         except ImageError:
             return bytes(result)
-        _multiply(result, layout, inner, _FOCAL_X, across)
-        _multiply(result, layout, inner, _FOCAL_Y, down)
+        _multiply(result, header, inner, _FOCAL_X, across)
+        _multiply(result, header, inner, _FOCAL_Y, down)
     return bytes(result)
 
 
 def _multiply(
-    data: bytearray, layout: Layout, entries: Directory, tag: int, factor: float
+    data: bytearray, header: TiffHeader, entries: Directory, tag: int, factor: float
 ) -> None:
     """Multiply a fraction where the tag exists; 0/0, which means unknown, if it must."""
     entry = entries.get(tag)
     if entry is None or entry.type != _RATIONAL or entry.count != 1:
         return
-    above, below = entry.values(layout)[0]
+    above, below = entry.values(header)[0]
     if not below:
         return
     value = above / below * factor
@@ -175,17 +175,17 @@ def _multiply(
             break
     above = round(value * unit)
     pair = (above, unit) if above < 2**32 else (0, 0)
-    struct.pack_into(f"{layout.order}II", data, entry.start, *pair)
+    struct.pack_into(f"{header.order}II", data, entry.start, *pair)
 
 
 def _set(
-    data: bytearray, layout: Layout, entries: Directory, tag: int, value: int
+    data: bytearray, header: TiffHeader, entries: Directory, tag: int, value: int
 ) -> None:
     """Overwrite a number where the tag exists; a SHORT becomes LONG if it must."""
     entry = entries.get(tag)
     if entry is None or entry.type not in (_SHORT, _LONG) or entry.count != 1:
         return
-    order, at = layout.order, entry.position
+    order, at = header.order, entry.position
     if value < 65536 and entry.type == _SHORT:
         struct.pack_into(f"{order}HH", data, at + 8, value, 0)
     else:

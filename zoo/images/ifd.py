@@ -13,7 +13,14 @@ from typing import Any, Literal, NamedTuple
 
 from zoo.errors import ImageError
 
-__all__ = ["Directory", "Entry", "Layout", "rational", "read_directory", "read_header"]
+__all__ = [
+    "Directory",
+    "Entry",
+    "TiffHeader",
+    "rational",
+    "read_directory",
+    "read_header",
+]
 
 # Bytes of one value, by type: BYTE ASCII SHORT LONG RATIONAL SBYTE UNDEFINED
 # SSHORT SLONG SRATIONAL FLOAT DOUBLE IFD LONG8 SLONG8 IFD8.
@@ -26,7 +33,7 @@ _MAX_VALUES = 1 << 20  # a palette of 16 bits has 196,608
 _SLACK = 1 << 16  # writers let a few small values share a place
 
 
-class Layout(NamedTuple):
+class TiffHeader(NamedTuple):
     """How numbers are stored: "<" or ">", and whether the file is a BigTIFF."""
 
     order: Literal["<", ">"]
@@ -53,7 +60,7 @@ class Entry:
         """The bytes of the values, as they are stored."""
         return bytes(self.source[self.start : self.start + self.length])
 
-    def values(self, layout: Layout) -> tuple[Any, ...]:
+    def values(self, header: TiffHeader) -> tuple[Any, ...]:
         """The values as numbers; rationals as pairs.
 
         Raises
@@ -65,11 +72,11 @@ class Entry:
             raise ImageError(f"is damaged: a TIFF tag has {self.count} values")
         if self.type in (5, 10):
             code = "I" if self.type == 5 else "i"
-            flat = struct.unpack(f"{layout.order}{2 * self.count}{code}", self.data)
+            flat = struct.unpack(f"{header.order}{2 * self.count}{code}", self.data)
             return tuple(zip(flat[::2], flat[1::2], strict=True))
         if self.type in _CODES:
             return struct.unpack(
-                f"{layout.order}{self.count}{_CODES[self.type]}", self.data
+                f"{header.order}{self.count}{_CODES[self.type]}", self.data
             )
         return tuple(self.data)
 
@@ -82,7 +89,7 @@ def rational(value: tuple[int, int]) -> float:
     return value[0] / value[1] if value[1] else 0.0
 
 
-def read_header(data: bytes) -> tuple[Layout, int]:
+def read_header(data: bytes) -> tuple[TiffHeader, int]:
     """Byte order and offset of the first directory.
 
     Raises
@@ -95,16 +102,16 @@ def read_header(data: bytes) -> tuple[Layout, int]:
     order: Literal["<", ">"] = "<" if data[:2] == b"II" else ">"
     magic, offset = struct.unpack_from(f"{order}HI", data, 2)
     if magic == 42:
-        return Layout(order), offset
+        return TiffHeader(order), offset
     if magic == 43 and len(data) >= 16:
         size, zero, offset = struct.unpack_from(f"{order}HHQ", data, 4)
         if size == 8 and zero == 0:
-            return Layout(order, True), offset
+            return TiffHeader(order, True), offset
     raise ImageError("has no valid TIFF header")
 
 
 def read_directory(
-    data: bytes, offset: int, layout: Layout, *, strict: bool = False
+    data: bytes, offset: int, header: TiffHeader, *, strict: bool = False
 ) -> tuple[Directory, int]:
     """Read one directory.
 
@@ -116,7 +123,7 @@ def read_directory(
         The whole file.
     offset : int
         Where the directory is.
-    layout : Layout
+    header : TiffHeader
     strict : bool
         Refuse values that lie beyond the data; else they are left out.
 
@@ -132,7 +139,7 @@ def read_directory(
     ImageError
         If the directory itself lies beyond the data, or ``strict`` and values do.
     """
-    order, is_big = layout
+    order, is_big = header
     head, step, inline = ("Q", 20, 8) if is_big else ("H", 12, 4)
     form = f"{order}HHQ" if is_big else f"{order}HHI"
     word = "Q" if is_big else "I"

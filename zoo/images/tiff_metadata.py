@@ -47,7 +47,7 @@ def metadata(page: Page) -> tuple[Metadata, tuple[str, ...]]:
     if not imagej and (dpi or density == (1, 1)):
         density = None  # one pixel per nothing is what writers state by default
     geo = tuple(
-        Tag(tag, *converted(page.entries[tag], page.layout))
+        Tag(tag, *converted(page.entries[tag], page.header))
         for tag in _GEO
         if tag in page.entries
     )
@@ -55,7 +55,7 @@ def metadata(page: Page) -> tuple[Metadata, tuple[str, ...]]:
         notes.append("its georeference is left out, for the picture was turned")
         geo = ()
     return Metadata(
-        exif=build_exif(page.data, entries, page.layout),
+        exif=build_exif(page.data, entries, page.header),
         icc=page.raw(_ICC),
         xmp=page.raw(_XMP),
         dpi=dpi if density is None else None,

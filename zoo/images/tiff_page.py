@@ -14,7 +14,7 @@ from typing import Any
 
 from zoo.errors import ImageError
 from zoo.images.exif import orientation_of
-from zoo.images.ifd import Directory, Layout, read_directory, read_header
+from zoo.images.ifd import Directory, TiffHeader, read_directory, read_header
 
 __all__ = ["COMPRESSIONS", "PREDICTED", "Page", "read_page"]
 
@@ -94,7 +94,7 @@ class Page:
     """A directory of a TIFF file, and the numbers most needed."""
 
     data: bytes
-    layout: Layout
+    header: TiffHeader
     entries: Directory
     width: int = 0
     height: int = 0
@@ -120,7 +120,7 @@ class Page:
     def values(self, tag: int) -> tuple[Any, ...]:
         """All values of a tag, of whatever type; none if there is no such tag."""
         entry = self.entries.get(tag)
-        return entry.values(self.layout) if entry is not None else ()
+        return entry.values(self.header) if entry is not None else ()
 
     def raw(self, tag: int) -> bytes:
         """The bytes of a tag."""
@@ -168,7 +168,7 @@ class Page:
     @property
     def orientation(self) -> int:
         """As in EXIF."""
-        return orientation_of(self.entries, self.layout)
+        return orientation_of(self.entries, self.header)
 
     @property
     def colors(self) -> int:
@@ -205,8 +205,8 @@ def read_page(data: bytes) -> Page:
     ImageError
         If it is damaged, has several pages, or is of a kind that is not read.
     """
-    layout, offset = read_header(data)
-    pages = list(_pages(data, offset, layout))
+    header, offset = read_header(data)
+    pages = list(_pages(data, offset, header))
     first = pages[0]
     whole = [page for page in pages if not page.is_part]
     if not whole:
@@ -222,13 +222,13 @@ def read_page(data: bytes) -> Page:
     return page
 
 
-def _pages(data: bytes, offset: int, layout: Layout) -> Iterator[Page]:
+def _pages(data: bytes, offset: int, header: TiffHeader) -> Iterator[Page]:
     """The directories that follow each other; the first one must be whole."""
     seen: set[int] = set()
     budget = len(data) + (1 << 16)  # directories that do not overlap are no longer
     while offset and offset not in seen and len(seen) < _MAX_PAGES:
         try:
-            entries, following = read_directory(data, offset, layout, strict=not seen)
+            entries, following = read_directory(data, offset, header, strict=not seen)
         except ImageError:
             if not seen:
                 raise
@@ -237,7 +237,7 @@ def _pages(data: bytes, offset: int, layout: Layout) -> Iterator[Page]:
         if budget < 0:
             raise ImageError("is damaged: its TIFF directories overlap")
         seen.add(offset)
-        yield _page(data, layout, entries)
+        yield _page(data, header, entries)
         offset = following
     if not seen:
         raise ImageError("is damaged: it has no TIFF directory")
@@ -247,15 +247,15 @@ def _below(page: Page) -> Iterator[Page]:
     """The directories that a preview points to: the pictures it is a preview of."""
     for offset in page.numbers(_SUB_IFDS)[:16]:
         try:
-            entries, _ = read_directory(page.data, offset, page.layout, strict=True)
+            entries, _ = read_directory(page.data, offset, page.header, strict=True)
         except ImageError:
             continue
-        yield _page(page.data, page.layout, entries)
+        yield _page(page.data, page.header, entries)
 
 
-def _page(data: bytes, layout: Layout, entries: Directory) -> Page:
-    page = Page(data, layout, entries)
-    return Page(data, layout, entries, page.number(_WIDTH), page.number(_LENGTH))
+def _page(data: bytes, header: TiffHeader, entries: Directory) -> Page:
+    page = Page(data, header, entries)
+    return Page(data, header, entries, page.number(_WIDTH), page.number(_LENGTH))
 
 
 def _check_kind(page: Page) -> None:

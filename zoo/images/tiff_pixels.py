@@ -265,7 +265,7 @@ def _unpacked(page: Page, raw: bytes, shape: tuple[int, int, int]) -> NDArray[An
     if page.predictor == 3:
         return np.frombuffer(raw, np.uint8).reshape(rows, -1, depth)
     kind = "f" if page.kind == _FLOAT else "u"
-    stored = np.dtype(f"{page.layout.order}{kind}{page.bits // 8}")
+    stored = np.dtype(f"{page.header.order}{kind}{page.bits // 8}")
     return np.frombuffer(raw, stored).reshape(shape)
 
 
@@ -279,7 +279,7 @@ def _unpredict(block: NDArray[Any], page: Page, dtype: np.dtype[Any]) -> NDArray
         return ordered.view(dtype.newbyteorder(">")).reshape(rows, -1, depth)
     if page.predictor == 2:
         whole = np.dtype(f"u{dtype.itemsize}")
-        numbers = block.view(whole.newbyteorder(page.layout.order)).astype(whole)
+        numbers = block.view(whole.newbyteorder(page.header.order)).astype(whole)
         return np.add.accumulate(numbers, axis=1, dtype=whole).view(dtype)
     return block
 

@@ -77,7 +77,7 @@ class TiffWindows:
         self._page, self._file = page, source.file
         self._grid = grid_of(page)
         self.height, self.width = page.height, page.width
-        self.is_big = page.layout.is_big
+        self.is_big = page.header.is_big
         tile = self._grid.width if self._grid.is_tiled else 0
         fits = tile == self._grid.rows and tile % 16 == 0 and 64 <= tile <= 1024
         self.tile = tile if fits else None

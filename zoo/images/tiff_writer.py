@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
-from zoo.images.ifd import Directory, Entry, Layout, read_directory, read_header
+from zoo.images.ifd import Directory, Entry, TiffHeader, read_directory, read_header
 from zoo.images.image import Metadata
 
 __all__ = [
@@ -161,13 +161,13 @@ def _ratio(value: float) -> bytes:
     return struct.pack("<II", min(round(value * below), 2**32 - 1), below)
 
 
-def build_exif(data: bytes, entries: Directory, layout: Layout) -> bytes:
+def build_exif(data: bytes, entries: Directory, header: TiffHeader) -> bytes:
     """Make an EXIF structure of the tags of a TIFF file, or nothing if it has none."""
     fields = {
-        tag: converted(entries[tag], layout) for tag in _DESCRIPTIVE if tag in entries
+        tag: converted(entries[tag], header) for tag in _DESCRIPTIVE if tag in entries
     }
     inner = {
-        tag: _inner_fields(data, entries, tag, layout) for tag in (_EXIF_IFD, _GPS_IFD)
+        tag: _inner_fields(data, entries, tag, header) for tag in (_EXIF_IFD, _GPS_IFD)
     }
     if not fields and not any(inner.values()):
         return b""
@@ -186,39 +186,41 @@ def build_exif(data: bytes, entries: Directory, layout: Layout) -> bytes:
 def _exif_fields(exif: bytes, fields: Fields) -> tuple[Fields, Fields]:
     """Add descriptive tags of an EXIF structure; return its EXIF and GPS parts."""
     try:
-        layout, offset = read_header(exif)
-        entries, _ = read_directory(exif, offset, layout)
+        header, offset = read_header(exif)
+        entries, _ = read_directory(exif, offset, header)
     except ImageError:
         return {}, {}
     for tag in _DESCRIPTIVE:
         if tag in entries:
-            fields[tag] = converted(entries[tag], layout)
+            fields[tag] = converted(entries[tag], header)
     return (
-        _inner_fields(exif, entries, _EXIF_IFD, layout),
-        _inner_fields(exif, entries, _GPS_IFD, layout),
+        _inner_fields(exif, entries, _EXIF_IFD, header),
+        _inner_fields(exif, entries, _GPS_IFD, header),
     )
 
 
-def _inner_fields(data: bytes, entries: Directory, tag: int, layout: Layout) -> Fields:
+def _inner_fields(
+    data: bytes, entries: Directory, tag: int, header: TiffHeader
+) -> Fields:
     """The fields of the directory that a tag points to."""
     pointer = entries.get(tag)
     if pointer is None or pointer.count != 1 or pointer.type not in (4, 13, 16, 18):
         return {}
     try:
-        inner, _ = read_directory(data, pointer.values(layout)[0], layout)
+        inner, _ = read_directory(data, pointer.values(header)[0], header)
     except ImageError:
         return {}
     # Pointers to further directories would lead nowhere.
     return {
-        tag: converted(entry, layout)
+        tag: converted(entry, header)
         for tag, entry in inner.items()
         if tag != _INTEROP_IFD and entry.type <= 12
     }
 
 
-def converted(entry: Entry, layout: Layout) -> tuple[int, int, bytes]:
+def converted(entry: Entry, header: TiffHeader) -> tuple[int, int, bytes]:
     """A field with its numbers in little-endian order."""
-    if layout.order == "<" or entry.type in (1, _ASCII, 6, _UNDEFINED):
+    if header.order == "<" or entry.type in (1, _ASCII, 6, _UNDEFINED):
         return entry.type, entry.count, entry.data
     size = {3: 2, 8: 2, 12: 8}.get(entry.type, 4)  # a rational is two of four bytes
     return (
