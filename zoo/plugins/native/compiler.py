@@ -14,8 +14,8 @@ from zoo.plugins.base import Array, Kernels, Precision
 from zoo.plugins.native import codes
 from zoo.plugins.native.arena import Arena, aligned
 from zoo.plugins.native.describe import set_pixels
-from zoo.plugins.native.layout import COMFORT, Layout, LayoutSearch
 from zoo.plugins.native.packing import PackedConvolution
+from zoo.plugins.native.partition import COMFORT, Partition, PartitionSearch
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.translate import joined, translate
 from zoo.program.geometry import Window
@@ -82,16 +82,16 @@ class NativePlan:
         self.target = target
         self.precision = precision
         self._cache: Cache = {} if cache is None else cache
-        layout = self._plan(translate(program, kernels), memory)
-        self.band, self.strips = layout.band, layout.strips
-        self.schedule, self.memory = layout.schedule, layout.memory
-        self.arenas, self._engines = layout.arenas, layout.engines
-        self._floats, self._scratch_floats = layout.floats, layout.scratch_floats
+        partition = self._plan(translate(program, kernels), memory)
+        self.band, self.strips = partition.band, partition.strips
+        self.schedule, self.memory = partition.schedule, partition.memory
+        self.arenas, self._engines = partition.arenas, partition.engines
+        self._floats, self._scratch_floats = partition.floats, partition.scratch_floats
         self.reads = Window(
             self.schedule.read,
             (
-                min(strip.columns[0][0] for strip in layout.strips),
-                max(strip.columns[0][1] for strip in layout.strips),
+                min(strip.columns[0][0] for strip in partition.strips),
+                max(strip.columns[0][1] for strip in partition.strips),
             ),
         )
         self._tasks = self.schedule.tasks
@@ -104,7 +104,7 @@ class NativePlan:
 
     # -- planning ----------------------------------------------------------
 
-    def _plan(self, program: Program, memory: int | None) -> Layout:
+    def _plan(self, program: Program, memory: int | None) -> Partition:
         """In one pass, or in several where values of whole pictures do not fit."""
         self.program = joined(program)
         if self.window is not None:
@@ -134,13 +134,13 @@ class NativePlan:
             except MemoryLimitError as other:
                 raise min(error, other, key=lambda e: e.needed or 0) from None
 
-    def _fit(self, memory: int | None) -> Layout:
+    def _fit(self, memory: int | None) -> Partition:
         self._convolutions = {
             position: self._prepare(step, self._algorithms[position])
             for position, step in enumerate(self.program.steps)
             if isinstance(step.operation, Conv)
         }
-        search = LayoutSearch(
+        search = PartitionSearch(
             *(self.program, self._convolutions, self.target),
             *(self._tile_rows, self._unit, self.window),
         )

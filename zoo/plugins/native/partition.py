@@ -17,7 +17,7 @@ from zoo.program.operations import Program
 from zoo.program.schedule import Alignment, Schedule, plan_bands
 from zoo.program.strips import Strip, cut, whole
 
-__all__ = ["COMFORT", "Layout", "LayoutSearch"]
+__all__ = ["COMFORT", "Partition", "PartitionSearch"]
 
 COMFORT = 256e6
 """Bytes: with values of more, bands get smaller though the limit would allow more."""
@@ -30,7 +30,7 @@ _STRIP = 12  # columns of the picture of which strips are made: whole tiles of e
 _NARROW = 48  # columns of the picture; narrower strips compute most columns twice
 
 
-class Layout(NamedTuple):
+class Partition(NamedTuple):
     """One way to cut the work up; ``memory`` in bytes, of all that it holds."""
 
     band: int
@@ -43,7 +43,7 @@ class Layout(NamedTuple):
     memory: int
 
 
-class LayoutSearch:
+class PartitionSearch:
     """Finds the quickest way to cut a program up that fits into some memory.
 
     Parameters
@@ -82,7 +82,7 @@ class LayoutSearch:
         self._schedules: dict[int, Schedule] = {}
         self._cuts: dict[int, list[Strip]] = {}
 
-    def fit(self, memory: int | None) -> Layout:
+    def fit(self, memory: int | None) -> Partition:
         """Choose bands and strips: comfortable ones, or smaller ones that fit.
 
         Fewer rows at a time cost more barriers, more strips cost columns that
@@ -97,10 +97,10 @@ class LayoutSearch:
         """
         limit = math.inf if memory is None else memory
         band, size = next(self._ways())
-        single = self._lay_out(band, size)
+        single = self._partition(band, size)
         # A picture of few rows takes less memory in one band: no rings, and the
         # place of a value is free as soon as its readers are done.
-        at_once = self._lay_out(self.height, self.width)
+        at_once = self._partition(self.height, self.width)
         if single is None or at_once is None:
             raise ShapeError("a part of the picture is too narrow for this network")
         if at_once.memory <= min(single.memory, limit, COMFORT):
@@ -110,14 +110,14 @@ class LayoutSearch:
         for band, size in self._ways():
             if uncomfortable is not None and size < self.width:
                 return uncomfortable
-            layout = self._lay_out(band, size)
-            if layout is None:
+            partition = self._partition(band, size)
+            if partition is None:
                 continue
-            least = min(least, layout.memory)
-            if layout.memory <= limit:
-                if layout.memory <= COMFORT or size < self.width:
-                    return layout
-                uncomfortable = layout
+            least = min(least, partition.memory)
+            if partition.memory <= limit:
+                if partition.memory <= COMFORT or size < self.width:
+                    return partition
+                uncomfortable = partition
         if uncomfortable is not None:
             return uncomfortable
         error = MemoryLimitError(
@@ -187,7 +187,7 @@ class LayoutSearch:
             strips.append(strip)
         return strips
 
-    def _lay_out(self, band: int, size: int) -> Layout | None:
+    def _partition(self, band: int, size: int) -> Partition | None:
         """Schedule bands and give every value of every strip its place.
 
         None where the program cannot be cut into strips of this size.
@@ -212,7 +212,7 @@ class LayoutSearch:
         scratch = max(engine.scratch_per_thread() for _, engine in forms.values())
         scratch_floats = self.target.threads * scratch // 4
         held = sum(engine.held_bytes() for _, engine in forms.values())
-        return Layout(
+        return Partition(
             band,
             strips,
             schedule,
