@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.graphs.axes import Atom, Atoms, join, length
 from zoo.graphs.draft import Draft, Step
 from zoo.graphs.errors import Untranslatable
-from zoo.graphs.view import Atom, Atoms, join, length
 from zoo.shapes import Shape
 
 __all__ = [

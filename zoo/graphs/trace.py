@@ -10,12 +10,12 @@ import numpy as np
 
 from zoo.graphs.arrange import MIXED, arrange
 from zoo.graphs.arrays import FUNCTIONS
+from zoo.graphs.axes import axes_of
 from zoo.graphs.check import in_order
 from zoo.graphs.draft import Draft, Step
 from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, Node
-from zoo.graphs.values import Const, Unknown, Value, View
-from zoo.graphs.view import axes_of
+from zoo.graphs.values import Const, PictureView, Unknown, Value
 from zoo.shapes import Shape
 
 __all__ = ["Operator", "Tracer", "trace"]
@@ -71,7 +71,7 @@ class Tracer:
         output: str,
     ) -> Value:
         """Trace nodes that are in order, and return the value of an output."""
-        self._values[fed] = View(
+        self._values[fed] = PictureView(
             self.draft.input, axes_of(self.draft.input.shape, layout)
         )
         for name, value in others.items():
@@ -120,9 +120,9 @@ class Tracer:
     def _apply(self, node: Node, inputs: list[Any]) -> Sequence[Value]:
         if (
             node.op == "Shape"
-            and isinstance(inputs[0], View)
+            and isinstance(inputs[0], PictureView)
             or node.op == "Size"
-            and isinstance(inputs[0], View)
+            and isinstance(inputs[0], PictureView)
         ):
             inputs = [Const(inputs[0].like)]
         if node.op == "If" and not node.domain:
@@ -216,7 +216,7 @@ class Tracer:
         self.stated |= value.origins
         return value
 
-    def picture(self, view: View) -> Step:
+    def picture(self, view: PictureView) -> Step:
         """The picture that a view of N, C, H, W shows."""
         if view.rank != 4:
             raise Untranslatable(f"a picture of {view.rank} axes where 4 are needed")
@@ -225,9 +225,9 @@ class Tracer:
             raise Untranslatable(MIXED)
         return arrange(self.draft, view.step, depth, rows, columns)
 
-    def shown(self, step: Step) -> View:
+    def shown(self, step: Step) -> PictureView:
         """The view N, C, H, W of a picture."""
-        return View(step, axes_of(step.shape, "NCHW"))
+        return PictureView(step, axes_of(step.shape, "NCHW"))
 
 
 _QUANTIZED = (
@@ -305,7 +305,7 @@ def trace(
     value = tracer.run(layout, fed, others, in_order(graph, output), output)
     if tracer.problems:
         return tracer
-    if isinstance(value, View):
+    if isinstance(value, PictureView):
         try:
             tracer.draft.output = _output(tracer, value, layout)
         except Untranslatable as error:
@@ -317,7 +317,7 @@ def trace(
     return tracer
 
 
-def _output(tracer: Tracer, view: View, layout: str) -> Step:
+def _output(tracer: Tracer, view: PictureView, layout: str) -> Step:
     """The picture that the output shows, whichever order its axes have."""
     axes = view.axes
     if view.rank == 3:

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.graphs.axes import Axes, length
 from zoo.graphs.draft import Step
 from zoo.graphs.errors import Damaged
-from zoo.graphs.view import Axes, length
 
-__all__ = ["Const", "Unknown", "Value", "View"]
+__all__ = ["Const", "PictureView", "Unknown", "Value"]
 
 LARGEST = 1 << 28
 """Values of a picture at the sizes that are tried."""
@@ -43,8 +43,8 @@ class Const:
 
 
 @dataclass(frozen=True)
-class View:
-    """A picture, as axes of the graph.
+class PictureView:
+    """A picture through axes of the graph: a view in NumPy's sense, nothing moves.
 
     Attributes
     ----------
@@ -80,4 +80,4 @@ class Unknown:
     """What a node makes that has no translation."""
 
 
-Value = Const | View | Unknown
+Value = Const | PictureView | Unknown

@@ -8,18 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.graphs.arrange import arrange, numbers
+from zoo.graphs.axes import Atom, join, length, spread
 from zoo.graphs.draft import Draft
 from zoo.graphs.errors import Untranslatable
-from zoo.graphs.values import View
-from zoo.graphs.view import Atom, join, length, spread
+from zoo.graphs.values import PictureView
 
 __all__ = ["channel_vector", "with_shape", "with_solid_channels"]
 
 
-def with_shape(view: View, shape: tuple[int, ...]) -> View:
+def with_shape(view: PictureView, shape: tuple[int, ...]) -> PictureView:
     """The view with axes of length 1 repeated, as broadcasting to a shape does."""
     axes = ((),) * (len(shape) - view.rank) + view.axes
-    return View(
+    return PictureView(
         view.step,
         tuple(
             spread(size) if not axis and size > 1 else axis
@@ -29,13 +29,13 @@ def with_shape(view: View, shape: tuple[int, ...]) -> View:
 
 
 def channel_vector(
-    draft: Draft, view: View, array: NDArray[Any]
-) -> tuple[View, NDArray[np.float64]]:
+    draft: Draft, view: PictureView, array: NDArray[Any]
+) -> tuple[PictureView, NDArray[np.float64]]:
     """A constant that is broadcast to a view, as one number per channel.
 
     Returns
     -------
-    View
+    PictureView
         The same, or with channels repeated where the constant makes more of them.
     ndarray
         As many values as its step has channels.
@@ -73,7 +73,7 @@ def channel_vector(
     return view, vector
 
 
-def with_solid_channels(draft: Draft, view: View) -> View:
+def with_solid_channels(draft: Draft, view: PictureView) -> PictureView:
     """The view of a picture in which repeated channels are there."""
     parts = [tuple(atom for atom in axis if atom.axis in "c-") for axis in view.axes]
     if any(
@@ -97,4 +97,4 @@ def with_solid_channels(draft: Draft, view: View) -> View:
             axes.append(join([Atom("c", size, stride)]))
         else:
             axes.append(axis)
-    return View(step, tuple(axes))
+    return PictureView(step, tuple(axes))

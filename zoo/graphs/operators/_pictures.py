@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from zoo.graphs.arrange import MIXED, arrange
+from zoo.graphs.axes import Atom, Atoms, Axes, join, length, spread
 from zoo.graphs.draft import Draft, Step
 from zoo.graphs.errors import Untranslatable
-from zoo.graphs.values import View
-from zoo.graphs.view import Atom, Atoms, Axes, join, length, spread
+from zoo.graphs.values import PictureView
 from zoo.shapes import Shape
 
 __all__ = ["as_picture", "picture_axes", "regular", "role"]
@@ -98,15 +98,15 @@ def picture_axes(shape: Shape, places: Sequence[str], lengths: Sequence[int]) ->
     return tuple(axes)
 
 
-def regular(draft: Draft, view: View) -> tuple[View, list[str]]:
+def regular(draft: Draft, view: PictureView) -> tuple[PictureView, list[str]]:
     """A view whose axes hold all rows, all columns, and channels in order.
 
     Returns
     -------
-    View
+    PictureView
     list of str
         The role of each axis.
     """
     places = [role(axis) for axis in view.axes]
     step = as_picture(draft, view.step, view.axes, view.axes, places)
-    return View(step, picture_axes(step.shape, places, view.shape)), places
+    return PictureView(step, picture_axes(step.shape, places, view.shape)), places

@@ -10,7 +10,7 @@ from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._constants import channel_vector
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import View
+from zoo.graphs.values import PictureView
 
 __all__ = ["OPERATORS", "clip"]
 
@@ -18,9 +18,9 @@ __all__ = ["OPERATORS", "clip"]
 def _function(name: str) -> Operator:
     """An activation without arguments."""
 
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
-        view: View = inputs[0]
-        return View(t.draft.function(view.step, name), view.axes)
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+        view: PictureView = inputs[0]
+        return PictureView(t.draft.function(view.step, name), view.axes)
 
     return apply
 
@@ -28,32 +28,32 @@ def _function(name: str) -> Operator:
 def _unary(name: str) -> Operator:
     """A function that only patterns make something of."""
 
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
-        view: View = inputs[0]
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+        view: PictureView = inputs[0]
         step = t.draft.add("unary", [view.step], view.step.shape, function=name)
-        return View(step, view.axes)
+        return PictureView(step, view.axes)
 
     return apply
 
 
-def _leaky(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _leaky(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     slope = float(node.attributes.get("alpha", 0.01))
-    return View(t.draft.function(view.step, "leaky", slope=slope), view.axes)
+    return PictureView(t.draft.function(view.step, "leaky", slope=slope), view.axes)
 
 
-def _prelu(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _prelu(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     slopes = inputs[1]
-    if isinstance(slopes, View):
+    if isinstance(slopes, PictureView):
         raise Untranslatable("PRelu with slopes made from the picture")
     view, vector = channel_vector(t.draft, view, slopes.array)
     step = t.draft.function(view.step, "prelu", slopes=vector)
     step.origins |= slopes.origins
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
-def clip(t: Tracer, view: View, low: float, high: float) -> View:
+def clip(t: Tracer, view: PictureView, low: float, high: float) -> PictureView:
     """Values kept within bounds; infinite ones are no bounds."""
     if low == -np.inf and high == np.inf:
         return view
@@ -61,13 +61,15 @@ def clip(t: Tracer, view: View, low: float, high: float) -> View:
     if before.activation in ("relu", "clip"):  # two bounds after each other
         first = before.values.get("low", 0.0), before.values.get("high", np.inf)
         low, high = (min(max(bound, low), high) for bound in first)
-        view = View(before.only, view.axes)
+        view = PictureView(before.only, view.axes)
     if (low, high) == (0, np.inf):
-        return View(t.draft.function(view.step, "relu"), view.axes)
-    return View(t.draft.function(view.step, "clip", low=low, high=high), view.axes)
+        return PictureView(t.draft.function(view.step, "relu"), view.axes)
+    return PictureView(
+        t.draft.function(view.step, "clip", low=low, high=high), view.axes
+    )
 
 
-def _clip(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _clip(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, low, high = (*inputs, None, None)[:3]
     bounds = []
     for value, attribute, default in (
@@ -85,15 +87,15 @@ def _clip(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return clip(t, view, bounds[0], bounds[1])
 
 
-def _elu(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _elu(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     if node.attributes.get("alpha", 1.0) != 1.0:
         raise Untranslatable("Elu with alpha other than 1")
     return _function("elu")(t, node, inputs)  # type: ignore[return-value]
 
 
-def _selu(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _selu(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """As gamma (max(x, 0) + min(alpha e^x - alpha, 0)), from [activation] elu."""
-    view: View = inputs[0]
+    view: PictureView = inputs[0]
     alpha = float(node.attributes.get("alpha", 1.67326319217681884765625))
     gamma = float(node.attributes.get("gamma", 1.05070102214813232421875))
     draft = t.draft
@@ -101,39 +103,41 @@ def _selu(t: Tracer, node: Node, inputs: list[Any]) -> View:
     below = draft.affine(draft.function(draft.affine(view.step, -1, 0), "relu"), -1, 0)
     curved = draft.affine(draft.function(below, "elu"), gamma * alpha, 0)
     step = draft.add("add", [positive, curved], view.step.shape, alpha=gamma, beta=1.0)
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
-def _hard_sigmoid(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _hard_sigmoid(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     alpha = float(node.attributes.get("alpha", 0.2))
     beta = float(node.attributes.get("beta", 0.5))
     step = t.draft.affine(view.step, alpha, beta)
-    return clip(t, View(step, view.axes), 0.0, 1.0)
+    return clip(t, PictureView(step, view.axes), 0.0, 1.0)
 
 
-def _hard_swish(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _hard_swish(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     gate = t.draft.affine(view.step, 1 / 6, 0.5)
-    gate = clip(t, View(gate, view.axes), 0.0, 1.0).step
+    gate = clip(t, PictureView(gate, view.axes), 0.0, 1.0).step
     step = t.draft.add("mul", [view.step, gate], view.step.shape)
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
-def _gelu(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _gelu(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     name = "gelu" if node.attributes.get("approximate") == "tanh" else "gelu_erf"
     return _function(name)(t, node, inputs)  # type: ignore[return-value]
 
 
-def _swish(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _swish(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     alpha = float(node.attributes.get("alpha", 1.0))
     inner = view.step if alpha == 1 else t.draft.affine(view.step, alpha, 0)
     gate = t.draft.function(inner, "logistic")
-    return View(t.draft.add("mul", [view.step, gate], view.step.shape), view.axes)
+    return PictureView(
+        t.draft.add("mul", [view.step, gate], view.step.shape), view.axes
+    )
 
 
-def _thresholded(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _thresholded(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     if node.attributes.get("alpha", 1.0) != 0:
         raise Untranslatable("ThresholdedRelu")
     return _function("relu")(t, node, inputs)  # type: ignore[return-value]
@@ -175,12 +179,12 @@ OPERATORS: dict[str, Operator] = {
 _FLOATS = (1, 10, 11, 16)
 
 
-def _cast(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _cast(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """Between floats nothing happens; to integers is known at the output only."""
     kind = node.attributes.get("to", 1)
     if kind in _FLOATS:
         return inputs[0]
-    view: View = inputs[0]
+    view: PictureView = inputs[0]
     name = "to uint8" if kind == 2 else "to integers"
     step = t.draft.add("unary", [view.step], view.step.shape, function=name)
-    return View(step, view.axes)
+    return PictureView(step, view.axes)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from zoo.graphs.axes import Axes, length
 from zoo.graphs.draft import Step
 from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
@@ -14,21 +15,22 @@ from zoo.graphs.operators._constants import channel_vector
 from zoo.graphs.operators._pictures import as_picture, picture_axes, role
 from zoo.graphs.operators.activations import clip
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, View
-from zoo.graphs.view import Axes, length
+from zoo.graphs.values import Const, PictureView
 from zoo.shapes import Shape
 
 __all__ = ["OPERATORS", "aligned", "binary"]
 
 
-def binary(t: Tracer, kind: str, a: View, b: View, **values: Any) -> View:
+def binary(
+    t: Tracer, kind: str, a: PictureView, b: PictureView, **values: Any
+) -> PictureView:
     """A step of two views, broadcast against each other."""
     first, second, axes = aligned(t, a, b)
     shape = Shape(*map(max, first.shape, second.shape))
-    return View(t.draft.add(kind, [first, second], shape, **values), axes)
+    return PictureView(t.draft.add(kind, [first, second], shape, **values), axes)
 
 
-def aligned(t: Tracer, a: View, b: View) -> tuple[Step, Step, Axes]:
+def aligned(t: Tracer, a: PictureView, b: PictureView) -> tuple[Step, Step, Axes]:
     """Two views as pictures of one order, and how the graph sees the result.
 
     The pictures have one shape, but that one may have 1 x 1 pixels or one channel.
@@ -68,8 +70,8 @@ def _unrepeated(own: Axes, beside: Axes, places: list[str]) -> Axes:
 
 
 def _with_constant(
-    t: Tracer, view: View, constant: Const, name: str, reversed_: bool
-) -> View:
+    t: Tracer, view: PictureView, constant: Const, name: str, reversed_: bool
+) -> PictureView:
     """A view and a constant: a factor and an offset, or a power, or bounds."""
     if name in ("max", "min"):
         return _bounded(t, view, constant, name)
@@ -92,10 +94,10 @@ def _with_constant(
         if not vector.all():
             raise Untranslatable("a division by zero")
         scale = 1 / vector
-    return View(t.draft.affine(step, scale, offset, constant.origins), view.axes)
+    return PictureView(t.draft.affine(step, scale, offset, constant.origins), view.axes)
 
 
-def _bounded(t: Tracer, view: View, constant: Const, name: str) -> View:
+def _bounded(t: Tracer, view: PictureView, constant: Const, name: str) -> PictureView:
     single = constant.single
     if single is not None:
         t.stated |= constant.origins
@@ -107,13 +109,15 @@ def _bounded(t: Tracer, view: View, constant: Const, name: str) -> View:
     step = t.draft.affine(view.step, sign, -sign * vector, constant.origins)
     step = t.draft.function(step, "relu")
     step = t.draft.affine(step, sign, vector, constant.origins)
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
 _POWERS = {2.0: "square", 0.5: "sqrt", -1.0: "reciprocal", -0.5: "rsqrt"}
 
 
-def _power(t: Tracer, view: View, constant: Const, reversed_: bool) -> View:
+def _power(
+    t: Tracer, view: PictureView, constant: Const, reversed_: bool
+) -> PictureView:
     single = constant.single
     if reversed_ or single is None:
         raise Untranslatable("Pow with an exponent made from the picture")
@@ -123,18 +127,18 @@ def _power(t: Tracer, view: View, constant: Const, reversed_: bool) -> View:
     if single == 3:
         square = t.draft.add("unary", [view.step], view.step.shape, function="square")
         step = t.draft.add("mul", [square, view.step], view.step.shape)
-        return View(step, view.axes)
+        return PictureView(step, view.axes)
     name = _POWERS.get(single)
     if name is None:
         raise Untranslatable(f"Pow with the exponent {single:.6g}")
     step = t.draft.add("unary", [view.step], view.step.shape, function=name)
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
 # -- operators ---------------------------------------------------------------------
 
 
-def _pair(t: Tracer, a: Any, b: Any, name: str) -> View:
+def _pair(t: Tracer, a: Any, b: Any, name: str) -> PictureView:
     if isinstance(b, Const):
         return _with_constant(t, a, b, name, False)
     if isinstance(a, Const):
@@ -149,7 +153,7 @@ def _pair(t: Tracer, a: Any, b: Any, name: str) -> View:
 
 
 def _operator(name: str) -> Operator:
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
         if node.attributes.get("broadcast") and len(inputs) == 2:
             inputs = _old_broadcast(node, inputs)
         result = inputs[0]
@@ -172,36 +176,36 @@ def _old_broadcast(node: Node, inputs: list[Any]) -> list[Any]:
     """Up to opset 6 the second operand was aligned at an axis that was named."""
     a, b = inputs
     axis = node.attributes.get("axis")
-    if isinstance(b, Const) and isinstance(a, View) and axis is not None:
+    if isinstance(b, Const) and isinstance(a, PictureView) and axis is not None:
         after = a.rank - axis % a.rank - b.array.ndim
         b = Const(b.array.reshape(b.array.shape + (1,) * max(after, 0)), b.origins)
     return [a, b]
 
 
-def _mean(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _mean(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     total = _operator("add")(t, node, inputs)
-    assert isinstance(total, View)
+    assert isinstance(total, PictureView)
     step = t.draft.affine(total.step, 1 / len(inputs), 0)
-    return View(step, total.axes)
+    return PictureView(step, total.axes)
 
 
 def _greater(sign: float) -> Operator:
     """a > b as a step that is 1 where a - b is positive, else 0."""
 
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
         difference = _pair(t, inputs[0], inputs[1], "sub")
         step = difference.step
         if sign < 0:
             step = t.draft.affine(step, -1, 0)
         step = t.draft.add("unary", [step], step.shape, function="positive")
-        return View(step, difference.axes)
+        return PictureView(step, difference.axes)
 
     return apply
 
 
-def _not(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
-    return View(t.draft.affine(view.step, -1, 1), view.axes)
+def _not(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
+    return PictureView(t.draft.affine(view.step, -1, 1), view.axes)
 
 
 def _where(t: Tracer, node: Node, inputs: list[Any]) -> Any:
@@ -219,9 +223,9 @@ def _where(t: Tracer, node: Node, inputs: list[Any]) -> Any:
     return _pair(t, _pair(t, condition, difference, "mul"), b, "add")
 
 
-def _neg(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
-    return View(t.draft.affine(view.step, -1, 0), view.axes)
+def _neg(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
+    return PictureView(t.draft.affine(view.step, -1, 0), view.axes)
 
 
 OPERATORS: dict[str, Operator] = {

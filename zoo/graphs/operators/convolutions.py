@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.graphs.arrange import channels, numbers
+from zoo.graphs.axes import Atom, join
 from zoo.graphs.draft import Step
 from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._pictures import regular
 from zoo.graphs.operators.indexing import MOST_PIXELS
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, View
-from zoo.graphs.view import Atom, join
+from zoo.graphs.values import Const, PictureView
 from zoo.shapes import Shape
 
 __all__ = ["LARGEST_KERNEL", "OPERATORS", "constant_weights", "pointwise"]
@@ -77,8 +77,8 @@ def _two(node: Node, name: str) -> tuple[int, int]:
     return first, second
 
 
-def _conv(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _conv(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     weights = constant_weights(t, inputs[1], "Conv")
     biases, more = _biases(inputs, "Conv")
     kernel = weights.array
@@ -149,12 +149,12 @@ def _pads(
     return tuple(sides)  # type: ignore[return-value]
 
 
-def _conv_of_phases(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _conv_of_phases(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """A convolution of every d-th row and column by itself: one with dilation d.
 
     TensorFlow writes dilated convolutions so, the d x d phases as a batch.
     """
-    view: View = inputs[0]
+    view: PictureView = inputs[0]
     if view.rank != 4 or len(view.axes[0]) != 2:
         raise Untranslatable("Conv over a part of the picture at a time")
     first, second = view.axes[0]
@@ -181,7 +181,7 @@ def _conv_of_phases(t: Tracer, node: Node, inputs: list[Any]) -> View:
     height, width, filters = made.step.shape
     if height % phases or width % phases:
         raise ValueError(f"{height}x{width} pixels in {phases} phases")
-    return View(
+    return PictureView(
         made.step,
         (
             wanted[0],
@@ -195,11 +195,11 @@ def _conv_of_phases(t: Tracer, node: Node, inputs: list[Any]) -> View:
 def _conv_of_channels(
     t: Tracer,
     node: Node,
-    view: View,
+    view: PictureView,
     weights: Const,
     biases: Array | None,
     more: frozenset[str],
-) -> View:
+) -> PictureView:
     """A convolution over N, C, L: over pixels if it has one tap, else over channels."""
     filters, depth, size = weights.array.shape
     groups = int(node.attributes.get("group", 1))
@@ -210,7 +210,7 @@ def _conv_of_channels(
         matrix = weights.array[:, :, 0].T
         view, _ = regular(t.draft, view)
         step = pointwise(t, view.step, matrix, biases, weights.origins | more)
-        return View(step, ((), join([Atom("c", filters)]), view.axes[2]))
+        return PictureView(step, ((), join([Atom("c", filters)]), view.axes[2]))
     if last_has_pixels or (filters, depth, groups) != (1, 1, 1) or view.axes[1]:
         raise Untranslatable("Conv over 1 axis")
     count = view.shape[2]
@@ -225,11 +225,11 @@ def _conv_of_channels(
     x = channels(t.draft, view.step, numbers(view.axes[2]))
     bias = None if biases is None else np.repeat(biases, count)
     step = pointwise(t, x, matrix, bias, weights.origins | more)
-    return View(step, ((), (), join([Atom("c", count)])))
+    return PictureView(step, ((), (), join([Atom("c", count)])))
 
 
-def _conv_transpose(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _conv_transpose(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     weights = constant_weights(t, inputs[1], "ConvTranspose")
     biases, more = _biases(inputs, "ConvTranspose")
     kernel = weights.array

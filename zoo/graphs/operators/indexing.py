@@ -19,7 +19,7 @@ from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._pictures import picture_axes, regular
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, Value, View
+from zoo.graphs.values import Const, PictureView, Value
 from zoo.shapes import Shape
 
 __all__ = ["MOST_PIXELS", "OPERATORS", "pick", "picked_pixels"]
@@ -30,7 +30,7 @@ MOST_PIXELS = 1 << 20
 """Along one axis; beyond it a file makes no sense, and would take all memory."""
 
 
-def pick(t: Tracer, view: View, axis: int, indices: Indices) -> View:
+def pick(t: Tracer, view: PictureView, axis: int, indices: Indices) -> PictureView:
     """The places of an axis that are listed; -1 makes zeros."""
     if len(indices) == view.shape[axis] and np.array_equal(
         indices, np.arange(len(indices))
@@ -51,12 +51,12 @@ def pick(t: Tracer, view: View, axis: int, indices: Indices) -> View:
             indices if place == "h" else None,
             indices if place == "w" else None,
         )
-        return View(step, picture_axes(step.shape, places, lengths))
+        return PictureView(step, picture_axes(step.shape, places, lengths))
     sizes = [1 if p else size for p, size in zip(places, view.shape, strict=True)]
     grid = np.arange(view.step.shape.channels).reshape(sizes)
     grid = np.concatenate([grid, np.full_like(grid.take([0], axis), -1)], axis)
     step = channels(t.draft, view.step, grid.take(indices, axis).reshape(-1))
-    return View(step, picture_axes(step.shape, places, lengths))
+    return PictureView(step, picture_axes(step.shape, places, lengths))
 
 
 def picked_pixels(
@@ -79,8 +79,8 @@ def picked_pixels(
     return t.draft.add("index", [x], shape, rows=rows, columns=columns)
 
 
-def _slice(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _slice(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     arguments = [
         None if x is None else t.const(x, "bounds of Slice").array for x in inputs[1:]
     ]
@@ -90,8 +90,8 @@ def _slice(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return view
 
 
-def _gather(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _gather(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     indices = t.const(inputs[1], "indices of Gather").array
     axis = node.attributes.get("axis", 0) % view.rank
     if indices.ndim > 1:
@@ -103,12 +103,12 @@ def _gather(t: Tracer, node: Node, inputs: list[Any]) -> View:
     view = pick(t, view, axis, flat % size)
     if indices.ndim:
         return view
-    return View(view.step, view.axes[:axis] + view.axes[axis + 1 :])
+    return PictureView(view.step, view.axes[:axis] + view.axes[axis + 1 :])
 
 
-def _gather_nd(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _gather_nd(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """One index for each row of indices: a Gather of the first axis."""
-    view: View = inputs[0]
+    view: PictureView = inputs[0]
     indices = t.const(inputs[1], "indices of GatherND").array
     if indices.shape[-1] != 1 or node.attributes.get("batch_dims"):
         raise Untranslatable("GatherND over several axes")
@@ -116,8 +116,8 @@ def _gather_nd(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return _gather(t, Node("Gather", (), (), {"axis": 0}), [view, flat])
 
 
-def _compress(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _compress(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     if node.attributes.get("axis") is None:
         raise Untranslatable("Compress without an axis")
     kept = np.flatnonzero(t.const(inputs[1], "the condition of Compress").array)
@@ -125,7 +125,7 @@ def _compress(t: Tracer, node: Node, inputs: list[Any]) -> View:
 
 
 def _split(t: Tracer, node: Node, inputs: list[Any]) -> list[Value]:
-    view: View = inputs[0]
+    view: PictureView = inputs[0]
     axis = node.attributes.get("axis", 0) % view.rank
     attributes = {**node.attributes, "outputs": len(node.outputs)}
     arrays = [view.like]
@@ -141,7 +141,7 @@ def _split(t: Tracer, node: Node, inputs: list[Any]) -> list[Value]:
 # -- borders --------------------------------------------------------------------
 
 
-def _pad(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _pad(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, pads, value, axes = (*inputs, None, None, None)[:4]
     mode = node.attributes.get("mode", "constant")
     given = node.attributes.get("pads") or node.attributes.get("paddings")
@@ -153,13 +153,13 @@ def _pad(t: Tracer, node: Node, inputs: list[Any]) -> View:
         filling = t.const(value, "the value of Pad").single
     filling = float(filling or 0.0)
     if filling and mode == "constant":
-        view = View(t.draft.affine(view.step, 1, -filling), view.axes)
+        view = PictureView(t.draft.affine(view.step, 1, -filling), view.axes)
     for axis, before, after in zip(named, sizes[:half], sizes[half:], strict=True):
         if before or after:
             axis %= view.rank
             view = pick(t, view, axis, _border(view.shape[axis], before, after, mode))
     if filling and mode == "constant":
-        view = View(t.draft.affine(view.step, 1, filling), view.axes)
+        view = PictureView(t.draft.affine(view.step, 1, filling), view.axes)
     return view
 
 
@@ -184,7 +184,7 @@ def _border(size: int, before: int, after: int, mode: str) -> Indices:
     return np.pad(places, widths, mode=_MODES[mode])
 
 
-def _crop_like(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _crop_like(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, like = inputs[:2]
     for axis, name in ((2, "top"), (3, "left")):
         size, wanted = view.shape[axis], like.shape[axis]
@@ -196,8 +196,8 @@ def _crop_like(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return view
 
 
-def _reverse(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _reverse(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     return pick(t, view, 1, np.arange(view.shape[1])[::-1])
 
 

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.graphs.arrange import channels
+from zoo.graphs.axes import reshape
 from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._constants import channel_vector
 from zoo.graphs.operators._pictures import picture_axes, regular
 from zoo.graphs.operators.indexing import pick, picked_pixels
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, View
-from zoo.graphs.view import reshape
+from zoo.graphs.values import Const, PictureView
 from zoo.shapes import Shape
 
 __all__ = ["OPERATORS", "concat"]
@@ -23,18 +23,18 @@ __all__ = ["OPERATORS", "concat"]
 Indices = NDArray[np.int64]
 
 
-def _concat(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    rank = next(x.rank for x in inputs if isinstance(x, View))
+def _concat(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    rank = next(x.rank for x in inputs if isinstance(x, PictureView))
     return concat(t, inputs, node.attributes.get("axis", 1) % rank)
 
 
-def concat(t: Tracer, values: list[Any], axis: int) -> View:
+def concat(t: Tracer, values: list[Any], axis: int) -> PictureView:
     """Join views, and constants between them, along an axis of channels."""
-    views = [x for x in values if isinstance(x, View)]
+    views = [x for x in values if isinstance(x, PictureView)]
     model, places = regular(t.draft, max(views, key=lambda v: v.step.shape.size))
     if places[axis]:
         return _concat_pixels(t, values, axis)
-    parts: list[View] = []
+    parts: list[PictureView] = []
     for value in values:
         if isinstance(value, Const):
             if value.array.size:
@@ -64,21 +64,23 @@ def concat(t: Tracer, values: list[Any], axis: int) -> View:
     step = channels(t.draft, step, np.concatenate(grids, axis).reshape(-1))
     lengths = list(model.shape)
     lengths[axis] = sum(part.shape[axis] for part in parts)
-    return View(step, picture_axes(step.shape, places, lengths))
+    return PictureView(step, picture_axes(step.shape, places, lengths))
 
 
-def _constant_part(t: Tracer, value: Const, model: View, axis: int) -> View:
+def _constant_part(
+    t: Tracer, value: Const, model: PictureView, axis: int
+) -> PictureView:
     """Channels of a constant, as a picture."""
     blank = pick(t, model, axis, np.full(value.array.shape[axis], -1))
     blank, vector = channel_vector(t.draft, blank, value.array)
-    return View(t.draft.affine(blank.step, 1, vector, value.origins), blank.axes)
+    return PictureView(t.draft.affine(blank.step, 1, vector, value.origins), blank.axes)
 
 
-def _concat_pixels(t: Tracer, values: list[Any], axis: int) -> View:
+def _concat_pixels(t: Tracer, values: list[Any], axis: int) -> PictureView:
     """Rows or columns of one picture beside each other: a border made by hand."""
     sources = []
     for value in values:
-        if not isinstance(value, View):
+        if not isinstance(value, PictureView):
             raise Untranslatable("a Concat of rows or columns")
         view, places = regular(t.draft, value)
         step = view.step
@@ -100,20 +102,20 @@ def _concat_pixels(t: Tracer, values: list[Any], axis: int) -> View:
     step = picked_pixels(t, base, rows, columns)
     lengths = list(view.shape)
     lengths[axis] = len(picked)
-    return View(step, picture_axes(step.shape, places, lengths))
+    return PictureView(step, picture_axes(step.shape, places, lengths))
 
 
-def _full(indices: Any, view: View, places: list[str], axis: int) -> Any:
+def _full(indices: Any, view: PictureView, places: list[str], axis: int) -> Any:
     if indices is not None:
         return indices
     return np.arange(view.step.shape[1 if places[axis] == "h" else 0])
 
 
-def _scatter_nd(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _scatter_nd(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """Writing to channels, or to a box, as what stays and what is written, joined."""
     view, indices, updates = inputs
     places = t.const(indices, "indices of ScatterND").array
-    if not isinstance(view, View):
+    if not isinstance(view, PictureView):
         raise Untranslatable("ScatterND into a constant")
     depth = places.shape[-1]
     ranges = _box(places)
@@ -131,9 +133,9 @@ def _scatter_nd(t: Tracer, node: Node, inputs: list[Any]) -> View:
     if len(changed) > 1:
         raise Untranslatable("ScatterND to a part of several axes")
     (axis,) = changed
-    if isinstance(updates, View):
+    if isinstance(updates, PictureView):
         if updates.shape != shape:
-            updates = View(updates.step, reshape(updates.axes, shape))
+            updates = PictureView(updates.step, reshape(updates.axes, shape))
     else:
         updates = Const(np.broadcast_to(updates.array, shape), updates.origins)
     picked = ranges[axis]

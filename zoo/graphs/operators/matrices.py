@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.graphs.axes import Atom, join
 from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._constants import channel_vector
@@ -14,8 +15,7 @@ from zoo.graphs.operators._pictures import regular
 from zoo.graphs.operators.arithmetic import OPERATORS as ARITHMETIC
 from zoo.graphs.operators.convolutions import constant_weights, pointwise
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, View
-from zoo.graphs.view import Atom, join
+from zoo.graphs.values import Const, PictureView
 
 __all__ = ["OPERATORS"]
 
@@ -23,8 +23,8 @@ Array = NDArray[Any]
 
 
 def _product(
-    t: Tracer, view: View, axis: int, matrix: Array, origins: frozenset[str]
-) -> View:
+    t: Tracer, view: PictureView, axis: int, matrix: Array, origins: frozenset[str]
+) -> PictureView:
     """Multiply the channels along an axis by a matrix, in x out."""
     axis %= view.rank
     if any(atom.axis in "hw" for atom in view.axes[axis]):
@@ -47,15 +47,15 @@ def _product(
     else:
         axes[axis] = join([Atom("c", matrix.shape[1])])
     step = pointwise(t, view.step, matrix, None, origins)
-    return View(step, tuple(axes))
+    return PictureView(step, tuple(axes))
 
 
-def _matmul(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _matmul(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     a, b = inputs[:2]
-    if isinstance(a, View) and isinstance(b, View):
+    if isinstance(a, PictureView) and isinstance(b, PictureView):
         raise Untranslatable("MatMul of two values")
     constant = a if isinstance(a, Const) else b
-    view: View = b if isinstance(a, Const) else a
+    view: PictureView = b if isinstance(a, Const) else a
     matrix = constant.array
     while matrix.ndim > 2 and matrix.shape[0] == 1:
         matrix = matrix[0]
@@ -66,13 +66,13 @@ def _matmul(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return _product(t, view, -1, matrix, constant.origins)
 
 
-def _gemm(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _gemm(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view = inputs[0]
-    if not isinstance(view, View):
+    if not isinstance(view, PictureView):
         raise Untranslatable("Gemm with weights made from the picture")
     weights = constant_weights(t, inputs[1], "Gemm")
     if node.attributes.get("transA"):
-        view = View(view.step, view.axes[::-1])
+        view = PictureView(view.step, view.axes[::-1])
     matrix = weights.array.T if node.attributes.get("transB") else weights.array
     matrix = matrix * np.float32(node.attributes.get("alpha", 1.0))
     result = _product(t, view, -1, matrix, weights.origins)
@@ -82,13 +82,13 @@ def _gemm(t: Tracer, node: Node, inputs: list[Any]) -> View:
         if isinstance(added, Const):
             added = Const(added.array * beta, added.origins)
         elif beta != 1:
-            added = View(t.draft.affine(added.step, beta, 0), added.axes)
+            added = PictureView(t.draft.affine(added.step, beta, 0), added.axes)
         result = ARITHMETIC["Add"](t, Node("Add", (), ()), [result, added])  # type: ignore[assignment]
     return result
 
 
-def _batch_normalization(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _batch_normalization(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     if node.attributes.get("training_mode"):
         raise Untranslatable("BatchNormalization that learns while it runs")
     parts = [constant_weights(t, x, "BatchNormalization") for x in inputs[1:5]]
@@ -99,7 +99,7 @@ def _batch_normalization(t: Tracer, node: Node, inputs: list[Any]) -> View:
     view, scales = channel_vector(t.draft, view, scale)
     _, offsets = channel_vector(t.draft, view, offset)
     origins = frozenset().union(*(x.origins for x in parts))
-    return View(t.draft.affine(view.step, scales, offsets, origins), view.axes)
+    return PictureView(t.draft.affine(view.step, scales, offsets, origins), view.axes)
 
 
 OPERATORS: dict[str, Operator] = {

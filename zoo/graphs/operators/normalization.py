@@ -12,12 +12,12 @@ from zoo.graphs.errors import Untranslatable
 from zoo.graphs.graph import Node
 from zoo.graphs.operators._pictures import regular
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import Const, View
+from zoo.graphs.values import Const, PictureView
 
 __all__ = ["OPERATORS"]
 
 
-def _instance(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _instance(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     """Each index of axis 1 over all that lies in the axes after it."""
     view, scale, offset = inputs[:3]
     if view.axes[0]:
@@ -30,8 +30,8 @@ def _instance(t: Tracer, node: Node, inputs: list[Any]) -> View:
 
 
 def _grouped(
-    t: Tracer, node: Node, view: View, groups: int, scale: Any, offset: Any
-) -> View:
+    t: Tracer, node: Node, view: PictureView, groups: int, scale: Any, offset: Any
+) -> PictureView:
     x = view.step
     each = x.shape.channels // groups
     vectors = []
@@ -50,10 +50,10 @@ def _grouped(
         scale=vectors[0],
         offset=vectors[1],
     )
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
-def _group(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _group(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, scale, offset = inputs[:3]
     view, places = regular(t.draft, view)
     if places[0] or places[1]:
@@ -61,7 +61,7 @@ def _group(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return _grouped(t, node, view, int(node.attributes["num_groups"]), scale, offset)
 
 
-def _layer(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _layer(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, scale, offset = (*inputs, None)[:3]
     first = int(node.attributes.get("axis", -1)) % view.rank
     view, places = regular(t.draft, view)
@@ -90,7 +90,7 @@ def _layer(t: Tracer, node: Node, inputs: list[Any]) -> View:
         scale=vectors[0],
         offset=vectors[1],
     )
-    return View(step, view.axes)
+    return PictureView(step, view.axes)
 
 
 OPERATORS: dict[str, Operator] = {

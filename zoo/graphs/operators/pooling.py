@@ -16,7 +16,7 @@ from zoo.graphs.graph import Node
 from zoo.graphs.operators._pictures import picture_axes, regular
 from zoo.graphs.operators.convolutions import pointwise
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import View
+from zoo.graphs.values import PictureView
 from zoo.shapes import Shape
 
 __all__ = ["OPERATORS", "reduced"]
@@ -28,7 +28,7 @@ def _two(node: Node, name: str, default: tuple[int, int]) -> tuple[int, int]:
 
 
 def _pool(mode: str) -> Operator:
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
         x = t.picture(inputs[0])
         size = _two(node, "kernel_shape", (1, 1))
         strides = _two(node, "strides", (1, 1))
@@ -81,7 +81,9 @@ def _pool(mode: str) -> Operator:
 # -- reductions -----------------------------------------------------------------------
 
 
-def reduced(t: Tracer, view: View, axes: set[int], kind: str, keep: bool) -> View:
+def reduced(
+    t: Tracer, view: PictureView, axes: set[int], kind: str, keep: bool
+) -> PictureView:
     """The mean, sum or maximum over axes of a view."""
     view, places = regular(t.draft, view)
     x = view.step
@@ -105,7 +107,7 @@ def reduced(t: Tracer, view: View, axes: set[int], kind: str, keep: bool) -> Vie
     result = picture_axes(step.shape, places, lengths)
     if not keep:
         result = tuple(axis for i, axis in enumerate(result) if i not in axes)
-    return View(step, result)
+    return PictureView(step, result)
 
 
 def _over_picture(t: Tracer, x: Step, kind: str) -> Step:
@@ -158,8 +160,8 @@ def _over_channels(
 
 
 def _reduce(kind: str, before: str = "", after: str = "") -> Operator:
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
-        view: View = inputs[0]
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+        view: PictureView = inputs[0]
         axes = node.attributes.get("axes")
         if len(inputs) > 1:
             axes = ints(t.const(inputs[1], "axes").array)
@@ -169,30 +171,30 @@ def _reduce(kind: str, before: str = "", after: str = "") -> Operator:
             axes = range(view.rank)
         if before:
             step = t.draft.add("unary", [view.step], view.step.shape, function=before)
-            view = View(step, view.axes)
+            view = PictureView(step, view.axes)
         keep = bool(node.attributes.get("keepdims", 1))
         result = reduced(t, view, {int(a) % view.rank for a in axes}, kind, keep)
         if after:
             step = t.draft.add(
                 "unary", [result.step], result.step.shape, function=after
             )
-            result = View(step, result.axes)
+            result = PictureView(step, result.axes)
         return result
 
     return apply
 
 
-def _reduce_min(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
-    negative = View(t.draft.affine(view.step, -1, 0), view.axes)
+def _reduce_min(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
+    negative = PictureView(t.draft.affine(view.step, -1, 0), view.axes)
     largest = _reduce("maximum")(t, node, [negative, *inputs[1:]])
-    assert isinstance(largest, View)
-    return View(t.draft.affine(largest.step, -1, 0), largest.axes)
+    assert isinstance(largest, PictureView)
+    return PictureView(t.draft.affine(largest.step, -1, 0), largest.axes)
 
 
 def _global(kind: str) -> Operator:
-    def apply(t: Tracer, node: Node, inputs: list[Any]) -> View:
-        view: View = inputs[0]
+    def apply(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+        view: PictureView = inputs[0]
         return reduced(t, view, set(range(2, view.rank)), kind, True)
 
     return apply
@@ -201,7 +203,7 @@ def _global(kind: str) -> Operator:
 # -- shuffles ---------------------------------------------------------------------------
 
 
-def _depth_to_space(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _depth_to_space(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     x = t.picture(inputs[0])
     scale = int(node.attributes["blocksize"])
     if scale < 1 or x.shape.channels % scale**2:
@@ -210,7 +212,7 @@ def _depth_to_space(t: Tracer, node: Node, inputs: list[Any]) -> View:
     return t.shown(shuffle(t.draft, x, scale, order))
 
 
-def _space_to_depth(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _space_to_depth(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     x = t.picture(inputs[0])
     scale = int(node.attributes["blocksize"])
     if scale < 1 or x.shape.height % scale or x.shape.width % scale:

@@ -17,7 +17,7 @@ from zoo.graphs.interpolation import Rule, Taps, nearest, taps
 from zoo.graphs.operators._pictures import picture_axes, regular
 from zoo.graphs.operators.indexing import MOST_PIXELS, picked_pixels
 from zoo.graphs.trace import Operator, Tracer
-from zoo.graphs.values import LARGEST, View
+from zoo.graphs.values import LARGEST, PictureView
 from zoo.shapes import Shape
 
 __all__ = ["OPERATORS"]
@@ -44,14 +44,14 @@ def _rule(node: Node, opset: int) -> Rule:
     )
 
 
-def _resize(t: Tracer, node: Node, inputs: list[Any]) -> View:
-    view: View = inputs[0]
+def _resize(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
+    view: PictureView = inputs[0]
     rule = _rule(node, t.graph.opset)
     scales, lengths = _wanted(t, node, inputs, view)
     return _resized(t, view, rule, scales, lengths)
 
 
-def _resize_like(t: Tracer, node: Node, inputs: list[Any]) -> View:
+def _resize_like(t: Tracer, node: Node, inputs: list[Any]) -> PictureView:
     view, like = inputs[:2]
     lengths = [*view.shape[:2], *like.shape[2:]]
     scales = [a / b for a, b in zip(lengths, view.shape, strict=True)]
@@ -59,7 +59,7 @@ def _resize_like(t: Tracer, node: Node, inputs: list[Any]) -> View:
 
 
 def _wanted(
-    t: Tracer, node: Node, inputs: list[Any], view: View
+    t: Tracer, node: Node, inputs: list[Any], view: PictureView
 ) -> tuple[list[float], list[int]]:
     """Factor and new length of every axis of the view."""
     attributes = node.attributes
@@ -92,8 +92,8 @@ def _wanted(
 
 
 def _resized(
-    t: Tracer, view: View, rule: Rule, scales: list[float], lengths: list[int]
-) -> View:
+    t: Tracer, view: PictureView, rule: Rule, scales: list[float], lengths: list[int]
+) -> PictureView:
     if lengths == list(view.shape) and rule.place != "tf_crop_and_resize":
         return view
     if min(lengths) < 1:
@@ -114,7 +114,7 @@ def _resized(
         axis = "hw".index(places[i])
         size[axis], scale[axis] = lengths[i], scales[i]
     step = (_nearest if rule.mode == "nearest" else _smooth)(t, x, rule, size, scale)
-    return View(step, picture_axes(step.shape, places, lengths))
+    return PictureView(step, picture_axes(step.shape, places, lengths))
 
 
 def _nearest(

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from zoo.graphs.arrange import arrange
+from zoo.graphs.axes import Atom, axes_of, join, length, reshape, spread
 from zoo.graphs.draft import Draft, Step
 from zoo.graphs.errors import Untranslatable, WrongSize
-from zoo.graphs.view import Atom, axes_of, join, length, reshape, spread
 from zoo.shapes import Shape
 
 SHAPE = Shape(6, 4, 12)
