@@ -75,8 +75,8 @@ def test_random_weights_survive(name: str, tmp_path: Path) -> None:
     values = np.random.default_rng(0).random(total, np.float32)
     first = tmp_path / "a.weights"
     first.write_bytes(head + values.tobytes())
-    ledger = load_weights(network, first)
-    assert len(ledger) == len(network.tensors)
+    report = load_weights(network, first)
+    assert len(report) == len(network.tensors)
     write_darknet(network, tmp_path / "b.weights")
     assert (tmp_path / "b.weights").read_bytes() == first.read_bytes()
     for file in tmp_path.iterdir():  # up to a gigabyte, which pytest would keep

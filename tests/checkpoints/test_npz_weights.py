@@ -61,8 +61,8 @@ def test_equal_weights_give_equal_files(network: Network) -> None:
 def test_they_load(network: Network) -> None:
     save_weights(network, "w.npz", licence="MIT")
     other = Network.parse(CFG)
-    ledger = load_weights(other, "w.npz")
-    assert ledger.metadata["license"] == "MIT"
+    report = load_weights(other, "w.npz")
+    assert report.metadata["license"] == "MIT"
     for name, tensor in network.tensors.items():
         np.testing.assert_array_equal(other.tensors[name], tensor)
     wrong = Network.parse(CFG.replace("filters=12", "filters=24"))

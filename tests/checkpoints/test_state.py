@@ -89,12 +89,12 @@ def test_safetensors_come_back(tmp_path: Path) -> None:
     )
     other = make(seed=None)
     assert not other.trained
-    ledger = load_weights(other, path)
+    report = load_weights(other, path)
     assert other.trained
     assert same(network, other)
-    assert [entry.tensor for entry in ledger] == list(network.tensors)
-    assert len(ledger) == len(network.tensors)
-    assert "0.convolutional.weights 3x3x2x6 <- 0.convolutional.weights" in str(ledger)
+    assert [entry.tensor for entry in report] == list(network.tensors)
+    assert len(report) == len(network.tensors)
+    assert "0.convolutional.weights 3x3x2x6 <- 0.convolutional.weights" in str(report)
     metadata = read_metadata(path)
     assert metadata.pop("zoo.crc32")
     assert metadata == {
@@ -169,8 +169,8 @@ def test_partial(tmp_path: Path) -> None:
     del tensors["2.convolutional.weights"]
     write_safetensors(path, tensors)
     other = make(seed=None)
-    ledger = load_weights(other, path, partial=True)
-    assert ledger.untouched == ("2.convolutional.weights",)
+    report = load_weights(other, path, partial=True)
+    assert report.untouched == ("2.convolutional.weights",)
     assert not other.trained  # one tensor has no values yet
     np.testing.assert_array_equal(other[0].weights, network[0].weights)
     other = make(seed=1)
@@ -296,11 +296,11 @@ def test_darknet_comes_back(tmp_path: Path) -> None:
     count = sum(tensor.size for tensor in network.tensors.values())
     assert path.stat().st_size == 20 + 4 * count
     other = make(seed=None)
-    ledger = load_weights(other, path)
+    report = load_weights(other, path)
     assert other.trained
     assert same(network, other)
-    assert ledger.placed[0].tensor == "0.convolutional.weights"
-    assert "0.convolutional.biases 6 <- bytes 20..43" in str(ledger)
+    assert report.loaded[0].tensor == "0.convolutional.weights"
+    assert "0.convolutional.biases 6 <- bytes 20..43" in str(report)
 
 
 def test_darknet_order_against_torch(tmp_path: Path) -> None:
@@ -396,8 +396,8 @@ def test_dontload(tmp_path: Path) -> None:
     write_weights(path, [np.arange(3 + 6, dtype=np.float32)])
     with pytest.raises(WeightsError, match="5 tensors differ"):
         load_weights(network, path)
-    ledger = load_weights(network, path, partial=True)
-    assert len(ledger) == 2
+    report = load_weights(network, path, partial=True)
+    assert len(report) == 2
     np.testing.assert_array_equal(network[0].biases, [0, 1, 2])
     np.testing.assert_array_equal(network[0].weights.ravel(), [3, 5, 7, 4, 6, 8])
 
@@ -420,8 +420,8 @@ def test_truncated_and_too_long(tmp_path: Path) -> None:
             load_weights(make(seed=None), path)
     path.write_bytes(content[: 20 + 4 * first])
     other = make(seed=None)
-    ledger = load_weights(other, path, partial=True)
-    assert len(ledger) == 5
+    report = load_weights(other, path, partial=True)
+    assert len(report) == 5
     assert not other.trained
     np.testing.assert_array_equal(other[0].weights, network[0].weights)
     path.write_bytes(content[: 24 + 4 * first])
@@ -494,9 +494,9 @@ def test_floats_of_darknet_networks() -> None:
 def test_published_darknet_weights(tmp_path: Path) -> None:
     path = darknet_file("yolo-fastest-1.1.weights")
     network = without_heads(darknet_file("yolo-fastest-1.1.cfg"))
-    ledger = load_weights(network, path)
+    report = load_weights(network, path)
     assert sum(tensor.size for tensor in network.tensors.values()) == 346062
-    assert len(ledger) == 414
+    assert len(report) == 414
     save_weights(network, tmp_path / "a.weights")
     # The count of images seen is not kept; all numbers are.
     assert (tmp_path / "a.weights").read_bytes()[20:] == path.read_bytes()[20:]

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 from zoo.errors import WeightsError
 from zoo.network import Network
 
-__all__ = ["Ledger", "Placed", "assign", "require_sound"]
+__all__ = ["LoadReport", "LoadedTensor", "assign", "require_sound"]
 
 _MOST_LINES = 10
 
 
 @dataclass(frozen=True)
-class Placed:
+class LoadedTensor:
     """One tensor of a network and where its values came from.
 
     Attributes
@@ -36,14 +36,14 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Ledger:
-    """Account of a loading: what went where, and what stayed as it was.
+class LoadReport:
+    """What a loading did: what went where, and what stayed as it was.
 
     Attributes
     ----------
     source : str
         The file.
-    placed : tuple of Placed
+    loaded : tuple of LoadedTensor
     untouched : tuple of str
         Tensors of the network that a partial loading left alone.
     metadata : mapping of str to object
@@ -51,20 +51,20 @@ class Ledger:
     """
 
     source: str
-    placed: tuple[Placed, ...]
+    loaded: tuple[LoadedTensor, ...]
     untouched: tuple[str, ...]
     metadata: Mapping[str, Any]
 
     def __len__(self) -> int:
-        return len(self.placed)
+        return len(self.loaded)
 
-    def __iter__(self) -> Iterator[Placed]:
-        return iter(self.placed)
+    def __iter__(self) -> Iterator[LoadedTensor]:
+        return iter(self.loaded)
 
     def __str__(self) -> str:
         lines = [
             f"{entry.tensor} {_shape(entry.shape)} <- {entry.origin}"
-            for entry in self.placed
+            for entry in self.loaded
         ]
         lines += [f"{name} untouched" for name in self.untouched]
         return "\n".join(lines)
@@ -78,7 +78,7 @@ def assign(
     partial: bool = False,
     origins: Mapping[str, str] | None = None,
     metadata: Mapping[str, Any] | None = None,
-) -> Ledger:
+) -> LoadReport:
     """Put named arrays into a network: all of them, or none if one does not fit.
 
     Parameters
@@ -91,9 +91,9 @@ def assign(
     partial : bool
         Whether tensors of the network may be missing.
     origins : mapping of str to str, optional
-        For the ledger: where each came from; its own name by default.
+        For the report: where each came from; its own name by default.
     metadata : mapping of str to object, optional
-        For the ledger.
+        For the report.
 
     Raises
     ------
@@ -126,10 +126,10 @@ def assign(
     untouched = tuple(name for name in tensors if name not in state)
     if not untouched:
         network.trained = True
-    return Ledger(
+    return LoadReport(
         source,
         tuple(
-            Placed(name, (origins or {}).get(name, name), tensor.shape)
+            LoadedTensor(name, (origins or {}).get(name, name), tensor.shape)
             for name, tensor in tensors.items()
             if name in state
         ),

@@ -30,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo._version import __version__
-from zoo.checkpoints.assign import Ledger, Placed, assign, require_sound
+from zoo.checkpoints.assign import LoadedTensor, LoadReport, assign, require_sound
 from zoo.checkpoints.darknet import read_darknet, write_darknet
 from zoo.checkpoints.npz import read_npz, write_npz
 from zoo.errors import ReaderError, UsageError, WeightsError
@@ -44,7 +44,7 @@ from zoo.parsers.npz import NpzReader
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
 
-__all__ = ["Ledger", "Placed", "assign", "load_weights", "save_weights"]
+__all__ = ["LoadReport", "LoadedTensor", "assign", "load_weights", "save_weights"]
 
 FORMAT = "1"
 _HEAD_BYTES = 4096
@@ -59,7 +59,7 @@ def load_weights(
     *,
     partial: bool = False,
     header: int | None = None,
-) -> Ledger:
+) -> LoadReport:
     """Load a weights file into a network: every tensor, or none at all.
 
     Parameters
@@ -122,7 +122,7 @@ def _format_of(path: Path) -> Literal["safetensors", "npz", "weights"]:
 
 def _load_named(
     network: Network, path: Path, checkpoint: Checkpoint, partial: bool
-) -> Ledger:
+) -> LoadReport:
     """Load a file in zoo's names."""
     metadata = checkpoint.metadata
     version = metadata.get("zoo.format")
@@ -145,7 +145,7 @@ def _load_named(
             f"{str(path)!r} is damaged: its values do not match their checksum; "
             f"fetch or convert it again"
         )
-    ledger = assign(network, state, str(path), partial=partial, metadata=metadata)
+    report = assign(network, state, str(path), partial=partial, metadata=metadata)
     if metadata.get("zoo.cfg", network.fingerprint) != network.fingerprint:
         warnings.warn(
             f"{str(path)!r} was written for another cfg than {network.source}; all "
@@ -153,7 +153,7 @@ def _load_named(
             UserWarning,
             stacklevel=3,
         )
-    return ledger
+    return report
 
 
 # -- saving ----------------------------------------------------------------
