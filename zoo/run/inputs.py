@@ -148,7 +148,7 @@ def series_in(folder: Path) -> list[tuple[Path, ...]]:
 
 
 @contextmanager
-def open_input(path: str | Path) -> Iterator[formats_module.InputFile]:
+def open_input(path: str | Path) -> Iterator[formats_module.Source]:
     """Open a file, or the series that a folder is.
 
     Raises
