@@ -93,7 +93,7 @@ def test_what_was_chosen_is_said(tmp_path: Path) -> None:
     done = convert(KINDS["mmagic"].write(tmp_path), tmp_path / "out")
     assert "the averaged weights are 'state_dict.generator_ema'" in done.notes[0]
     assert any(note.startswith("left aside: ") for note in done.notes)
-    used = {line.use for line in done.ledger if "step_counter" in line.tensor}
+    used = {line.use for line in done.uses if "step_counter" in line.tensor}
     assert used == {"ignored"}
     done = convert(
         KINDS["average of parameters only"].write(tmp_path),

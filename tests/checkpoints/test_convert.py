@@ -103,13 +103,13 @@ def test_the_licence_is_unknown_unless_said(source: Path, out: Path) -> None:
 
 def test_every_tensor_is_accounted_for(source: Path, out: Path) -> None:
     result = convert(source)
-    fates = {line.tensor: (line.use, line.where) for line in result.ledger}
-    assert fates.keys() == edsr_tensors().keys()
-    assert fates["body.0.body.2.bias"] == ("stored", "3.convolutional.biases")
-    assert fates["sub_mean.bias"] == ("stated", "mean and std of [net]")
-    shapes = {line.tensor: line.shape for line in result.ledger}
+    uses = {line.tensor: (line.use, line.where) for line in result.uses}
+    assert uses.keys() == edsr_tensors().keys()
+    assert uses["body.0.body.2.bias"] == ("stored", "3.convolutional.biases")
+    assert uses["sub_mean.bias"] == ("stated", "mean and std of [net]")
+    shapes = {line.tensor: line.shape for line in result.uses}
     assert shapes["tail.0.0.weight"] == (16, 4, 3, 3)
-    stored = {where.split(" ")[0] for fate, where in fates.values() if fate == "stored"}
+    stored = {where.split(" ")[0] for use, where in uses.values() if use == "stored"}
     assert stored == set(Network.read("tiny.cfg").tensors)
 
 
@@ -398,7 +398,7 @@ def test_the_model_is_found_in_a_training_state(tmp_path: Path, out: Path) -> No
     assert result.format == "torch"
     assert result.notes[0] == "the network is 'model_state_dict' of the file"
     assert all(
-        line.tensor.startswith("model_state_dict.module.") for line in result.ledger
+        line.tensor.startswith("model_state_dict.module.") for line in result.uses
     )
 
 
@@ -549,13 +549,13 @@ def test_graphs(out: Path, scale: int, quantized: bool, factor: float | None) ->
     ours = zoo.load(f"EDSR_x{scale}.cfg", backend="numpy")(IMAGE, as_float=True)
     assert theirs.std() > 1
     np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5 * np.abs(theirs).max())
-    listed = [line.tensor for line in result.ledger]
+    listed = [line.tensor for line in result.uses]
     assert len(listed) == len(set(listed)) == 7 + 12 + (3 if factor is not None else 0)
 
 
-def test_the_ledger_says_what_was_quantized(out: Path) -> None:
+def test_uses_say_what_was_quantized(out: Path) -> None:
     Path("x.pb").write_bytes(opencv_edsr()[0])
-    lines = {line.tensor: line for line in convert("x.pb").ledger}
+    lines = {line.tensor: line for line in convert("x.pb").uses}
     where = lines["resFilter3"].where
     assert where.startswith("6.convolutional.weights")
     assert "dequantized from resFilter3_quantized_const" in where
@@ -606,5 +606,5 @@ def test_the_published_graph(published: Path, tmp_path: Path) -> None:
     }
     assert {name: known.options[name] for name in options} == options
     assert result.parameter_count == 38_390_028
-    assert len(result.ledger) == 67 + 67 + 32 + 1
+    assert len(result.uses) == 67 + 67 + 32 + 1
     assert Network.parse(EDSR.write(**known.options)).parameter_count == 38_390_028

@@ -173,7 +173,7 @@ def test_where_variances_do_not_tell_the_caller_must(
     np.testing.assert_array_equal(np.sort(again), np.sort(values))
 
 
-def test_ledger_of_bytes(tmp_path: Path) -> None:
+def test_report_of_bytes(tmp_path: Path) -> None:
     network = Network.parse(N_CFG)
     path = tmp_path / "a.weights"
     path.write_bytes(stored(sound(network), (0, 2), 20))

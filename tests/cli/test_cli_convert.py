@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_the_ledger_is_printed(
+def test_every_tensor_is_printed(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["convert", "EDSR_x3.pb", "--license", "Apache-2.0"]) == 0
@@ -34,14 +34,14 @@ def test_the_ledger_is_printed(
     assert err == ""
     lines = out.splitlines()
     assert lines[0].split() == ["tensor", "shape", "use", "where"]
-    ledger = {line.split()[0]: line for line in lines[1 : lines.index("")]}
-    assert len(ledger) == 17
-    assert ledger["resFilter3"].split()[1:4] == [
+    uses = {line.split()[0]: line for line in lines[1 : lines.index("")]}
+    assert len(uses) == 17
+    assert uses["resFilter3"].split()[1:4] == [
         "3x3x6x6",
         "stored",
         "6.convolutional.weights",
     ]
-    assert ledger["mul_0/y"].split()[1:3] == ["scalar", "stated"]
+    assert uses["mul_0/y"].split()[1:3] == ["scalar", "stated"]
     assert "blocks=2 filters=6 scale=3 res_scale=0.1 tail=single" in out
     assert "assumed color=bgr (as in OpenCV's dnn_superres)" in out
     network = Network.read("EDSR_x3.cfg")
@@ -58,7 +58,7 @@ def test_as_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert told["family"] == "edsr"
     assert told["options"]["scale"] == 3
     assert told["written"] == ["x.cfg", "x.safetensors"]
-    assert {line["use"] for line in told["ledger"]} == {"stored", "stated", "ignored"}
+    assert {line["use"] for line in told["tensors"]} == {"stored", "stated", "ignored"}
     assert len(told["sha256"]) == 64
 
 

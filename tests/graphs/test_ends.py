@@ -135,16 +135,16 @@ def test_a_residual_is_completed(tmp_path: Path) -> None:
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
 
 
-def test_every_constant_is_in_the_ledger(tmp_path: Path) -> None:
+def test_every_constant_has_a_use(tmp_path: Path) -> None:
     w = Writer()
     y = w("Mul", w.conv("x", 3, 4), w.random(4, 1, 1))
     y = w("Reshape", y, w.ints([0, 0, 0, 0]))
     w.random(7)  # read by nothing
     path = w.save(tmp_path / "net.onnx", y)
     graph = load(path)
-    fates = {name: fate for name, _, fate, _ in translate(graph).ledger}
-    assert set(fates) == set(graph.constants)
-    assert sorted(fates.values()) == ["folded"] * 3 + ["ignored", "stated"]
+    uses = {name: use for name, _, use, _ in translate(graph).uses}
+    assert set(uses) == set(graph.constants)
+    assert sorted(uses.values()) == ["folded"] * 3 + ["ignored", "stated"]
 
 
 @pytest.mark.parametrize(

@@ -90,4 +90,4 @@ def test_published_files(name: str, shared: Path, tmp_path: Path) -> None:
     assert converted.recognition is not None
     assert converted.recognition.family == "wdsr"
     assert converted.recognition.options["variant"] == "b"
-    assert len(converted.ledger) == len({line.tensor for line in converted.ledger})
+    assert len(converted.uses) == len({line.tensor for line in converted.uses})

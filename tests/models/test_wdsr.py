@@ -322,7 +322,7 @@ def test_a_published_checkpoint(shared: Path) -> None:
     assert known.layout == "module names"
     assert (known.options["variant"], known.options["blocks"]) == ("b", 16)
     conversion = WDSR.tensors(checkpoint, known)
-    assert len(conversion.ledger) == 153
+    assert len(conversion.uses) == 153
     network = Network.parse(WDSR.write(**known.options))
     assign(network, conversion.tensors)
     assert network.parameter_count == sum(

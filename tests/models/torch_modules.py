@@ -45,7 +45,7 @@ def run_zoo(
     """The same of the network that a family makes of a checkpoint, every tensor used."""
     network = Network.parse(family.write(**recognition.options))
     conversion = family.tensors(checkpoint, recognition)
-    assert [line.tensor for line in conversion.ledger] == list(checkpoint.tensors)
+    assert [line.tensor for line in conversion.uses] == list(checkpoint.tensors)
     assign(network, conversion.tensors)
     return Model(network, select("numpy"))(image, as_float=True)
 

@@ -22,7 +22,7 @@ from zoo.checkpoints.original import save_original
 from zoo.checkpoints.undecided import decide, open_options
 from zoo.errors import PluginError, ReaderError, UsageError, WeightsError, ZooError
 from zoo.files import atomic_write, refuse_existing
-from zoo.models.base import Assumption, Family, LedgerLine, Recognition
+from zoo.models.base import Assumption, Family, Recognition, TensorUse
 from zoo.models.candidates import Candidate, stock_of
 from zoo.models.identify import Identified, identify
 from zoo.models.stated import as_stated
@@ -53,7 +53,7 @@ class Converted:
     recognition : Recognition or None
         None where the caller gave the cfg.
     parameter_count : int
-    ledger : tuple of LedgerLine
+    uses : tuple of TensorUse
         Every tensor of the source.
     notes : tuple of str
         What else was in the source.
@@ -66,7 +66,7 @@ class Converted:
     format: str
     recognition: Recognition | None
     parameter_count: int
-    ledger: tuple[LedgerLine, ...]
+    uses: tuple[TensorUse, ...]
     notes: tuple[str, ...]
     written: tuple[Path, ...]
 
@@ -87,7 +87,7 @@ class Converted:
             "options": dict(known.options) if known else {},
             "assumptions": [vars(assumption) for assumption in self.assumptions],
             "parameter_count": self.parameter_count,
-            "ledger": [vars(line) for line in self.ledger],
+            "tensors": [vars(line) for line in self.uses],
             "notes": list(self.notes),
             "written": [str(path) for path in self.written],
         }
@@ -218,7 +218,7 @@ def convert(
         reader.name,
         made.recognition,
         made.network.parameter_count,
-        made.ledger,
+        made.uses,
         made.notes,
         paths,
     )
@@ -240,7 +240,7 @@ class Made(NamedTuple):
     network: Network
     text: str
     recognition: Recognition
-    ledger: tuple[LedgerLine, ...]
+    uses: tuple[TensorUse, ...]
     notes: tuple[str, ...]
 
 
@@ -319,7 +319,7 @@ def _from_graph(
     notes = made.notes
     if check:
         notes += (_checked(source, made),)
-    return Made(made.network, made.text, made.recognition, made.ledger, notes)
+    return Made(made.network, made.text, made.recognition, made.uses, notes)
 
 
 def _checked(source: Path, made: Translated) -> str:
@@ -354,21 +354,21 @@ def _by_family(
         open_options(found.family, unsaid),
         lambda known: _build(found, known, cfg)[0],
     )
-    network, text, ledger = _build(found, recognition, cfg)
-    check_modules(checkpoint, found.candidate, network, ledger, str(source))
-    ledger = _in_file(ledger, checkpoint, found.candidate)
-    return Made(network, text, recognition, ledger, found.notes)
+    network, text, uses = _build(found, recognition, cfg)
+    check_modules(checkpoint, found.candidate, network, uses, str(source))
+    uses = _in_file(uses, checkpoint, found.candidate)
+    return Made(network, text, recognition, uses, found.notes)
 
 
 def _build(
     found: Identified, recognition: Recognition, path: Path
-) -> tuple[Network, str, tuple[LedgerLine, ...]]:
+) -> tuple[Network, str, tuple[TensorUse, ...]]:
     """The network with its weights, its cfg, and where every tensor went."""
     kind, checkpoint = found.family, found.candidate.checkpoint
     text = kind.write(**recognition.options)
     network = Network.parse(text, str(path))
     conversion = kind.tensors(checkpoint, recognition)
-    listed = [line.tensor for line in conversion.ledger]
+    listed = [line.tensor for line in conversion.uses]
     if sorted(listed) != sorted(checkpoint.tensors):
         lost = set(checkpoint.tensors).symmetric_difference(listed)
         raise PluginError(
@@ -376,22 +376,22 @@ def _build(
             f"a mistake in the family, not in the file"
         )
     assign(network, conversion.tensors, f"the {kind.name} in {path.stem}")
-    return network, text, tuple(conversion.ledger)
+    return network, text, tuple(conversion.uses)
 
 
 def _in_file(
-    ledger: tuple[LedgerLine, ...], checkpoint: Checkpoint, candidate: Candidate
-) -> tuple[LedgerLine, ...]:
-    """The ledger in the names that the file has, with the counters it holds."""
-    named = [replace(line, tensor=candidate.originals[line.tensor]) for line in ledger]
+    uses: tuple[TensorUse, ...], checkpoint: Checkpoint, candidate: Candidate
+) -> tuple[TensorUse, ...]:
+    """The uses by the names that the file has, with the counters it holds."""
+    named = [replace(line, tensor=candidate.originals[line.tensor]) for line in uses]
     counters = [
-        LedgerLine(name, checkpoint.shape(name), "ignored", "counts something")
+        TensorUse(name, checkpoint.shape(name), "ignored", "counts something")
         for name in stock_of(checkpoint).counters
     ]
     return (*_quantized(checkpoint, named), *counters)
 
 
-def _quantized(checkpoint: Checkpoint, ledger: list[LedgerLine]) -> list[LedgerLine]:
+def _quantized(checkpoint: Checkpoint, uses: list[TensorUse]) -> list[TensorUse]:
     """Say of dequantized tensors what they were made of, and what was unreadable."""
     parts = checkpoint.metadata.get("dequantized") or {}
     lines = [
@@ -402,12 +402,10 @@ def _quantized(checkpoint: Checkpoint, ledger: list[LedgerLine]) -> list[LedgerL
         )
         if (part := parts.get(line.tensor))
         else line
-        for line in ledger
+        for line in uses
     ]
     unread = checkpoint.metadata.get("ignored") or {}
-    return lines + [
-        LedgerLine(name, (), "ignored", why) for name, why in unread.items()
-    ]
+    return lines + [TensorUse(name, (), "ignored", why) for name, why in unread.items()]
 
 
 def _transcode(
@@ -455,9 +453,8 @@ def _transcode(
             licence=licence if licence != "unknown" else known.get("license", licence),
             extra={**kept, "source.sha256": known.get("source.sha256", digest)},
         )
-    ledger = tuple(
-        LedgerLine(entry.origin, entry.shape, "stored", entry.tensor)
-        for entry in loaded
+    uses = tuple(
+        TensorUse(entry.origin, entry.shape, "stored", entry.tensor) for entry in loaded
     )
     return Converted(
         source,
@@ -465,7 +462,7 @@ def _transcode(
         reader.name,
         None,
         network.parameter_count,
-        ledger,
+        uses,
         tuple(notes),
         (target,),
     )

@@ -14,7 +14,7 @@ from zoo.checkpoints.assign import assign
 from zoo.errors import ShapeError, UsageError, WeightsError
 from zoo.graphs.graph import Graph
 from zoo.graphs.translate import Translation, translate
-from zoo.models.base import Assumption, LedgerLine, Recognition
+from zoo.models.base import Assumption, Recognition, TensorUse
 from zoo.network import Network
 from zoo.parsers.cfg import write_cfg
 
@@ -36,7 +36,7 @@ class Translated:
     text : str
         Its cfg.
     recognition : Recognition
-    ledger : tuple of LedgerLine
+    uses : tuple of TensorUse
     notes : tuple of str
     translation : Translation
     """
@@ -44,7 +44,7 @@ class Translated:
     network: Network
     text: str
     recognition: Recognition
-    ledger: tuple[LedgerLine, ...]
+    uses: tuple[TensorUse, ...]
     notes: tuple[str, ...]
     translation: Translation
 
@@ -83,9 +83,9 @@ def translated(
         {**made.stated, **{item.option: item.value for item in made.assumed}},
         tuple(Assumption(a.option, a.value, a.reason) for a in made.assumed),
     )
-    ledger = tuple(LedgerLine(*line) for line in made.ledger)
+    uses = tuple(TensorUse(*line) for line in made.uses)
     notes = (*made.notes, *_probed(network, made))
-    return Translated(network, text, recognition, ledger, notes, made)
+    return Translated(network, text, recognition, uses, notes, made)
 
 
 # -- running --------------------------------------------------------------------

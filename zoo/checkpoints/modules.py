@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from zoo.errors import WeightsError
-from zoo.models.base import LedgerLine
+from zoo.models.base import TensorUse
 from zoo.models.candidates import Candidate
 from zoo.network import Network
 from zoo.parsers.base import Checkpoint
@@ -33,7 +33,7 @@ def check_modules(
     checkpoint: Checkpoint,
     candidate: Candidate,
     network: Network,
-    ledger: tuple[LedgerLine, ...],
+    uses: tuple[TensorUse, ...],
     source: str,
 ) -> None:
     """Hold a module that was pickled whole against the network made of its tensors.
@@ -64,7 +64,7 @@ def check_modules(
                 f"{source}: the pickled module has {kind} ({path.rstrip('.')}), which "
                 f"the network of this family has not; its names say too little about it"
             )
-    for line in ledger:
+    for line in uses:
         module = names[line.tensor].rpartition(".")[0] + "."
         layer = re.match(r"(\d+)\.convolutional\.weights", line.where)
         if layer and module in modules:

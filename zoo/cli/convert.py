@@ -101,7 +101,7 @@ def command(
     """Convert a checkpoint to STEM.cfg and STEM.safetensors.
 
     The format and the family are found from the content; nothing in FILE is
-    executed. The ledger says of every tensor where it went. What the file does
+    executed. A table says of every tensor where it went. What the file does
     not state (say, the factor of residual branches) is assumed as published and
     listed; --set changes it.
 
@@ -259,14 +259,14 @@ def _to_ncnn(
 
 
 def _report(result: Converted, verbose: bool) -> str:
-    """The ledger and what was made of the file."""
+    """Where every tensor went, and what was made of the file."""
     from zoo.tables import count, printable, table
 
     rows = [
         (line.tensor, "x".join(map(str, line.shape)) or "scalar", line.use, line.where)
-        for line in result.ledger
+        for line in result.uses
     ]
-    ledger = table(("tensor", "shape", "use", "where"), rows)
+    tensors = table(("tensor", "shape", "use", "where"), rows)
     notes = []
     known = result.recognition
     what = f"{result.source}: {result.format}, {len(rows)} tensors"
@@ -289,7 +289,7 @@ def _report(result: Converted, verbose: bool) -> str:
     notes.append(f"  sha256 {result.sha256}")
     written = " and ".join(str(path) for path in result.written)
     notes.append(f"wrote {written}: {count(result.parameter_count)} parameters")
-    return "\n".join([ledger, "", *map(printable, notes)])
+    return "\n".join([tensors, "", *map(printable, notes)])
 
 
 def _text(value: Any) -> str:

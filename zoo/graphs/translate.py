@@ -45,7 +45,7 @@ class Translation:
         [net] first.
     tensors : dict of str to ndarray, float32
         By the network's names.
-    ledger : list of (name, shape, fate, where)
+    uses : list of (name, shape, use, where)
         For every constant of the graph.
     assumed : list of Assumed
     stated : dict of str to object
@@ -65,7 +65,7 @@ class Translation:
 
     sections: list[tuple[str, dict[str, Any]]]
     tensors: dict[str, NDArray[np.float32]]
-    ledger: list[tuple[str, tuple[int, ...], str, str]]
+    uses: list[tuple[str, tuple[int, ...], str, str]]
     assumed: list[Assumed]
     stated: dict[str, Any]
     notes: list[str]

@@ -4,16 +4,16 @@ from zoo.models.base import (
     Assumption,
     Conversion,
     Family,
-    LedgerLine,
     Mismatch,
     Recognition,
+    TensorUse,
 )
 
 __all__ = [
     "Assumption",
     "Conversion",
     "Family",
-    "LedgerLine",
     "Mismatch",
     "Recognition",
+    "TensorUse",
 ]

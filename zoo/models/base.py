@@ -27,10 +27,10 @@ __all__ = [
     "Assumption",
     "Conversion",
     "Family",
-    "LedgerLine",
     "Mismatch",
     "NotRecognized",
     "Recognition",
+    "TensorUse",
 ]
 
 Array = NDArray[Any]
@@ -125,7 +125,7 @@ class Mismatch:
 
 
 @dataclass(frozen=True)
-class LedgerLine:
+class TensorUse:
     """Where one tensor of a checkpoint went.
 
     Attributes
@@ -155,12 +155,12 @@ class Conversion:
     ----------
     tensors : dict of str to ndarray, float32
         By the network's names (``5.convolutional.weights``), in its orders.
-    ledger : list of LedgerLine
+    uses : list of TensorUse
         One for every tensor of the checkpoint.
     """
 
     tensors: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    ledger: list[LedgerLine] = field(default_factory=list)
+    uses: list[TensorUse] = field(default_factory=list)
 
 
 class NotRecognized(Exception):

@@ -61,8 +61,8 @@ class _Weighted(AffineMap):
         weights = mapped.parameters["weights"]
         mapped.parameters["weights"] = weights * factors.reshape(1, 1, -1, 1)
         where = f"{self.tensor('weights')} (multiplied in)"
-        mapped.ledger[f"{self.module}.weight"] = ("folded", where)
-        mapped.ledger[self.factors] = ("folded", where)
+        mapped.uses[f"{self.module}.weight"] = ("folded", where)
+        mapped.uses[self.factors] = ("folded", where)
         return mapped
 
 

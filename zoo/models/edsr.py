@@ -147,7 +147,7 @@ class EDSR(NetworkFamily):
         if state.checkpoint.format == "tensorflow":
             return Constants()
         constants = mean_shift(state)
-        if not constants.ledger:
+        if not constants.uses:
             return mean_buffers(state)
         return of_gray(constants, state.kernel("head.0")[1])
 
@@ -229,12 +229,12 @@ def _graph_constants(state: StateDict) -> Constants:
         held = state.original(name)
         if users.get(held) == {"Mul"} and state[name].size == 1:
             scales.append(shortest(np.asarray(state[name]).item()))
-            constants.ledger[name] = (
+            constants.uses[name] = (
                 "stated",
                 "res_scale, factor of a residual branch",
             )
         elif users.get(held) == {"Transpose"}:
-            constants.ledger[name] = ("ignored", "order of the axes of a second output")
+            constants.uses[name] = ("ignored", "order of the axes of a second output")
     if len(set(scales)) > 1:
         raise NotRecognized("its residual blocks have different scales")
     multiplications = sum(node.op == "Mul" for node in nodes)

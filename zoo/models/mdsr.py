@@ -112,7 +112,7 @@ class MDSR(NetworkFamily):
     @classmethod
     def constants(cls, state: StateDict) -> Constants:
         constants = mean_shift(state)
-        if not constants.ledger:
+        if not constants.uses:
             return constants
         return of_gray(constants, state.kernel("head.0")[1])
 

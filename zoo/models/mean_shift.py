@@ -98,17 +98,17 @@ def mean_buffers(state: StateDict) -> Constants:
         if name in state:
             values = np.asarray(state[name], np.float64).ravel()
             constants.options[name] = tuple(shortest(value) for value in values)
-            constants.ledger[name] = ("stated", f"{name} of [net]")
+            constants.uses[name] = ("stated", f"{name} of [net]")
     if "mean255" in state:
         values = 255 * np.asarray(state["mean255"], np.float64).ravel()
         constants.options["mean"] = tuple(shortest(value) for value in values)
         constants.options["range"] = 255.0
-        constants.ledger["mean255"] = ("stated", "mean of [net], times 255")
+        constants.uses["mean255"] = ("stated", "mean of [net], times 255")
     if "neg_mean" in state:
         negative = -np.asarray(state["neg_mean"], np.float64).ravel()
         if not np.allclose(negative, constants.options.get("mean", ())):
             raise NotRecognized("the mean that is added is not the one subtracted")
-        constants.ledger["neg_mean"] = ("stated", "mean of [net]")
+        constants.uses["neg_mean"] = ("stated", "mean of [net]")
     return constants
 
 
@@ -122,7 +122,7 @@ def of_gray(constants: Constants, channels: int) -> Constants:
     why = "of three channels, and the network takes one"
     return Constants(
         {"std": (1.0,)},
-        {name: ("ignored", why) for name in constants.ledger},
+        {name: ("ignored", why) for name in constants.uses},
         {"mean": ((0.0,), f"the file's is {why}")},
     )
 

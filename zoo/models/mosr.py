@@ -48,7 +48,7 @@ class _LessHalf(AffineMap):
     def convert(self, state: StateDict) -> Mapped:
         mapped = super().convert(state)
         mapped.parameters["biases"] = mapped.parameters["biases"] - np.float32(_HALF)
-        mapped.ledger[f"{self.module}.bias"] = (
+        mapped.uses[f"{self.module}.bias"] = (
             "folded",
             f"{self.tensor('biases')} (less 1/2)",
         )
@@ -74,7 +74,7 @@ class _MeanOfEight(AffineMap):
             mean = tensor.reshape(8, *shape).mean(0, dtype=np.float64)
             mapped.parameters[parameter] = mean.astype(np.float32)
             where = f"{self.tensor(parameter)} (mean of eight)"
-            mapped.ledger[name] = ("folded", where)
+            mapped.uses[name] = ("folded", where)
         weights = mapped.parameters["weights"].transpose(2, 3, 1, 0)
         mapped.parameters["weights"] = np.ascontiguousarray(weights)
         return mapped

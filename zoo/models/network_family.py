@@ -23,10 +23,10 @@ from zoo.models.base import (
     Assumption,
     Conversion,
     Family,
-    LedgerLine,
     Mismatch,
     NotRecognized,
     Recognition,
+    TensorUse,
 )
 from zoo.models.builder import NetworkBuilder
 from zoo.models.naming import Naming
@@ -45,20 +45,20 @@ class Constants:
     ----------
     options : dict of str to object
         Hyper-parameters that they state.
-    ledger : dict of str to (use, where)
+    uses : dict of str to (use, where)
         What became of each, by the family's own names.
     assumed : dict of str to tuple
         Hyper-parameters that they leave open, in place of the naming's.
     """
 
     options: dict[str, Any] = field(default_factory=dict)
-    ledger: dict[str, tuple[str, str]] = field(default_factory=dict)
+    uses: dict[str, tuple[str, str]] = field(default_factory=dict)
     assumed: dict[str, tuple[Any, str]] = field(default_factory=dict)
 
 
 class _Match(NamedTuple):
     state: StateDict
-    ledger: dict[str, tuple[str, str]]
+    uses: dict[str, tuple[str, str]]
     builder: NetworkBuilder
     recognition: Recognition
 
@@ -192,7 +192,7 @@ class NetworkFamily(Family):
             naming for naming in cls.namings if naming.name == recognition.layout
         )
         try:
-            state, ledger, builder, _ = cls._match(
+            state, uses, builder, _ = cls._match(
                 checkpoint, unwrapped(checkpoint), naming, recognition.options
             )
         except NotRecognized as reason:
@@ -203,16 +203,16 @@ class NetworkFamily(Family):
         shared: set[str] = set()  # a module that runs several times is several layers
         for tensor_map in builder.maps:
             mapped = tensor_map.convert(state)
-            for name, (use, where) in mapped.ledger.items():
-                if name in ledger and name in shared:
-                    where = f"{ledger[name][1]}; {where}"
+            for name, (use, where) in mapped.uses.items():
+                if name in uses and name in shared:
+                    where = f"{uses[name][1]}; {where}"
                 shared.add(name)
-                ledger[name] = (use, where)
+                uses[name] = (use, where)
             for name, array in mapped.parameters.items():
                 result.tensors[tensor_map.tensor(name)] = array
-        uses = {state.original(name): use for name, use in ledger.items()}
-        result.ledger = [
-            LedgerLine(name, tuple(np.shape(tensor)), *uses[name])
+        by_file = {state.original(name): use for name, use in uses.items()}
+        result.uses = [
+            TensorUse(name, tuple(np.shape(tensor)), *by_file[name])
             for name, tensor in checkpoint.tensors.items()
         ]
         return result
@@ -288,21 +288,21 @@ class NetworkFamily(Family):
             raise
         except (ZooError, ValueError) as error:
             raise NotRecognized(str(error)) from None
-        ledger = dict(constants.ledger)
+        uses = dict(constants.uses)
         unused = cls.unused(state, options)
-        ledger |= {name: ("ignored", why) for name, why in unused.items()}
+        uses |= {name: ("ignored", why) for name, why in unused.items()}
         for name in state:
             why = _DERIVED.get(name.rpartition(".")[2])
             if why is not None and not name.startswith("?"):
-                ledger.setdefault(name, ("ignored", why))
-        _compare(state, ledger, builder)
+                uses.setdefault(name, ("ignored", why))
+        _compare(state, uses, builder)
         recognition = Recognition(
             cls.name,
             naming.name,
             options,
             tuple(Assumption(name, *guess) for name, guess in assumed.items()),
         )
-        return _Match(state, ledger, builder, recognition)
+        return _Match(state, uses, builder, recognition)
 
     @classmethod
     @cache
@@ -322,10 +322,10 @@ class NetworkFamily(Family):
 
 
 def _compare(
-    state: StateDict, ledger: Mapping[str, Any], builder: NetworkBuilder
+    state: StateDict, uses: Mapping[str, Any], builder: NetworkBuilder
 ) -> None:
     """Raise NotRecognized unless a checkpoint has a network's tensors and no others."""
-    left = {name for name in state if name not in ledger}
+    left = {name for name in state if name not in uses}
     missing: list[str] = []
     for tensor_map in builder.maps:
         for name in tensor_map.names(state):

@@ -147,7 +147,7 @@ class RCAN(NetworkFamily):
     @classmethod
     def constants(cls, state: StateDict) -> Constants:
         constants = mean_shift(state)
-        if not constants.ledger:
+        if not constants.uses:
             return constants
         return of_gray(constants, state.filters("tail.1"))
 

@@ -114,9 +114,9 @@ class ThreeConvolutions(AffineMap):
         )
         for name in self.names(state):
             is_merged = name.startswith(f"{self.module}.{_DEPLOYED}.")
-            mapped.ledger[name] = how
+            mapped.uses[name] = how
             if is_merged and len(modules) > 1:
-                mapped.ledger[name] = (
+                mapped.uses[name] = (
                     "ignored",
                     "the parts it was merged of are there, and may be newer",
                 )

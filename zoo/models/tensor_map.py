@@ -37,12 +37,12 @@ class Mapped:
     ----------
     parameters : dict of str to ndarray
         By the layer's names, in its orders.
-    ledger : dict of str to (use, where)
+    uses : dict of str to (use, where)
         For each tensor that was used, by the family's name of it.
     """
 
     parameters: dict[str, NDArray[np.float32]] = field(default_factory=dict)
-    ledger: dict[str, tuple[str, str]] = field(default_factory=dict)
+    uses: dict[str, tuple[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -166,12 +166,12 @@ class AffineMap(TensorMap):
         if len(arrays) == 2:
             weight = fold_weight_norm(arrays[0], arrays[1], state.original(names[1]))
             for name, what in zip(names, "gv", strict=True):
-                mapped.ledger[name] = (
+                mapped.uses[name] = (
                     "folded",
                     f"{target} ({what} of g v / |v|, OIHW to HWIO)",
                 )
         else:
-            mapped.ledger[names[0]] = ("stored", f"{target} (OIHW to HWIO)")
+            mapped.uses[names[0]] = ("stored", f"{target} (OIHW to HWIO)")
         weight = weight.reshape(self.weight_shape)
         mapped.parameters["weights"] = np.ascontiguousarray(
             weight.transpose(_FROM_TORCH)
@@ -191,7 +191,7 @@ class AffineMap(TensorMap):
             mean = mapped.parameters["rolling_mean"]
             values = finite_float32(state[bias], state.original(bias))
             mapped.parameters["rolling_mean"] = mean - values
-            mapped.ledger[bias] = (
+            mapped.uses[bias] = (
                 "folded",
                 f"{self.tensor('rolling_mean')} (subtracted from it)",
             )
@@ -221,7 +221,7 @@ def _store(
 ) -> None:
     """A vector as it is."""
     mapped.parameters[parameter] = finite_float32(state[name], state.original(name))
-    mapped.ledger[name] = ("stored", to.tensor(parameter))
+    mapped.uses[name] = ("stored", to.tensor(parameter))
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ class Checkpoint:
     Attributes
     ----------
     format : str
-        Name of the reader, for people and ledgers.
+        Name of the reader, for people.
     tensors : mapping of str to ndarray
         In the file's order, perhaps read only when used. Quantised tensors come
         dequantised to float32.

@@ -27,7 +27,7 @@ def check_family(
     The cfg that it writes is the same twice, is read strictly, runs, and learns: a
     gradient reaches every parameter's layer. It takes no checkpoint of strange names.
     One of its own, if given, is recognised with all options, becomes every tensor of
-    the network and no other, finite and of its shape, and its ledger has a line for
+    the network and no other, finite and of its shape, and its uses have a line for
     every tensor of the checkpoint.
 
     Parameters
@@ -108,9 +108,9 @@ def _check_conversion(
         assert np.isfinite(value).all(), f"{name}: {key} is not finite"
         tensor[...] = value
     network.trained = True
-    lines = [line.tensor for line in made.ledger]
-    assert len(lines) == len(set(lines)), f"{name}: the ledger names a tensor twice"
-    _same_names(f"{name}: the ledger", lines, checkpoint.tensors)
+    lines = [line.tensor for line in made.uses]
+    assert len(lines) == len(set(lines)), f"{name}: its uses name a tensor twice"
+    _same_names(f"{name}: its uses", lines, checkpoint.tensors)
     return network
 
 
