@@ -13,6 +13,7 @@ from engine_calls import call
 
 from zoo.errors import ImageError
 from zoo.images import Image, read, write
+from zoo.images.folders import find
 from zoo.run.files import NetworkFile, Options, run_file
 from zoo.run.jobs import Job
 
@@ -235,15 +236,9 @@ def test_damage_and_other_targets(tmp_path, net):
     (tmp_path / "out.zarr" / "mine").write_text("kept")
     assert "no Zarr folder" in run(tmp_path, net).error
     assert (tmp_path / "out.zarr" / "mine").read_text() == "kept"
-    assert (
-        "TIFF and Zarr alone"
-        in run_file(
-            Job(str(tmp_path / "in.zarr"), str(tmp_path / "out.png"), "png"),
-            Options(net),
-        ).error
-    )
-    write(tmp_path / "in.png", Image(values()))
-    assert "only if" in run(tmp_path, net, "new.zarr", "in.png").error
+    job = Job(str(tmp_path / "in.zarr"), str(tmp_path / "out.png"), "png")
+    assert "TIFF and Zarr alone" in run_file(job, Options(net, window=70)).error
+    assert not (tmp_path / "out.png").exists()
     (tmp_path / "in.zarr" / "1.1.0").write_bytes(b"no chunk")
     assert "is damaged" in run(tmp_path, net, "new.zarr").error
     (tmp_path / "in.zarr" / ".zarray").write_text("{")
@@ -341,6 +336,115 @@ def test_the_command(tmp_path, net):
     assert sorted(os.listdir(tmp_path)) == ["in.zarr", "in_x2.zarr"]
     made = zarr.open_array(str(tmp_path / "in_x2.zarr"), mode="r")[:]
     np.testing.assert_array_equal(made, plain(tmp_path, values(), net))
+
+
+def opened(path: Path) -> np.ndarray:
+    return zarr.open_array(str(path), mode="r")[:]
+
+
+def test_other_files_become_zarr(tmp_path, net):
+    """A result that is written whole: its values, its losses, what is in its way."""
+    pixels = values("uint16", 4)
+    write(tmp_path / "in.png", Image(pixels[..., :3], pixels[..., 3]))
+    whole = plain(tmp_path, pixels, net)
+    code, out, err = call(tmp_path, "run", net.cfg, "in.png", "-f", "zarr")
+    assert (code, out.strip()) == (0, "in_x2.zarr"), err
+    np.testing.assert_array_equal(opened(tmp_path / "in_x2.zarr"), whole)
+    words = ("run", net.cfg, "in.png", "-o", "out.zarr", "--width", "100")
+    code, _, err = call(tmp_path, *words)
+    assert code == 0, err
+    code, _, err = call(tmp_path, *words[:-3], "other.png", *words[-2:])
+    assert code == 0, err
+    small = read(tmp_path / "other.png")
+    np.testing.assert_array_equal(
+        opened(tmp_path / "out.zarr"), np.dstack([small.pixels, small.alpha])
+    )
+    assert call(tmp_path, *words)[0] == 2  # it is there
+    assert call(tmp_path, *words, "--force")[0] == 0
+    code, _, err = call(tmp_path, "run", net.cfg, "in.png", "-f", "zarr", "-o", "-")
+    assert (code, "is a folder" in err) == (2, True)
+    (tmp_path / "mine.zarr").write_text("kept")
+    words = ("run", net.cfg, "in.png", "-o", "mine.zarr", "--force")
+    assert "no Zarr folder" in call(tmp_path, *words)[2]
+    assert (tmp_path / "mine.zarr").read_text() == "kept"
+
+
+def test_zarr_becomes_other_files(tmp_path, net):
+    """Whole where the format, or a size, needs that; the axes stay in Zarr."""
+    pixels = values()
+    names = ("c", "y", "x")
+    save(tmp_path / "in.zarr", np.moveaxis(pixels, 2, 0), dimension_names=names)
+    whole = plain(tmp_path, pixels, net)
+    code, out, err = call(tmp_path, "run", net.cfg, "in.zarr", "-f", "png")
+    assert (code, out.strip()) == (0, "in_x2.png"), err
+    np.testing.assert_array_equal(read(tmp_path / "in_x2.png").pixels, whole)
+    words = ("run", net.cfg, "in.zarr", "--factor", "3", "-o")
+    for target in ("three.zarr", "three.png"):
+        code, _, err = call(tmp_path, *words, target)
+        assert code == 0, err
+    three = read(tmp_path / "three.png").pixels
+    assert three.shape[:2] == (3 * SHAPE[0], 3 * SHAPE[1])
+    made = np.moveaxis(opened(tmp_path / "three.zarr"), 0, 2)
+    np.testing.assert_array_equal(made, three)
+
+
+def test_what_is_no_picture_becomes_no_zarr(tmp_path, net):
+    (tmp_path / "v.y4m").write_bytes(b"YUV4MPEG2 W8 H8 F1:1 C420\nFRAME\n" + bytes(96))
+    code, _, err = call(tmp_path, "run", net.cfg, "v.y4m", "-o", "v.zarr")
+    assert (code, "is a video; Zarr is written of pictures" in err) == (1, True)
+    assert not (tmp_path / "v.zarr").exists()
+
+
+def test_folders_of_stores(tmp_path, net):
+    """A store is a picture; its chunks are files of no interest, whatever their names."""
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    pixels = values()
+    save(tmp_path / "in" / "sub" / "a.zarr", pixels)
+    (tmp_path / "in" / "sub" / "a.zarr" / "chunk.png").write_bytes(b"none")
+    write(tmp_path / "in" / "b.png", Image(pixels))
+    whole = plain(tmp_path, pixels, net)
+    code, out, err = call(tmp_path, "run", net.cfg, "in", "-o", "out")
+    assert code == 0, err
+    assert sorted(out.split()) == ["out/b.png", "out/sub/a.zarr"]
+    assert "2 of 2 done" in err
+    np.testing.assert_array_equal(opened(tmp_path / "out" / "sub" / "a.zarr"), whole)
+    code, out, err = call(tmp_path, "run", net.cfg, "in", "-o", "png", "-f", "png")
+    assert sorted(out.split()) == ["png/b.png", "png/sub/a.png"], err
+    code, out, err = call(tmp_path, "run", net.cfg, "in", "-o", "all", "-f", "zarr")
+    assert sorted(out.split()) == ["all/b.zarr", "all/sub/a.zarr"], err
+    # What takes no Zarr says so, and does not look into it.
+    found = find(tmp_path / "in", recursive=True)
+    assert [path.name for path in found.files] == ["b.png"]
+    assert found.left_out() == ["1 file of other endings (.zarr)"]
+
+
+def test_one_name_for_two(tmp_path, net):
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "a.zarr", values())
+    write(tmp_path / "in" / "a.png", Image(values()))
+    code, out, err = call(tmp_path, "run", net.cfg, "in", "-o", "out", "-f", "zarr")
+    assert code == 0, err
+    assert sorted(out.split()) == ["out/a.png.zarr", "out/a.zarr.zarr"]
+
+
+@pytest.mark.slow
+def test_stores_on_processes(tmp_path, net):
+    pytest.importorskip("distributed")
+    (tmp_path / "in").mkdir()
+    save(tmp_path / "in" / "a.zarr", values())
+    write(tmp_path / "in" / "b.png", Image(values()))
+    words = ("run", net.cfg, "in", "--on", "local:2")
+    code, _, err = call(tmp_path, *words, "-o", "out", "-f", "zarr")
+    assert code == 0, err
+    whole = plain(tmp_path, values(), net)
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(opened(tmp_path / "out" / f"{name}.zarr"), whole)
+    code, _, err = call(tmp_path, *words, "-o", "png", "-f", "png")
+    assert code == 0, err
+    assert (tmp_path / "png" / "a.png").exists()
+    code, _, err = call(tmp_path, *words, "-o", "sent", "--ship")
+    assert (code, "a.zarr: --ship sends whole files" in err) == (1, True)
+    assert (tmp_path / "sent" / "b.png").exists()
 
 
 @pytest.mark.slow

@@ -112,8 +112,8 @@ __all__ = ["command"]
     "--window",
     type=click.IntRange(16, 65_536),
     metavar="PIXELS",
-    help="Read and write TIFF in parts of so many pixels a side; huge ones, and Zarr, "
-    "always are.",
+    help="Read and write TIFF and Zarr in parts of so many pixels a side; huge ones, and "
+    "Zarr, always are, where they can be.",
 )
 @on_option
 @ship_option
@@ -187,7 +187,7 @@ def command(
     """Run a network on pictures, volumes, animations and video.
 
     PNG, JPEG, WebP, TIFF, BMP, GIF, PPM and its kind, JPEG 2000, AVIF, NIfTI, MGH,
-    DICOM (a folder is its series), Y4M, Zarr (NAME.zarr, in parts); `zoo plugins`
+    DICOM (a folder is its series), Y4M, Zarr (the folder NAME.zarr); `zoo plugins`
     lists the formats of files.
 
     CFG is a file or the name of a network (`zoo list`). IMAGE is a file, a
@@ -204,7 +204,6 @@ def command(
     Exit code: 0 all is well, 1 some pictures failed (the others are done), 2 the
     call was wrong and nothing was done.
     """
-    from zoo.formats import named
     from zoo.progress import bar
     from zoo.run.alpha import parse_color
     from zoo.run.files import NetworkFile, Options, VolumeOptions, run_file
@@ -214,10 +213,7 @@ def command(
     _check_call(output, force, skip_existing, as_json)
     require_engine(where, ship)
     if format is not None:
-        chosen = named(format)
-        format = chosen.name
-        if not chosen.can_write:
-            raise UsageError(f"zoo reads {chosen.label} and does not write it")
+        format = _writable(format)
     network = NetworkFile(
         cfg,
         weights,
@@ -294,6 +290,19 @@ def command(
             progress.reach(index + 1)
     _conclude(states, inputs)
     return 1 if states["failed"] else 0
+
+
+def _writable(name: str) -> str:
+    """The name of the format that ``-f`` asks for."""
+    from zoo.formats import named
+    from zoo.images.zarr_header import ZARR
+
+    if name.lower() == ZARR:
+        return ZARR
+    chosen = named(name)
+    if not chosen.can_write:
+        raise UsageError(f"zoo reads {chosen.label} and does not write it")
+    return chosen.name
 
 
 def _part_of(jobs: list[Job], inputs: InputFiles, text: str) -> list[Job]:

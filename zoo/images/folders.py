@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.formats import Kind, by_suffix, series_format
+from zoo.images.zarr_header import is_zarr
 
 __all__ = ["FolderListing", "find", "pictures_in"]
 
@@ -61,6 +62,7 @@ def find(
     recursive: bool = False,
     without: Path | None = None,
     kinds: Collection[Kind] = _PICTURES,
+    stores: bool = False,
 ) -> FolderListing:
     """Look for files of known formats, known by their ending.
 
@@ -74,6 +76,9 @@ def find(
         A folder to leave out.
     kinds : collection of str
         Kinds of formats.
+    stores : bool
+        Whether Zarr folders are pictures; else they are left out. What is in them is
+        never looked at.
     """
     inside = None if without is None else without.resolve()
     listing = FolderListing()
@@ -95,11 +100,19 @@ def find(
         shown = [path for path in below if not path.name.startswith(".")]
         listing.hidden += len(below) - len(shown)
         listing.links += (path for path in shown if path.is_symlink())
+        zarr = [path for path in shown if is_zarr(path) and not path.is_symlink()]
+        if stores:
+            listing.files += zarr
+        elif zarr:
+            listing.others[".zarr"] += len(zarr)
         # What is left in this list is where os.walk goes next.
         folders[:] = [
             path.name
             for path in shown
-            if recursive and not path.is_symlink() and path.resolve() != inside
+            if recursive
+            and not path.is_symlink()
+            and path not in zarr
+            and path.resolve() != inside
         ]
     listing.files.sort()
     return listing

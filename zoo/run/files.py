@@ -425,9 +425,9 @@ def run_file(
     )
     try:
         if is_zarr(job.source):
-            from zoo.run.huge import look_into, run_huge
+            from zoo.run.stores import run_store
 
-            run_huge(work, look_into(job.source, job, options, model))
+            run_store(work)
             return _finished(record, start, model)
         with open_source(job.source, job.others) as source:
             found = format_in(source)
@@ -440,8 +440,10 @@ def run_file(
                 if huge is not None:
                     run_huge(work, huge)
                     return _finished(record, start, model)
-            if job.format == ZARR:
-                raise ImageError("is written as Zarr only if it is TIFF or Zarr itself")
+            if job.format == ZARR and found.kind != "picture":
+                raise ImageError(
+                    f"is a {found.kind}; Zarr is written of pictures alone"
+                )
             module, _, name = _RUNNERS[found.kind].partition(":")
             runner: _Runner = getattr(import_module(module), name)
             runner(work, source, found)

@@ -124,8 +124,6 @@ class Huge:
 def look(source: Source, job: Job, options: Options, model: Model) -> Huge | None:
     """How a TIFF file is worked off in parts; None if it is run as a whole.
 
-    Zarr is only written in parts.
-
     Raises
     ------
     ImageError
@@ -139,29 +137,29 @@ def look(source: Source, job: Job, options: Options, model: Model) -> Huge | Non
         is_wanted = options.window is not None or job.format == ZARR
         if not (is_wanted or pixels > _HUGE):
             return None
-        reader = TiffWindows(source)
-        reason = _obstacle(reader, job, options, model)
-        if reason and (is_wanted or pixels > _most_pixels()):
-            raise ImageError(f"cannot be run in parts: {reason}")
-        if reason:
-            return None
-        return _planned(reader, job, options, model)
+        return _plan(TiffWindows(source), job, options, model)
 
 
-def look_into(path: str, job: Job, options: Options, model: Model) -> Huge:
-    """How a Zarr folder is worked off, always in parts.
+def look_into(path: str, job: Job, options: Options, model: Model) -> Huge | None:
+    """How a Zarr folder is worked off, in parts where that can be; else None.
 
     Raises
     ------
     ImageError
-        If it cannot be.
+        If it must be in parts, and cannot.
     """
     with about(path):
-        reader = ZarrWindows(path)
-        reason = _obstacle(reader, job, options, model)
-        if reason:
-            raise ImageError(f"cannot be run in parts: {reason}")
+        return _plan(ZarrWindows(path), job, options, model)
+
+
+def _plan(reader: Windows, job: Job, options: Options, model: Model) -> Huge | None:
+    """The parts of a picture; None where it is run as a whole, which must be possible."""
+    reason = _obstacle(reader, job, options, model)
+    if not reason:
         return _planned(reader, job, options, model)
+    if options.window is not None or reader.height * reader.width > _most_pixels():
+        raise ImageError(f"cannot be run in parts: {reason}")
+    return None
 
 
 def _most_pixels() -> int:

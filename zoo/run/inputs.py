@@ -82,9 +82,8 @@ def find_inputs(arguments: Sequence[str], output: str | None) -> InputFiles:
             inputs.items.append(InputFile(name, Path(path.name)))
             continue
         inputs.has_folder = True
-        found = find(
-            path, recursive=True, without=inside, kinds=("picture", "volume", "video")
-        )
+        kinds: tuple[Kind, ...] = ("picture", "volume", "video")
+        found = find(path, recursive=True, without=inside, kinds=kinds, stores=True)
         items, words = _joined(path, found.files)
         inputs.left_out += found.left_out() + words
         inputs.items += items
@@ -108,7 +107,7 @@ def _joined(root: Path, files: Sequence[Path]) -> tuple[list[InputFile], list[st
     words: list[str] = []
     parts: dict[tuple[Path, str], list[Path]] = {}
     for file in files:
-        format = series_format(file)
+        format = None if file.is_dir() else series_format(file)
         if format is None:
             items.append(InputFile(str(file), file.relative_to(root), True))
         else:

@@ -15,14 +15,20 @@ from zoo.formats import (
     Format,
     by_suffix,
     formats,
-    named,
     open_source,
     recognise,
     suffix_of,
 )
 from zoo.images.zarr_header import ZARR, is_zarr, is_zarr_name
 from zoo.run.inputs import InputFile, InputFiles
-from zoo.run.names import beside, fitting, keys, origin_of, with_format
+from zoo.run.names import (
+    beside,
+    ending_of,
+    fitting,
+    keys,
+    origin_of,
+    with_format,
+)
 
 __all__ = [
     "Job",
@@ -63,7 +69,7 @@ class Job:
         """The same job with another format, and the ending that goes with it."""
         target = self.target
         if target != STREAM:
-            suffix = named(name).suffixes[0]
+            suffix = ending_of(name)
             changed = with_format(target, name)
             if suffix in self.barred:  # a.jpg.png: a.png is another's
                 changed = str(Path(target).with_name(Path(target).name + suffix))
@@ -145,6 +151,8 @@ def _originals(inputs: InputFiles) -> list[InputFile]:
 
 
 def _on_stdout(item: InputFile, format: str | None) -> Job:
+    if format == ZARR or (format is None and is_zarr(item.path)):
+        raise UsageError("Zarr is a folder; -o - takes a file, name another with -f")
     found = by_suffix(item.place or item.path)
     chosen = format or (found.written_as if found is not None else "") or None
     return Job(item.path, STREAM, chosen, format is None, others=item.others)
@@ -155,14 +163,15 @@ def _beside(item: InputFile, format: str | None, scale: float | str) -> Job:
     if item.path == STREAM:
         return _on_stdout(item, format)
     path = item.place or item.path
-    if is_zarr(path) and format is None:
-        stem = str(Path(path).with_suffix(""))
-        return Job(path, beside(stem, f".{ZARR}", scale), ZARR, is_free=True)
+    if is_zarr(path):
+        stem, chosen = str(Path(path).with_suffix("")), format or ZARR
+        target = beside(stem, ending_of(chosen), scale)
+        return Job(path, target, chosen, is_free=format is None)
     own = by_suffix(path) or _by_content(path)
     chosen = format or (_written_as(own) if own is not None else "png")
     suffix = suffix_of(path)
     if own is None or own.name != chosen or not suffix:
-        suffix = named(chosen).suffixes[0]
+        suffix = ending_of(chosen)
     target = beside(path, suffix, scale)
     return Job(item.path, target, chosen, format is None, others=item.others)
 
@@ -225,7 +234,7 @@ def _mirrored(
     taken = Counter(known[job.target] for job in jobs)
     for index, (job, item) in enumerate(zip(jobs, items, strict=True)):
         if taken[known[job.target]] > 1:
-            name = fitting(item.relative.name, suffix_of(job.target))
+            name = fitting(item.relative.name, ending_of(job.format or "png"))
             jobs[index] = replace(job, target=str(folder / item.relative.parent / name))
     return jobs
 

@@ -11,8 +11,17 @@ from functools import cache
 from pathlib import Path
 
 from zoo.formats import named, suffix_of
+from zoo.images.zarr_header import ZARR
 
-__all__ = ["beside", "fitting", "keys", "origin_of", "told_apart", "with_format"]
+__all__ = [
+    "beside",
+    "ending_of",
+    "fitting",
+    "keys",
+    "origin_of",
+    "told_apart",
+    "with_format",
+]
 
 _LONGEST = 255  # bytes of a name, on every usual file system
 _OURS = re.compile(r"(.+)_(?:x\d+(?:\.\d+)?|\d+x\d+|w\d+)")
@@ -38,8 +47,16 @@ def beside(path: str, suffix: str, scale: float | str) -> str:
 def with_format(path: str, name: str) -> str:
     """A path with the usual ending of another format."""
     given = Path(path)
-    stem = given.name.removesuffix(suffix_of(given)) or given.name
-    return str(given.with_name(fitting(stem, named(name).suffixes[0])))
+    own = suffix_of(given)
+    if given.suffix.lower() == f".{ZARR}":
+        own = given.suffix
+    stem = given.name.removesuffix(own) or given.name
+    return str(given.with_name(fitting(stem, ending_of(name))))
+
+
+def ending_of(name: str) -> str:
+    """The usual ending of a format; Zarr is a folder, and none of the registry."""
+    return f".{ZARR}" if name == ZARR else named(name).suffixes[0]
 
 
 def fitting(stem: str, suffix: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from zoo.formats import STREAM, Format, Source, named
 from zoo.images.frames import FrameFormat
 from zoo.images.image import Image
 from zoo.images.reading import about
+from zoo.images.zarr_header import ZARR
 from zoo.run.alpha import flattened
 from zoo.run.files import Options, Work
 from zoo.run.jobs import require_folder
@@ -23,7 +25,10 @@ from zoo.run.pipeline import color_handling, super_resolve
 from zoo.run.sizes import resized, times
 from zoo.tables import mebibytes
 
-__all__ = ["enlarged", "plan_text", "run_picture", "target_size"]
+if TYPE_CHECKING:
+    from zoo.run.windows import Windows
+
+__all__ = ["enlarged", "plan_text", "run_image", "run_picture", "target_size"]
 
 
 def run_picture(work: Work, source: Source, format: Format) -> None:
@@ -34,15 +39,27 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
     ZooError
         Whatever is wrong, in one sentence that need not name the file.
     """
-    options = work.options
     image = _read(work, source, format)
-    if image is None:
-        return
+    if image is not None:
+        run_image(work, image, format)
+
+
+def run_image(
+    work: Work, image: Image, format: Format, windows: Windows | None = None
+) -> None:
+    """Compute and write what was read; ``windows`` is the Zarr folder of which it is."""
+    options = work.options
     for text in image.notes:
         work.note(text)
     size = target_size(work, image)
-    target = _fit(work, format, image, size)
     path = work.job.target
+    if work.job.format == ZARR:
+        from zoo.run.stores import store_for, write_store
+
+        sink = store_for(path, image, size, windows)
+    else:
+        target = _fit(work, format, image, size)
+        path = work.job.target
     if path != STREAM:
         require_folder(Path(path).parent, create=True)
     if work.say is not None:
@@ -50,19 +67,11 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
     start = time.perf_counter()
     result = enlarged(work, image, size, work.progress)
     seconds = time.perf_counter() - start
-    dtype = _smaller(options, target, result, size)
-    if dtype is not None:
-        assert options.background is not None
-        result = flattened(result, options.background, dtype, options.white)
-    losses = target.losses(result)
-    if losses:
-        work.note(f"{target.name} has no place for {', '.join(losses)}: left out")
-    if path == STREAM:
-        target.write(sys.stdout.buffer, result, quality=options.quality)
-        sys.stdout.buffer.flush()
+    if work.job.format == ZARR:
+        _note_losses(work, ZARR, sink.losses(result))
+        write_store(path, sink, result, (image.height, image.width))
     else:
-        with atomic_write(path) as file:
-            target.write(file, result, quality=options.quality)
+        _write(work, target, result)
     if work.say is not None:
         work.say(f"{work.job.source}: {seconds:.3g} s in the network")
     work.record.facts |= {
@@ -72,6 +81,27 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
         "output_height": result.height,
         "network_seconds": round(seconds, 4),
     }
+
+
+def _write(work: Work, target: Format, result: Image) -> None:
+    """Write a file, or to standard output."""
+    options, path = work.options, work.job.target
+    dtype = _smaller(options, target, result, (result.height, result.width))
+    if dtype is not None:
+        assert options.background is not None
+        result = flattened(result, options.background, dtype, options.white)
+    _note_losses(work, target.name, target.losses(result))
+    if path == STREAM:
+        target.write(sys.stdout.buffer, result, quality=options.quality)
+        sys.stdout.buffer.flush()
+    else:
+        with atomic_write(path) as file:
+            target.write(file, result, quality=options.quality)
+
+
+def _note_losses(work: Work, name: str, losses: tuple[str, ...]) -> None:
+    if losses:
+        work.note(f"{name} has no place for {', '.join(losses)}: left out")
 
 
 def _read(work: Work, source: Source, format: Format) -> Image | None:
@@ -86,7 +116,9 @@ def _read(work: Work, source: Source, format: Format) -> Image | None:
         if clip is None:
             picture = format.read(source, damaged=damaged)
             return picture
-    wanted = named(work.job.format) if work.job.format else format
+    wanted: Format | None = format
+    if work.job.format:
+        wanted = None if work.job.format == ZARR else named(work.job.format)
     if work.job.is_free or isinstance(wanted, FrameFormat):
         from zoo.run.clips import run_clip
 

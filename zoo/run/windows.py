@@ -31,6 +31,7 @@ __all__ = [
     "ZarrSink",
     "alpha_obstacle",
     "open_windows",
+    "plain_sink",
     "zarr_sink",
 ]
 
@@ -223,7 +224,11 @@ def zarr_sink(reader: Windows, side: int, result: Size) -> ZarrSink:
         channels = header.chunk[header.axes.index("c")] if "c" in header.axes else 1
         chunk = header.full(sides[0], sides[1], channels)
         return ZarrSink(replace(header, chunk=chunk), reader.compressors)
-    sample = reader.sample
+    return plain_sink(reader.sample, side, result)
+
+
+def plain_sink(sample: Image, side: int, result: Size) -> ZarrSink:
+    """How a result becomes Zarr whose picture was none: in chunks of ``side``."""
     channels = sample.pixels.shape[2] + (sample.alpha is not None)
     axes = "yx" if channels == 1 else "yxc"
     header = Header("", 3, (), (), sample.dtype.name, axes, tuple(axes))

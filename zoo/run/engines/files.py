@@ -10,7 +10,7 @@ from pathlib import Path
 from zoo.errors import UsageError, ZooError
 from zoo.files import atomic_write
 from zoo.formats import STREAM, by_suffix
-from zoo.images.zarr_header import is_zarr
+from zoo.images.zarr_header import ZARR, is_zarr
 from zoo.run.engines import Call, Engine, Lost
 from zoo.run.engines.parts import Gathering, PartItem, look_at
 from zoo.run.files import NetworkFile, Options, Record, run_file
@@ -101,14 +101,15 @@ def run_jobs(engine: Engine, jobs: Sequence[Job], options: Options) -> Iterator[
     owners: list[Job | Gathering] = []
     for job in waiting:
         whole, found = _absolute(job), None
-        if _may_be_huge(job):
+        is_store = is_zarr(job.source) or job.format == ZARR
+        if _may_be_huge(job) and not (is_store and engine.ship):
             found = look_at(job, whole, options)
         if isinstance(found, Record):
             yield found
-        elif found is None:
+        elif found is None and not (is_store and engine.ship):
             items.append(FileItem(whole))
             owners.append(job)
-        elif engine.ship:
+        elif found is None or engine.ship:
             error = f"{job.source}: --ship sends whole files; run it on a common disk"
             yield Record(job.source, job.target, error=error)
         else:

@@ -95,7 +95,7 @@ def look_at(job: Job, absolute: Job, options: Options) -> Gathering | Record | N
     try:
         model = options.network.load()
         if is_zarr(job.source):
-            huge: Huge | None = look_into(job.source, absolute, options, model)
+            huge = look_into(job.source, absolute, options, model)
         else:
             with open_source(job.source) as source:
                 if not named("tiff").recognise(source.head):
