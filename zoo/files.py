@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from zoo.errors import ReaderError, UsageError, ZooError
+from zoo.hidden import hidden_beside, hold
 
 __all__ = ["atomic_write", "check_whole", "read_head", "refuse_existing"]
 
@@ -101,7 +101,7 @@ def atomic_write(path: str | Path, *, sync: bool = False) -> Iterator[IO[bytes]]
     If the block raises anything, KeyboardInterrupt included, ``path`` stays as it
     was. Where the system can do it (Linux) the file has no name until it is whole,
     so that nothing is left behind even if the process is killed; elsewhere it has a
-    short hidden one.
+    short hidden one, and what a killed process left is removed by the next.
 
     Parameters
     ----------
@@ -189,13 +189,10 @@ def _create(target: Path, mode: int) -> tuple[int, str | None]:
             if error.errno in (errno.ENOENT, errno.EACCES, errno.ENOSPC, errno.EROFS):
                 raise
     flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | _CLOEXEC | getattr(os, "O_BINARY", 0)
-    name = _temporary(target)
-    return os.open(name, flags, mode), name
-
-
-def _temporary(target: Path) -> str:
-    """A hidden name beside ``target``; short, for names may have 255 bytes at most."""
-    return str(target.parent / f".zoo-{secrets.token_hex(6)}")
+    name = hidden_beside(target)
+    handle = os.open(name, flags, mode)
+    hold(handle)
+    return handle, name
 
 
 def _take_over(handle: int, old: os.stat_result) -> None:
@@ -222,7 +219,8 @@ def _give_name(handle: int, target: Path) -> str | None:
         of that name, which only renaming can replace.
     """
     source = f"/proc/self/fd/{handle}"
-    for name in (str(target), _temporary(target)):
+    hold(handle)
+    for name in (str(target), hidden_beside(target)):
         folder = os.open(target.parent, os.O_RDONLY | _CLOEXEC)
         try:
             # Python follows links only if it is also given a folder.

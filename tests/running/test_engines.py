@@ -425,6 +425,34 @@ def test_engines_that_are_none(tmp_path, engine, words):
         check_engine(engine("x", print), tmp_path)
 
 
+class _Where:
+    """An item that says where it may write, and what is there to read."""
+
+    def moved(self, places, folder):
+        self.folder, self.places = folder, places
+        return self
+
+    def run(self, common, networks):
+        with open(self.places["/far/a"], "rb") as file:
+            return self.folder, file.read()
+
+
+def test_what_is_sent_lies_where_dask_cleans_up(tmp_path, monkeypatch):
+    """A worker that is killed leaves files that were sent to it; Dask removes its folder."""
+    from zoo.run.engines import parcels, tasks
+
+    worker = type("Worker", (), {"local_directory": str(tmp_path)})()
+    monkeypatch.setattr(tasks, "_worker", lambda: worker)
+    folder, data = tasks._run_away(_Where(), {"/far/a": b"sent"}, None, ())
+    assert folder.startswith(str(tmp_path))
+    assert data == b"sent"
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(parcels, "_store", [])
+    parcels.keep({"key": {"net.cfg": b"[net]"}}, str(tmp_path))
+    (kept,) = tmp_path.glob("zoo-networks-*/key/net.cfg")
+    assert kept.read_bytes() == b"[net]"
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("ship", [False, True])
 def test_processes_are_an_engine(tmp_path, ship):

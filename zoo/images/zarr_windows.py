@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import os
-import secrets
 import shutil
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from zoo.errors import ImageError, ZooError
 from zoo.extras import how_to_install
 from zoo.formats import require_few
+from zoo.hidden import hidden_beside, hold
 from zoo.images.image import Image
 from zoo.images.zarr_guard import guarded
 from zoo.images.zarr_header import Header, is_zarr, read_header
@@ -201,7 +201,8 @@ def write_chunks(
     zarr = require_zarr()
     check_target(path)
     target = Path(os.path.realpath(path))
-    made = target.parent / f".zoo-{secrets.token_hex(6)}.zarr"
+    made = Path(hidden_beside(target, ".zarr"))
+    handle = _held(made)
     rows, columns = header.sides(header.chunk)
     is_there = np.zeros((-(-size[0] // rows), -(-size[1] // columns)), bool)
     try:
@@ -235,7 +236,19 @@ def write_chunks(
             raise ImageError(f"{missing} tiles of the result are missing")
         _put(made, target)
     finally:
+        if handle is not None:
+            os.close(handle)
         shutil.rmtree(made, ignore_errors=True)
+
+
+def _held(folder: Path) -> int | None:
+    """Make a folder that is this process's as long as the handle is open."""
+    folder.mkdir()
+    if os.name == "nt":  # where a folder cannot be opened
+        return None
+    handle = os.open(folder, os.O_RDONLY)
+    hold(handle)
+    return handle
 
 
 def _put(made: Path, target: Path) -> None:
@@ -243,7 +256,8 @@ def _put(made: Path, target: Path) -> None:
     if not target.exists():
         made.rename(target)
         return
-    old = target.parent / f".zoo-{secrets.token_hex(6)}.zarr"
+    # Not a name that is cleaned up: if the process dies here, this is all there is.
+    old = target.parent / f".zoo-old-{made.name.removeprefix('.zoo-')}"
     target.rename(old)
     try:
         made.rename(target)

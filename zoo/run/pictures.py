@@ -48,7 +48,6 @@ def run_image(
     work: Work, image: Image, format: Format, windows: Windows | None = None
 ) -> None:
     """Compute and write what was read; ``windows`` is the Zarr folder of which it is."""
-    options = work.options
     for text in image.notes:
         work.note(text)
     size = target_size(work, image)

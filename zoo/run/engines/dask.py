@@ -7,8 +7,6 @@ memory of a worker. See docs/clusters.md.
 from __future__ import annotations
 
 import os
-import secrets
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -17,6 +15,7 @@ from typing import Any
 from zoo._version import __version__
 from zoo.errors import PluginError, UsageError, ZooError
 from zoo.extras import how_to_install
+from zoo.hidden import hidden_beside, hold
 from zoo.run.engines import Call, Engine
 from zoo.run.engines.feeding import Feeding
 from zoo.run.engines.parcels import anywhere, packed
@@ -27,8 +26,6 @@ __all__ = ["DaskEngine", "LocalEngine"]
 _LEVELS = ("", "portable", "avx2", "avx512", "amx")
 _OTHERS = {"neon"}  # sets of processors that have none of those levels but portable
 _PATIENCE = 60.0  # seconds without a worker
-_DOOR = ".zoo-door-"
-_STALE = 86_400.0  # seconds after which a token was forgotten
 # What Dask does beside the work, a hundred times a second in each process, is for its
 # dashboard, which nobody looks at here.
 _QUIET = {
@@ -94,16 +91,14 @@ class DaskEngine(Engine):
             return
         folder = Path(call.folder)
         folder.mkdir(parents=True, exist_ok=True)
-        for old in folder.glob(f"{_DOOR}*"):
-            with suppress(OSError):
-                if time.time() - old.stat().st_mtime > _STALE:
-                    old.unlink()
-        token = folder / f"{_DOOR}{secrets.token_hex(8)}"
-        token.write_bytes(b"")
-        try:
-            yield sample, str(token)
-        finally:
-            token.unlink(missing_ok=True)
+        token = hidden_beside(folder / "door")
+        with open(token, "xb") as file:
+            hold(file.fileno())
+            try:
+                yield sample, token
+            finally:
+                with suppress(OSError):
+                    os.unlink(token)
 
     def _meet(
         self, client: Any, call: Call, sample: str | None, token: str | None

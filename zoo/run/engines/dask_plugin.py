@@ -23,7 +23,7 @@ class Networks(WorkerPlugin):
         """Keep them."""
         from zoo.run.engines.parcels import keep
 
-        keep(self.files)
+        keep(self.files, worker.local_directory)
 
 
 class Deaf(WorkerPlugin):

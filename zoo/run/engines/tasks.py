@@ -178,14 +178,20 @@ def _own(network: NetworkFile, stamp: Stamp) -> NetworkFile:
     return placed(replace(network, threads=stamp.threads, memory=memory))
 
 
-def _memory() -> str | None:
-    """Half of what the worker may have; None where it does not say."""
+def _worker() -> Any:
+    """Dask's worker that runs this; None where another engine does."""
     try:
         from distributed import get_worker
 
-        limit: Any = get_worker().memory_manager.memory_limit
-    except (ImportError, ValueError, AttributeError):
+        return get_worker()
+    except (ImportError, ValueError):
         return None
+
+
+def _memory() -> str | None:
+    """Half of what the worker may have; None where it does not say."""
+    manager = getattr(_worker(), "memory_manager", None)
+    limit = getattr(manager, "memory_limit", None)
     return str(int(limit) // 2) if limit else None
 
 
@@ -196,13 +202,14 @@ def _run_away(
     networks: tuple[NetworkFile, ...],
 ) -> Any:
     """Run an item on files that were sent, in a folder of its own."""
-    with tempfile.TemporaryDirectory(prefix="zoo-") as folder:
-        places = {}
+    place = getattr(_worker(), "local_directory", None)
+    with tempfile.TemporaryDirectory(prefix="zoo-", dir=place) as folder:
+        places: dict[str, str] = {}
         for number, (path, data) in enumerate(files.items()):
-            place = Path(folder, str(number), Path(path).name)
-            place.parent.mkdir()
-            place.write_bytes(data)
-            places[path] = str(place)
+            sent = Path(folder, str(number), Path(path).name)
+            sent.parent.mkdir()
+            sent.write_bytes(data)
+            places[path] = str(sent)
         out = Path(folder, "out")
         out.mkdir()
         return item.moved(places, str(out)).run(common, networks)
