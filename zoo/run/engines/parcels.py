@@ -66,13 +66,13 @@ def packed(
     return tuple(sent), files
 
 
-def keep(files: Mapping[str, Mapping[str, bytes]], folder: str | None = None) -> None:
+def keep(files: Mapping[str, Mapping[str, bytes]], place: str | None = None) -> None:
     """Keep networks that were sent to this process; those of a known hash are there.
 
-    ``folder`` is where Dask lets a worker write, and cleans up after one that was killed.
+    ``place`` is where Dask lets a worker write, and cleans up after one that was killed.
     """
     if not _store:
-        _store.append(tempfile.mkdtemp(prefix="zoo-networks-", dir=folder))
+        _store.append(tempfile.mkdtemp(prefix="zoo-networks-", dir=place))
         import atexit
         import shutil
 
