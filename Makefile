@@ -16,7 +16,7 @@ TORCH ?= torch==2.13.0
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 NATIVE := $(wildcard zoo/plugins/native/*.[ch] zoo/plugins/native/*.px[di] zoo/plugins/native/*.pyx)
-BUILD := setup.cfg setup.py pyproject.toml $(filter-out %/_native.c,$(NATIVE))
+BUILD := setup.cfg setup.py pyproject.toml zoo/images/_unfilter.pyx $(filter-out %/_native.c,$(NATIVE))
 
 # Install what extras of setup.cfg ask for, without building zoo again.
 define extras
@@ -77,7 +77,8 @@ layers: $(VENV)/.zoo-demo
 
 clean:
 	rm -rf $(VENV) demo site build dist *.egg-info
-	rm -f zoo/plugins/native/_native.c zoo/plugins/native/*.so
+	rm -f zoo/plugins/native/_native.c zoo/images/_unfilter.c
+	rm -f zoo/plugins/native/*.so zoo/images/*.so
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache
 

@@ -1,7 +1,8 @@
-"""Build of the C extension; everything else is in setup.cfg.
+"""Build of the C extensions; everything else is in setup.cfg.
 
-The extension is optional: where there is no compiler, or no Cython, zoo
-installs without it and runs on the NumPy back end (``zoo info`` says so).
+They are optional: where there is no compiler, or no Cython, zoo
+installs without them, runs on the NumPy back end (``zoo info`` says so) and leaves
+PNG to OpenCV.
 
 Each instruction set has a file of its own that switches it on for itself
 (``isa_*.c``), so nothing here depends on the machine that compiles.
@@ -46,7 +47,8 @@ else:
         extra_compile_args=flags + os.environ.get("ZOO_CFLAGS", "").split(),
         extra_link_args=[] if windows else ["-pthread"],
     )
-    extensions = cythonize([native], language_level=3)
+    unfilter = Extension("zoo.images._unfilter", ["zoo/images/_unfilter.pyx"])
+    extensions = cythonize([native, unfilter], language_level=3)
     for extension in extensions:
         extension.optional = True  # cythonize does not take it over
 

@@ -591,7 +591,7 @@ def test_write_is_whole_or_nothing(tmp_path):
     assert [item.name for item in tmp_path.iterdir()] == ["a.png"]
 
 
-def test_retyped_png_has_valid_checksums():
+def test_gray_png_with_alpha_is_stored_as_such():
     data = encode(picture("uint16", 1, True), "png")
     assert next(kind for kind, _ in png_file.chunks(data)) == b"IHDR"
     assert data[24:26] == bytes([16, 4])

@@ -18,13 +18,14 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path, PurePath
-from typing import IO, Any, ClassVar, Literal
+from typing import IO, Any, ClassVar
 
 from zoo.errors import ImageError, PluginError, UsageError, did_you_mean
 from zoo.machine.memory import available_memory
 from zoo.registry import Registry, registry
+from zoo.signatures import SIGNATURES, Kind, Signature
 
 __all__ = [
     "HEAD",
@@ -41,9 +42,8 @@ __all__ = [
     "series_format",
     "suffix_of",
     "suffixes",
+    "usual_suffixes",
 ]
-
-Kind = Literal["picture", "volume", "video"]
 
 HEAD = 4096
 """Bytes of a file that :meth:`Format.recognise` sees, fewer if there are fewer."""
@@ -359,27 +359,75 @@ def _reasons(name: str) -> Iterator[None]:
         raise ImageError(f"{name} cannot be read: {reason}") from None
 
 
-def formats(kind: Kind | None = None) -> dict[str, Format]:
-    """Every format that can be loaded, by name; those of one kind if one is given.
+class _Catalog:
+    """The formats of a registry, each imported when it is first asked for.
 
-    One of a third party that is broken costs a warning.
+    Of zoo's own it is known beforehand what their files are called and how they begin.
     """
-    found = _loaded(registry("zoo.formats"))
-    return {
-        name: item for name, item in found.items() if kind is None or item.kind == kind
-    }
+
+    def __init__(self, known: Registry) -> None:
+        self._known = known
+        self._items: dict[str, Format | None] = {}
+        signatures = {name: self._signature(name) for name in known.canonical()}
+        self.signatures = dict(
+            sorted(
+                ((name, item) for name, item in signatures.items() if item is not None),
+                key=lambda pair: (pair[1].rank, pair[0]),
+            )
+        )
+
+    def _signature(self, name: str) -> Signature | None:
+        entries = self._known.entries_of(name)
+        if len(entries) == 1 and entries[0].value in SIGNATURES:
+            return SIGNATURES[entries[0].value]
+        item = self.item(name)
+        if item is None:
+            return None
+        return Signature(item.suffixes, ((0, b""),), item.kind, item.rank)
+
+    def item(self, name: str) -> Format | None:
+        """The format of a name; one that is broken costs a warning, once."""
+        if name not in self._items:
+            item = None
+            try:
+                item = self._known.load(name)()
+            except PluginError as error:
+                warnings.warn(str(error), RuntimeWarning, stacklevel=4)
+            self._items[name] = item
+        return self._items[name]
+
+    @cached_property
+    def suffixes(self) -> dict[str, str]:
+        """Name of the format of every ending."""
+        return {
+            suffix: name
+            for name, item in self.signatures.items()
+            for suffix in item.suffixes
+        }
 
 
 @cache
-def _loaded(known: Registry) -> dict[str, Format]:
-    """The objects of a registry; made once, and again after a refresh."""
-    found = {}
-    for name in known.canonical():
-        try:
-            found[name] = known.load(name)()
-        except PluginError as error:
-            warnings.warn(str(error), RuntimeWarning, stacklevel=4)
-    return dict(sorted(found.items(), key=lambda pair: (pair[1].rank, pair[0])))
+def _catalog_of(known: Registry) -> _Catalog:
+    """Made once, and again after a refresh."""
+    return _Catalog(known)
+
+
+def _catalog() -> _Catalog:
+    return _catalog_of(registry("zoo.formats"))
+
+
+def formats(kind: Kind | None = None) -> dict[str, Format]:
+    """Every format that can be loaded, by name; those of one kind if one is given.
+
+    One of a third party that is broken costs a warning. All of them are imported.
+    """
+    catalog = _catalog()
+    found = {
+        name: catalog.item(name)
+        for name, item in catalog.signatures.items()
+        if kind is None or item.kind == kind
+    }
+    return {name: item for name, item in found.items() if item is not None}
 
 
 def named(name: str) -> Format:
@@ -390,9 +438,11 @@ def named(name: str) -> Format:
     UsageError
         If there is none, with the nearest one.
     """
-    known = formats()
-    chosen = known.get(name) or by_suffix(f"x.{name}")
+    catalog = _catalog()
+    chosen = catalog.item(name) if name in catalog.signatures else None
+    chosen = chosen or by_suffix(f"x.{name}")
     if chosen is None:
+        known = formats()
         hint = did_you_mean(name, known) or f"; there are {', '.join(sorted(known))}"
         raise UsageError(f"there is no format {name!r}{hint}")
     return chosen
@@ -401,7 +451,8 @@ def named(name: str) -> Format:
 def by_suffix(path: str | PurePath) -> Format | None:
     """The format that a file's name stands for, or None."""
     ending = suffix_of(path).lower()
-    return _suffixes(registry("zoo.formats")).get(ending) if ending else None
+    catalog = _catalog()
+    return catalog.item(catalog.suffixes[ending]) if ending else None
 
 
 def suffix_of(path: str | PurePath) -> str:
@@ -409,7 +460,7 @@ def suffix_of(path: str | PurePath) -> str:
 
     Empty if no format has such an ending.
     """
-    known = _suffixes(registry("zoo.formats"))
+    known = _catalog().suffixes
     parts = PurePath(path).suffixes
     for start in range(len(parts)):
         ending = "".join(parts[start:])
@@ -435,16 +486,17 @@ def series_format(path: Path) -> Format | None:
 
 def suffixes(kind: Kind | None = None) -> dict[str, str]:
     """Name of the format of every ending."""
+    catalog = _catalog()
     return {
-        suffix: name for name, item in formats(kind).items() for suffix in item.suffixes
+        suffix: name
+        for suffix, name in catalog.suffixes.items()
+        if kind is None or catalog.signatures[name].kind == kind
     }
 
 
-@cache
-def _suffixes(known: Registry) -> dict[str, Format]:
-    return {
-        suffix: item for item in _loaded(known).values() for suffix in item.suffixes
-    }
+def usual_suffixes() -> list[str]:
+    """The usual ending of every format, the most usual format first."""
+    return [item.suffixes[0] for item in _catalog().signatures.values()]
 
 
 def recognise(head: bytes, path: str | PurePath | None = None) -> Format | None:
@@ -452,7 +504,13 @@ def recognise(head: bytes, path: str | PurePath | None = None) -> Format | None:
 
     Where several do, the one that the file's name stands for is meant.
     """
-    able = [item for item in formats().values() if item.recognise(head)]
+    catalog = _catalog()
+    items = (
+        catalog.item(name)
+        for name, signature in catalog.signatures.items()
+        if signature.may_be(head)
+    )
+    able = [item for item in items if item is not None and item.recognise(head)]
     if len(able) > 1 and path is not None:
         wanted = by_suffix(path)
         able.sort(key=lambda item: item is not wanted)

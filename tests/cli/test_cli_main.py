@@ -10,12 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import click
+import numpy as np
 import pytest
 
 import zoo.cli
 from zoo._version import __version__
 from zoo.cli import COMMANDS, cli, main
 from zoo.errors import CfgError, UsageError, ZooError
+from zoo.images import Image, write
 
 Zoo = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -69,6 +71,30 @@ def test_help_imports_nothing_heavy() -> None:
         [sys.executable, "-c", script], capture_output=True, text=True, check=True
     )
     assert result.stderr.strip() == "[]"
+
+
+def test_a_png_is_run_without_what_it_does_not_need(tmp_path: Path) -> None:
+    """A picture costs half of its time before the network if everything is imported."""
+    pytest.importorskip("zoo.images._unfilter", reason="there was no compiler")
+    write(tmp_path / "a.png", Image(np.zeros((9, 8, 3), np.uint8)))
+    script = (
+        "import sys; from zoo.cli import main; code = main(sys.argv[1:]); "
+        "print(*sys.modules, file=sys.stderr); sys.exit(code)"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", script, "run", "edsr_r8f32_x2", "a.png"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+    )
+    assert (tmp_path / "a_x2.png").exists()
+    found = set(result.stderr.split())
+    others = {f"zoo.images.{name}" for name in ("codec", "gif", "jpeg", "tiff", "webp")}
+    heavy = {"cv2", "yaml", "tqdm", "torch", "onnx", "nibabel", "pydicom", "scipy"}
+    heavy |= {"zoo.train", "zoo.onnx", "zoo.graphs.passes", "zoo.models", "zoo.volumes"}
+    assert "numpy" in found
+    assert not found & (heavy | others)
 
 
 @pytest.mark.parametrize(

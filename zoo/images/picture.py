@@ -121,10 +121,14 @@ class PictureFormat(Format):
     def encode(self, image: Image, *, quality: int | None = None) -> bytes:
         """Make the bytes of a file; the metadata are made true of the picture."""
         size = image.height, image.width
+        self.require_fit(image, size)
+        return self.bytes_of(image, written_metadata(image, size), quality)
+
+    def require_fit(self, image: Image, size: tuple[int, int]) -> None:
+        """Raise ImageError if the format cannot hold a picture."""
         reason = self.misfit(image, size)
         if reason:
             raise ImageError(f"{self.name} cannot hold {reason}")
-        return self.bytes_of(image, written_metadata(image, size), quality)
 
     def misfit(self, item: Image, size: tuple[int, ...]) -> str:
         """What of a picture the format cannot hold; see :class:`zoo.formats.Format`."""

@@ -2,35 +2,34 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 from typing import IO, Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import DamagedError, ImageError
 from zoo.formats import Source
-from zoo.images import apng, codec, exif
+from zoo.images import apng, exif, png_rows
 from zoo.images.frames import Clip, FrameFormat, FrameWriter
 from zoo.images.image import Image, Metadata
-from zoo.images.picture import PictureFormat, check_size, damage_note
+from zoo.images.picture import PictureFormat, check_size, damage_note, written_metadata
 from zoo.images.png_chunks import (
     MAX_RATIO,
     SIGNATURE,
+    Header,
     all_chunks,
     chunks,
     is_animated,
     read_header,
-    retype,
 )
-from zoo.images.png_metadata import dropped, embed, has_metadata, metadata
+from zoo.images.png_metadata import dropped, has_metadata, metadata
 from zoo.images.png_repair import repaired
 
 __all__ = ["PNG"]
 
 _RATIO = 8 * MAX_RATIO  # pixels of one bit
-_LEVEL = 4
 
 
 class PNG(PictureFormat, FrameFormat):
@@ -57,19 +56,10 @@ class PNG(PictureFormat, FrameFormat):
             data = repaired(data)
             header = read_header(data)
         check_size(header.width, header.height, len(data), _RATIO)
-        try:
-            pixels, _ = codec.decode(data)
-        except ImageError as error:
-            if not damaged:
-                raise DamagedError(str(error)) from None
-            note = note or damage_note(str(error))
-            pixels, _ = codec.decode(repaired(data), damaged=True)
-        pixels = codec.checked(pixels, header.width, header.height)
-        if header.gray_key is not None and pixels.ndim == 2:
-            # OpenCV does not see this kind of transparency.
-            alpha = gray_alpha(pixels, header.gray_key, header.depth)
-            pixels = np.dstack([pixels, alpha])
-        image = codec.from_opencv(pixels, is_gray=header.color in (0, 4))
+        image = None if note else png_rows.decoded(data, header)
+        if image is None:
+            image, fault = _by_opencv(data, header, damaged=damaged)
+            note = note or fault
         meta = metadata(data)
         image = replace(image, metadata=meta).noted(note, dropped(data))
         return image, exif.orientation(meta.exif)
@@ -82,7 +72,13 @@ class PNG(PictureFormat, FrameFormat):
         return len(data)
 
     def bytes_of(self, image: Image, meta: Metadata, quality: int | None) -> bytes:
-        return embed(_encode(image), meta)
+        return _encoded(image, meta)
+
+    def write(self, file: IO[bytes], item: Any, *, quality: int | None = None) -> None:
+        """See :class:`zoo.formats.Format`; the file is never whole in memory."""
+        size = item.height, item.width
+        self.require_fit(item, size)
+        png_rows.write(file, item, written_metadata(item, size))
 
     def clip(self, source: Source, *, damaged: bool = False) -> Clip | None:
         """See :class:`zoo.images.frames.FrameFormat`."""
@@ -98,25 +94,33 @@ class PNG(PictureFormat, FrameFormat):
         self, file: IO[bytes], clip: Clip, *, quality: int | None = None
     ) -> FrameWriter:
         """See :class:`zoo.images.frames.FrameFormat`."""
-        return apng.Writer(file, clip, _encode, chunks)
+        return apng.Writer(file, clip, _encoded, chunks)
 
 
-def _encode(image: Image) -> bytes:
-    options = [cv2.IMWRITE_PNG_COMPRESSION, _LEVEL]
-    if image.alpha is None or not image.is_gray:
-        return codec.encode(".png", codec.for_opencv(image), options)
-    pair = np.dstack([image.pixels, image.alpha]).astype(
-        image.dtype.newbyteorder(">"), copy=False
-    )
-    height, width = image.height, image.width
-    # Bytes in the order of the file; see retype.
-    if image.dtype == np.uint8:
-        words = pair.reshape(height, width * 2).view(">u2")
-        data = codec.encode(".png", words.astype(np.uint16), options)
-        return retype(data, 8, 4)
-    quads = np.ascontiguousarray(pair).view(np.uint8).reshape(height, width, 4)
-    stored = np.ascontiguousarray(quads[..., [2, 1, 0, 3]])
-    return retype(codec.encode(".png", stored, options), 16, 4)
+def _encoded(image: Image, meta: Metadata | None = None) -> bytes:
+    file = io.BytesIO()
+    png_rows.write(file, image, meta or Metadata())
+    return file.getvalue()
+
+
+def _by_opencv(data: bytes, header: Header, *, damaged: bool) -> tuple[Image, str]:
+    """Palettes, single bits, interlaced and damaged pictures; what is wrong with it."""
+    from zoo.images import codec
+
+    note = ""
+    try:
+        pixels, _ = codec.decode(data)
+    except ImageError as error:
+        if not damaged:
+            raise DamagedError(str(error)) from None
+        note = damage_note(str(error))
+        pixels, _ = codec.decode(repaired(data), damaged=True)
+    pixels = codec.checked(pixels, header.width, header.height)
+    if header.gray_key is not None and pixels.ndim == 2:
+        # OpenCV does not see this kind of transparency.
+        alpha = gray_alpha(pixels, header.gray_key, header.depth)
+        pixels = np.dstack([pixels, alpha])
+    return codec.from_opencv(pixels, is_gray=header.color in (0, 4)), note
 
 
 def gray_alpha(pixels: NDArray[Any], key: int, depth: int) -> NDArray[Any]:

@@ -19,7 +19,6 @@ __all__ = [
     "chunks",
     "is_animated",
     "read_header",
-    "retype",
 ]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
@@ -130,19 +129,6 @@ def read_header(data: bytes) -> Header:
             f"claims {width}x{height} pixels, more than its {len(data)} bytes can hold"
         )
     return Header(width, height, depth, color, key)
-
-
-def retype(data: bytes, depth: int, color: int) -> bytes:
-    """Change what a file says its pixels are; their bytes must mean that already.
-
-    OpenCV writes no gray with alpha. To PNG's filters and to deflate a pixel is
-    a number of bytes: 8-bit gray with alpha is stored exactly as 16-bit gray is,
-    and 16-bit gray with alpha as 8-bit RGBA.
-    """
-    head = bytearray(data[len(SIGNATURE) + 4 : len(SIGNATURE) + 21])
-    head[12:14] = bytes((depth, color))
-    start = len(SIGNATURE)
-    return data[:start] + chunk(head[:4], head[4:]) + data[start + 25 :]
 
 
 def chunk(kind: bytes | bytearray, body: bytes | bytearray) -> bytes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -69,6 +68,8 @@ def _weighted(
     color: NDArray[Any], alpha: NDArray[Any]
 ) -> tuple[NDArray[np.bool_], NDArray[Any]]:
     """Which pixels change, and the colours of all."""
+    import cv2
+
     weight = np.maximum(alpha, 0).astype(np.float32)
     window = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     most = cv2.dilate(weight, window)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from zoo import formats as formats_module
 from zoo.errors import ImageError, UsageError
-from zoo.formats import STREAM, Kind, formats, named, open_source, series_format
+from zoo.formats import STREAM, Kind, named, open_source, series_format, usual_suffixes
 from zoo.images.folders import find
 from zoo.images.zarr_header import is_zarr
 
@@ -88,7 +88,7 @@ def find_inputs(arguments: Sequence[str], output: str | None) -> InputFiles:
         inputs.left_out += found.left_out() + words
         inputs.items += items
         if not items and len(arguments) == 1:
-            endings = ", ".join(item.suffixes[0] for item in formats().values())
+            endings = ", ".join(usual_suffixes())
             others = "; ".join(inputs.left_out)
             raise UsageError(
                 f"there is no picture in {argument} ({endings})"

@@ -14,10 +14,10 @@ from zoo.formats import (
     STREAM,
     Format,
     by_suffix,
-    formats,
     open_source,
     recognise,
     suffix_of,
+    usual_suffixes,
 )
 from zoo.images.zarr_header import ZARR, is_zarr, is_zarr_name
 from zoo.run.inputs import InputFile, InputFiles
@@ -206,7 +206,7 @@ def _is_folder(output: str, items: Sequence[InputFile], format: str | None) -> b
         return True
     if _format_of(path) or format is not None:
         return False
-    endings = ", ".join(item.suffixes[0] for item in formats().values())
+    endings = ", ".join(usual_suffixes())
     raise UsageError(
         f"-o {output} has none of the endings {endings}; add one, give -f, or write "
         f"{output}/ for a folder"
@@ -274,7 +274,7 @@ def _barred(jobs: list[Job]) -> list[Job]:
         ending = suffix_of(job.target)
         taken.setdefault(known[job.target].removesuffix(ending), set()).add(ending)
     # Another job of the same stem may have to change its ending as well.
-    usual = {item.suffixes[0] for item in formats().values()}
+    usual = set(usual_suffixes())
     result = []
     for job in jobs:
         ending = suffix_of(job.target)
