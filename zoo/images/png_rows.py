@@ -140,7 +140,7 @@ def write(file: IO[bytes], image: Image, meta: Metadata) -> None:
         some = rows[: len(values)]
         some[:, 1 : 1 + pixel] = raw[:, :pixel]
         np.subtract(raw[:, pixel:], raw[:, :-pixel], out=some[:, 1 + pixel :])
-        packed = stream.compress(some)
+        packed = stream.compress(some.data)
         if packed:
             file.write(chunk(b"IDAT", packed))
     file.write(chunk(b"IDAT", stream.flush()) + chunk(b"IEND", b""))
