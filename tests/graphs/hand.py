@@ -295,6 +295,19 @@ def nearest_asymmetric(w: Writer) -> str:
 
 
 @case
+def nearest_rounded_up(w: Writer) -> str:
+    """Each pixel of a cell from another place: no plain enlargement."""
+    return _resize(
+        w,
+        w.conv("x", 3, 4),
+        3,
+        mode="nearest",
+        nearest_mode="round_prefer_ceil",
+        coordinate_transformation_mode="asymmetric",
+    )
+
+
+@case
 def nearest_down(w: Writer) -> str:
     return _resize(
         w,

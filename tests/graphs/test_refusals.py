@@ -115,6 +115,17 @@ def a_huge_border(w: Writer) -> str:
     return str(w("Pad", "x", w.ints([0, 0, 1 << 40, 0, 0, 0, 0, 0])))
 
 
+@refused("Resize with mode nearest by another factor for rows than for columns")
+def an_oblong_enlargement(w: Writer) -> str:
+    return str(w("Resize", "x", "", w.const([1, 1, 2, 3]), mode="nearest"))
+
+
+@refused("Resize with mode nearest, align_corners, floor")
+def nearest_corners(w: Writer) -> str:
+    how = {"coordinate_transformation_mode": "align_corners", "nearest_mode": "floor"}
+    return str(w("Resize", "x", "", w.const([1, 1, 3, 3]), mode="nearest", **how))
+
+
 @refused("more than a million pixels")
 def a_huge_enlargement(w: Writer) -> str:
     return str(w("Resize", "x", "", w.const([1, 1, 1e9, 1e9])))

@@ -41,6 +41,10 @@ class ESPCN(NetworkFamily):
         CHANNELS,
         COLOR,
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "activation": ("tanh", "relu"),
+        "end": ("linear", "logistic"),
+    }
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:

@@ -49,6 +49,7 @@ class RDN(NetworkFamily):
         COLOR,
         Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {"range": (1.0, 255.0)}
 
     exports = True
     program: ClassVar[Mapping[str, Any]] = {"range": 255.0}

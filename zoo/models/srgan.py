@@ -61,6 +61,9 @@ class SRGAN(NetworkFamily):
         Key("mean", "floats", (0.0,), "subtracted from the input, from 0 to 1"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "end": ("linear", "half_tanh")
+    }
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:

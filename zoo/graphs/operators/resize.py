@@ -129,22 +129,21 @@ def _nearest(
     ):
         shape = Shape(size[0], size[1], x.shape.channels)
         return t.draft.add("resize", [x], shape, mode="nearest", scale=factor)
-    if size[0] % x.shape.height and x.shape.height % size[0]:  # as 3/2
-        tables = [
-            Taps(part[:, None], np.ones((len(part), 1))) for part in (rows, columns)
-        ]
-        made = _as_convolution(t, x, tables, size)
-        if made is not None:
-            return made
+    if _is_ratio(x, size):  # pixels are skipped
+        return picked_pixels(t, x, rows, columns)
+    tables = [Taps(part[:, None], np.ones((len(part), 1))) for part in (rows, columns)]
+    made = _as_convolution(t, x, tables, size)
+    if made is not None:
+        return made
     if all(
         np.array_equal(found, np.arange(n) * before // n)
         for found, n, before in (
             (rows, size[0], x.shape.height),
             (columns, size[1], x.shape.width),
         )
-    ) and not _is_ratio(x, size):
+    ):
         return _like(t, x, "nearest", size, False)
-    return picked_pixels(t, x, rows, columns)
+    raise Untranslatable(f"Resize with mode nearest, {rule.place}, {rule.rounding}")
 
 
 def _is_ratio(x: Step, size: list[int]) -> bool:
@@ -159,9 +158,13 @@ def _like(t: Tracer, x: Step, mode: str, size: list[int], corners: bool) -> Step
     try:
         like = same_size(t.draft, shape)
     except Untranslatable:
-        raise Untranslatable(
-            f"Resize with mode {mode} to a size that is no fixed multiple"
-        ) from None
+        factors = {
+            Fraction(n, before) for n, before in zip(size, x.shape[:2], strict=True)
+        }
+        how = "by another factor for rows than for columns"
+        if len(factors) == 1:
+            how = "to a size that is no fixed multiple"
+        raise Untranslatable(f"Resize with mode {mode} {how}") from None
     return t.draft.add("resize", [x, like], shape, mode=mode, align_corners=corners)
 
 
