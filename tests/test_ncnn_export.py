@@ -149,6 +149,63 @@ FAMILIES: dict[str, str] = {
         pad=1
         activation=linear
     """,
+    "contrast": """
+        [net]
+        channels=3
+        [convolutional]
+        filters=8
+        size=3
+        pad=1
+        activation=relu
+        [avgpool]
+        [route]
+        layers=-2
+        [avgpool]
+        deviation=1
+        [shortcut]
+        from=-3
+        activation=linear
+        [convolutional]
+        filters=8
+        size=1
+        activation=logistic
+        [scale_channels]
+        from=-6
+        activation=linear
+        [convolutional]
+        filters=3
+        size=3
+        pad=1
+        activation=linear
+    """,
+    "attention of a small picture": """
+        [net]
+        channels=3
+        [convolutional]
+        filters=8
+        size=3
+        pad=1
+        activation=relu
+        [convolutional]
+        filters=8
+        size=3
+        stride=2
+        activation=linear
+        [maxpool]
+        size=7
+        stride=3
+        padding=0
+        [upsample]
+        mode=bilinear
+        like=-3
+        [sam]
+        from=-4
+        [convolutional]
+        filters=3
+        size=3
+        pad=1
+        activation=linear
+    """,
     "enlarged": """
         [net]
         channels=1
@@ -187,6 +244,15 @@ def network(name: str) -> Network:
             shape = layer.parameters["biases"].shape
             layer.parameters["biases"][...] = np.linspace(-0.2, 0.3, shape[0])
     return net
+
+
+def test_vectors_are_multiplied_as_ncnn_wants_it() -> None:
+    """Convolutions of a single pixel are deprecated there."""
+    kinds = [
+        line.split()[0] for line in to_ncnn(network("squeeze")).param.split("\n")[2:-1]
+    ]
+    assert kinds.count("InnerProduct") == 2
+    assert kinds.count("Convolution") == 2
 
 
 @pytest.mark.parametrize("name", FAMILIES)

@@ -85,7 +85,7 @@ def to_ncnn(
     if len(network.outputs) != 1:
         raise UsageError(f"{network.source}: it has several outputs; ncnn's has one")
     nodes, tensors = nodes_of(network, None, None, white)
-    nodes = _with_groups(nodes, tensors)
+    nodes = _with_likes(_with_groups(nodes, tensors))
     writer = _Writer(tensors, half)
     unknown: Counter[str] = Counter()
     for node in nodes:
@@ -121,6 +121,8 @@ class _Writer:
         self.tensors = tensors
         self.half = half
         self.layers = [_Layer("Input", [], [INPUT])]
+        self.pooled: set[str] = set()
+        """Values of one pixel, which are vectors in ncnn."""
 
     def add(
         self,
@@ -132,6 +134,9 @@ class _Writer:
     ) -> None:
         """Append a layer with one output."""
         names = {INPUT_NAME: INPUT, OUTPUT_NAME: OUTPUT}
+        is_global = op == "Pooling" and (params or {}).get(4) == 1
+        if is_global or self.pooled.issuperset(inputs):
+            self.pooled.add(output)
         self.layers.append(
             _Layer(
                 op,
@@ -170,6 +175,9 @@ def _conv(w: _Writer, node: OnnxNode) -> None:
     groups = node.keys["group"]
     rows, columns = node.keys["kernel_shape"]
     top, left, bottom, right = node.keys["pads"]
+    if node.inputs[0] in w.pooled and groups == rows == columns == 1:
+        _inner_product(w, node, weights)
+        return
     params = {
         0: weights.shape[0],
         1: columns,
@@ -192,6 +200,15 @@ def _conv(w: _Writer, node: OnnxNode) -> None:
         params[7] = groups
     op = "ConvolutionDepthWise" if groups > 1 else "Convolution"
     w.add(op, node.inputs[:1], node.output, params, data)
+
+
+def _inner_product(w: _Writer, node: OnnxNode, weights: Array) -> None:
+    """A 1 x 1 convolution of one pixel, as ncnn's program wants it."""
+    params = {0: weights.shape[0], 1: len(node.inputs) - 2, 2: weights.size}
+    data = _tagged(weights, w.half)
+    if len(node.inputs) > 2:
+        data += _floats(w.tensors[node.inputs[2]])
+    w.add("InnerProduct", node.inputs[:1], node.output, params, data)
 
 
 def _deconv(w: _Writer, node: OnnxNode) -> None:
@@ -329,17 +346,52 @@ def _pad(w: _Writer, node: OnnxNode) -> None:
     w.add("Crop", [value], node.output, cut)
 
 
+_INTERPOLATION: Final = {"nearest": 1, "linear": 2, "cubic": 3}
+
+
 def _resize(w: _Writer, node: OnnxNode) -> None:
     keys = node.keys
     scales = w.tensors[node.inputs[2]].reshape(-1)
     half = keys.get("coordinate_transformation_mode", "half_pixel") == "half_pixel"
-    mode = {"nearest": 1, "linear": 2, "cubic": 3}[keys.get("mode", "nearest")]
+    mode = _INTERPOLATION[keys.get("mode", "nearest")]
     usual = keys.get("cubic_coeff_a", -0.75) == -0.75
     whole = all(float(scale).is_integer() for scale in scales)
     if not (whole if mode == 1 else half and usual):
         raise _Unwritable
     rows, columns = (float(scale) for scale in scales[2:])
     w.add("Interp", node.inputs[:1], node.output, {0: mode, 1: rows, 2: columns})
+
+
+def _resize_like(w: _Writer, node: OnnxNode) -> None:
+    """To the size of the second value."""
+    mode, places = node.keys["mode"], node.keys["coordinate_transformation_mode"]
+    if node.keys.get("cubic_coeff_a", -0.75) != -0.75:
+        raise _Unwritable
+    params = {0: _INTERPOLATION[mode], 5: 1, 6: int(places == "align_corners")}
+    w.add("Interp", node.inputs, node.output, params)
+
+
+def _mean(w: _Writer, node: OnnxNode) -> None:
+    if w.whole(node.inputs[1]) != [2, 3]:
+        raise _Unwritable
+    w.add("Pooling", node.inputs[:1], node.output, {0: 1, 4: 1})
+
+
+def _with_likes(nodes: Sequence[OnnxNode]) -> list[OnnxNode]:
+    """Resizing to another value's size in one word, of the five that ONNX has for it."""
+    made = {node.output: node for node in nodes}
+    replaced: dict[int, OnnxNode | None] = {}
+    for node in nodes:
+        size = made.get(node.inputs[-1]) if node.kind == "Resize" else None
+        if size is None or size.kind != "Concat":
+            continue
+        slices = [made[name] for name in size.inputs]
+        shapes = [made[part.inputs[0]] for part in slices]
+        replaced |= {id(each): None for each in (size, *slices, *shapes)}
+        inputs = [node.inputs[0], shapes[1].inputs[0]]
+        replaced[id(node)] = OnnxNode("ResizeLike", inputs, node.output, node.keys)
+    kept = (replaced.get(id(node), node) for node in nodes)
+    return [node for node in kept if node is not None]
 
 
 def _group_norm(w: _Writer, node: OnnxNode) -> None:
@@ -421,8 +473,10 @@ _WORDS: Final[dict[str, Callable[[_Writer, OnnxNode], None]]] = {
     "Mul": _binary,
     "PRelu": _prelu,
     "Pad": _pad,
+    "ReduceMean": _mean,
     "Relu": _plainly("ReLU"),
     "Resize": _resize,
+    "ResizeLike": _resize_like,
     "Sigmoid": _plainly("Sigmoid"),
     "Slice": _slice,
     "Softplus": _plainly("Softplus"),
@@ -460,7 +514,7 @@ def _fused(layers: Sequence[_Layer]) -> list[_Layer]:
         if (
             params
             and before is not None
-            and before.op.startswith(("Convolution", "Deconvolution"))
+            and before.op.startswith(("Convolution", "Deconvolution", "InnerProduct"))
             and 9 not in before.params
             and readers[layer.inputs[0]] == 1
         ):

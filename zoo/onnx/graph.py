@@ -257,8 +257,8 @@ def program_of(network: Network, height: int | None, width: int | None) -> Progr
 
 
 def _is_global(layer: Layer) -> bool:
-    """Whether a layer is the mean over the whole picture."""
-    return type(layer) is AveragePool and not (layer.size or layer.deviation)
+    """Whether a layer is the mean or deviation of the whole picture."""
+    return type(layer) is AveragePool and not layer.size
 
 
 def _plain(value: Any) -> Any:
@@ -312,8 +312,8 @@ class _Writer:
             layer = self.network.layers[step.layers[0]]
             try:
                 own = HEADS.get(type(layer)) or layer_writer(layer)
-                if _is_global(layer):
-                    made = self.node("GlobalAveragePool", inputs[0])
+                if isinstance(layer, AveragePool) and _is_global(layer):
+                    made = self._global(layer, inputs[0])
                 elif own is not None and prefers_layer(layer, step.operation):
                     made = own(self, layer, inputs, shapes)
                 else:
@@ -497,9 +497,12 @@ class _Writer:
             return x
         return self.node("DepthToSpace", x, blocksize=scale, mode=order.upper())
 
-    def _pool(self, pool: Pool, x: str) -> str:
-        if pool.mode == "deviation":
+    def _global(self, layer: AveragePool, x: str) -> str:
+        if layer.deviation:
             return deviation(self, x)
+        return self.node("GlobalAveragePool", x)
+
+    def _pool(self, pool: Pool, x: str) -> str:
         size, stride, padding = pool.geometry
         keys: dict[str, Any] = {
             "kernel_shape": list(size),
