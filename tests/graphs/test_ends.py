@@ -53,6 +53,24 @@ def test_the_range_is_that_of_the_divisor(
     assert made.sections[0][1]["std"] == (divisor,)
 
 
+@pytest.mark.parametrize("reads", ["size", "values"])
+def test_the_range_is_found_where_the_picture_goes_two_ways(
+    tmp_path: Path, reads: str
+) -> None:
+    """Another picture takes its size from it, or it is added to the result."""
+    w = Writer()
+    h = w.conv(w("Div", "x", w.const(255.0)), 3, 3)
+    if reads == "size":
+        small = w("MaxPool", h, kernel_shape=[5, 5], strides=[3, 3])
+        how = {"mode": "linear"}
+        y = w("Mul", h, w("Resize", small, "", "", w("Shape", h), **how))
+    else:
+        y = w("Add", w("Mul", h, w.const(255.0)), "x")
+    difference, made = error(w.save(tmp_path / "net.onnx", y), scale=255)
+    assert difference < 1e-5
+    assert made.sections[0][1]["range"] == 255
+
+
 @pytest.mark.parametrize(
     "mean, color", [([0.45, 0.44, 0.40], "rgb"), ([103.2, 111.6, 114.4], "bgr")]
 )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from zoo.checkpoints.assign import assign
+from zoo.checkpoints.graph_probe import evaluate, probed, smooth, told
 from zoo.errors import ShapeError, UsageError, WeightsError
 from zoo.graphs.graph import Graph
-from zoo.graphs.translate import Translation, translate
+from zoo.graphs.picture_keys import Assumed
+from zoo.graphs.translate import NORMALIZED, Translation, translate
 from zoo.models.base import Assumption, Recognition, TensorUse
 from zoo.network import Network
 from zoo.parsers.cfg import write_cfg
@@ -73,10 +74,14 @@ def translated(
         If a setting is wrong or missing.
     """
     texts = {name: str(value) for name, value in settings.items()}
-    made = translate(graph, texts)
-    text = write_cfg(made.sections)
-    network = Network.parse(text, str(cfg))
-    assign(network, made.tensors, f"the graph in {graph.source}")
+    made, text, network = _made(graph, texts, cfg)
+    found = {} if "result" in texts else told(network, made)
+    if found:
+        given = {name: str(value) for name, value in found.items()}
+        made, text, network = _made(graph, {**texts, **given}, cfg)
+        for name, value in found.items():
+            del made.stated[name]
+            made.assumed.append(Assumed(name, value, "as a smooth picture tells"))
     recognition = Recognition(
         FAMILY,
         container,
@@ -84,70 +89,21 @@ def translated(
         tuple(Assumption(a.option, a.value, a.reason) for a in made.assumed),
     )
     uses = tuple(TensorUse(*line) for line in made.uses)
-    notes = (*made.notes, *_probed(network, made))
+    notes = (*made.notes, *probed(network, made))
     return Translated(network, text, recognition, uses, notes, made)
 
 
+def _made(
+    graph: Graph, settings: Mapping[str, str], cfg: Path
+) -> tuple[Translation, str, Network]:
+    made = translate(graph, settings)
+    text = write_cfg(made.sections)
+    network = Network.parse(text, str(cfg))
+    assign(network, made.tensors, f"the graph in {graph.source}")
+    return made, text, network
+
+
 # -- running --------------------------------------------------------------------
-
-
-def evaluate(network: Network, picture: NDArray[Any]) -> NDArray[np.float32]:
-    """Run a network on H x W x C in its own range, without normalisation by hand."""
-    pixels = network.pixels
-    mean, std = (np.asarray(v, np.float32) for v in (pixels.mean, pixels.std))
-    y = network.forward(((picture - mean) / std).astype(np.float32)[None])[0]
-    if pixels.denormalize:
-        y = y * std[: y.shape[2]] + mean[: y.shape[2]]
-    return np.asarray(y, np.float32)
-
-
-def _smooth(
-    made: Translation, channels: int, sides: tuple[int | None, int | None] = (None,) * 2
-) -> NDArray[np.float32]:
-    """A picture from 0 to 1 without edges, of a size that the network takes.
-
-    ``sides`` are height and width where a file states them.
-    """
-    if made.fixed is not None:
-        height, width = made.fixed
-    else:
-        height, width = (
-            stated or -(-size // made.multiple) * made.multiple
-            for stated, size in zip(sides, (64, 48), strict=True)
-        )
-    rows = np.linspace(0, np.pi, height)[:, None, None]
-    columns = np.linspace(0, np.pi, width)[:, None]
-    shifts = np.linspace(0, 0.6, channels)
-    waves = np.sin(rows + shifts) * np.cos(columns - shifts)
-    return (0.5 + 0.4 * waves).astype(np.float32)
-
-
-def _probed(network: Network, made: Translation) -> list[str]:
-    """What a smooth picture tells of range and residual, for people to judge."""
-    try:
-        picture = _smooth(made, network.pixels.channels)
-        results = {}
-        for white in (1.0, 255.0):
-            with np.errstate(all="ignore"):
-                y = evaluate(network, picture * np.float32(white))
-            results[white] = float(y.mean()) / white
-    except ShapeError:
-        return []
-    mean = float(picture.mean())
-    at_one, at_bytes = results[1.0], results[255.0]
-    results_said = f"{at_one:.3f} at range 1, {at_bytes:.3f} at range 255"
-    notes = [f"probe: a smooth picture of mean {mean:.3f} gives {results_said}"]
-    assumed = float(network.pixels.range)
-    here = results.get(assumed, at_one)
-    other, white = (at_bytes, 255) if assumed == 1 else (at_one, 1)
-    if abs(here) < 0.1 * mean and abs(other) < 0.1 * mean:
-        notes.append(
-            "its result looks like a residual: the program that it was made for adds "
-            "the enlarged picture (--set residual=nearest or bicubic does it)"
-        )
-    elif abs(other - mean) < 0.05 and abs(here - mean) > 0.2:
-        notes.append(f"so it may have been made for --set range={white}")
-    return notes
 
 
 def agrees(one: Network, other: Translated) -> bool:
@@ -159,7 +115,7 @@ def agrees(one: Network, other: Translated) -> bool:
     """
     if one.pixels.channels != other.network.pixels.channels:
         return False
-    picture = _smooth(other.translation, one.pixels.channels)
+    picture = smooth(other.translation, one.pixels.channels)
     picture = picture * np.float32(one.pixels.range)
     try:
         with np.errstate(all="ignore"):
@@ -217,7 +173,7 @@ def check_onnx(path: Path, made: Translated) -> float:
     except Exception as error:  # noqa: BLE001 - whatever the runtime raises
         raise _not_run(path, error) from None
     sides = _stated_sides(fed_input.shape, translation.layout, margin)
-    picture = _smooth(translation, made.network.pixels.channels, sides)
+    picture = smooth(translation, made.network.pixels.channels, sides)
     picture = picture * np.float32(made.network.pixels.range)
     mine = evaluate(made.network, picture)
     if margin:
@@ -244,8 +200,12 @@ def check_onnx(path: Path, made: Translated) -> float:
             f"{str(path)!r}: onnxruntime gives {'x'.join(map(str, wanted.shape))}, zoo "
             f"{'x'.join(map(str, mine.shape))}; this is a mistake in zoo"
         )
-    span = max(float(np.ptp(wanted.astype(np.float64))), 1e-6)
-    return float(np.abs(wanted.astype(np.float64) - mine).max()) / span
+    wanted = wanted.astype(np.float64) * translation.gain
+    if made.recognition.options.get("result") == NORMALIZED:
+        pixels = made.network.pixels
+        wanted = wanted * np.asarray(pixels.std) + np.asarray(pixels.mean)
+    span = max(float(np.ptp(wanted)), 1e-6)
+    return float(np.abs(wanted - mine).max()) / span
 
 
 def _stated_sides(

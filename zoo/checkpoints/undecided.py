@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.checkpoints.graph_way import evaluate
+from zoo.checkpoints.graph_probe import evaluate
 from zoo.errors import ZooError
 from zoo.models.base import Assumption, Family, Recognition
 from zoo.network import Network

@@ -1,7 +1,8 @@
 """What the program of a file did around its network, done by layers.
 
 Real-CUGAN and waifu2x lose pixels at the border, so their programs pad the picture
-first; some files give only what is to be added to the enlarged picture.
+first; some files give only what is to be added to the enlarged picture, or take white
+as 1 and give it as 255.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from collections.abc import Mapping
 
 from zoo.errors import UsageError
 from zoo.graphs.draft import Draft
+from zoo.graphs.passes import affines
 from zoo.graphs.sizes import Survey
 from zoo.shapes import Shape
 
-__all__ = ["add_margin", "add_residual", "margin_of"]
+__all__ = ["add_margin", "add_residual", "margin_of", "rescale"]
 
 _LEAST_MARGIN = 7
 
@@ -74,3 +76,30 @@ def add_residual(draft: Draft, mode: str, scale: float) -> None:
         "add", [result, enlarged], result.shape, alpha=1.0, beta=1.0
     )
     draft.sweep()
+
+
+def rescale(draft: Draft, white: float, result: str) -> float:
+    """Bring the result to the range of the picture.
+
+    Parameters
+    ----------
+    draft : Draft
+    white : float
+        Its value at the input.
+    result : str
+        Its value in the graph's result.
+
+    Returns
+    -------
+    float
+        What the result is multiplied with.
+    """
+    try:
+        gain = white / float(result)
+    except (ValueError, ZeroDivisionError):
+        raise UsageError(f"result={result} is no value of white") from None
+    if gain != 1:
+        draft.output = draft.affine(draft.output, gain, 0)
+        affines.merge(draft)
+        draft.sweep()
+    return gain

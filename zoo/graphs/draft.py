@@ -94,8 +94,11 @@ class Draft:
         What the network returns; the input until that is known.
     net : dict of str to object
         Keys of [net] that the ends of the network became.
+    hints : dict of str to object
+        mean and std as for ``net``, of a picture that goes other ways as well, so that
+        they cannot be keys; they tell of range and colours.
     net_origins : set of str
-        Constants that they were made of.
+        Constants that the keys were made of.
     is_coarse : bool
         Whether constants are of half precision, so that they tell little.
     """
@@ -103,6 +106,7 @@ class Draft:
     def __init__(self, shape: Shape) -> None:
         self.steps: list[Step] = []
         self.net: dict[str, Any] = {}
+        self.hints: dict[str, Any] = {}
         self.net_origins: set[str] = set()
         self.is_coarse = False
         self.output: Step = self.add("input", [], shape)

@@ -23,7 +23,7 @@ __all__ = [
     "picture_of",
 ]
 
-OPTIONS = ("range", "color", "output", "pad", "residual")
+OPTIONS = ("range", "result", "color", "output", "pad", "residual")
 """What a user may set beside the values of further inputs."""
 
 _COMMON_CHANNELS = (3, 1, 4, 12, 48, 2, 6)

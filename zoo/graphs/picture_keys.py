@@ -9,7 +9,7 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.graphs.graph import GraphInput
 
-__all__ = ["Assumed", "color_of", "range_of"]
+__all__ = ["CLIPPED", "Assumed", "color_of", "range_of"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class Assumed:
     option: str
     value: Any
     reason: str
+
+
+CLIPPED = Assumed("range", 255.0, "its result is clipped to bytes")
+"""A guess that may be wrong: it may take 0 to 1 all the same."""
 
 
 def range_of(
@@ -49,6 +53,9 @@ def range_of(
         assumed.append(
             Assumed("range", 255.0, "it divides by numbers, or takes means, of bytes")
         )
+        return 255.0
+    if "white" in keys:
+        assumed.append(CLIPPED)
         return 255.0
     assumed.append(Assumed("range", 1.0, "as most are; no graph says it"))
     return 1.0

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from zoo.errors import WeightsError
 from zoo.graphs.account import account
 from zoo.graphs.check import check
-from zoo.graphs.completion import add_margin, add_residual, margin_of
+from zoo.graphs.completion import add_margin, add_residual, margin_of, rescale
 from zoo.graphs.draft import Draft
 from zoo.graphs.errors import Damaged, Refused, Untranslatable, WrongSize
 from zoo.graphs.graph import Graph, GraphInput
@@ -32,7 +32,10 @@ from zoo.graphs.sizes import Survey, survey
 from zoo.graphs.trace import trace
 from zoo.shapes import Shape
 
-__all__ = ["Translation", "translate"]
+__all__ = ["NORMALIZED", "Translation", "translate"]
+
+NORMALIZED = "normalized"
+"""As ``result``: it is like the picture after its mean is subtracted, and divided."""
 
 
 @dataclass
@@ -61,6 +64,8 @@ class Translation:
         Values of all other inputs.
     margin : int
         Pixels that are added at each side before the network.
+    gain : float
+        What the graph's result is multiplied with.
     """
 
     sections: list[tuple[str, dict[str, Any]]]
@@ -76,6 +81,7 @@ class Translation:
     margin: int = 0
     multiple: int = 1
     fixed: tuple[int, int] | None = None
+    gain: float = 1.0
 
 
 def translate(graph: Graph, settings: Mapping[str, str] | None = None) -> Translation:
@@ -85,7 +91,8 @@ def translate(graph: Graph, settings: Mapping[str, str] | None = None) -> Transl
     ----------
     graph : Graph
     settings : mapping of str to str, optional
-        range, color, output, pad, residual, and values of inputs beside the picture.
+        range, result, color, output, pad, residual, and values of inputs beside the
+        picture.
 
     Raises
     ------
@@ -215,8 +222,9 @@ def _finish(
     net: dict[str, Any] = {"channels": shape.channels}
     assumed: list[Assumed] = []
     stated: dict[str, Any] = {}
-    net["range"] = range_of(settings, item, draft.net, assumed, stated)
-    net["color"] = color_of(settings, shape.channels, draft.net, assumed, stated)
+    told = {**draft.hints, **draft.net}
+    net["range"] = range_of(settings, item, told, assumed, stated)
+    net["color"] = color_of(settings, shape.channels, told, assumed, stated)
     net |= draft.net
     entry: dict[str, Any] = {}
     if found.fixed:
@@ -242,6 +250,13 @@ def _finish(
     if "residual" in settings:
         stated["residual"] = settings["residual"]
         add_residual(draft, settings["residual"], stated.get("scale", 0.5))
+    gain = 1.0
+    if settings.get("result") == NORMALIZED:
+        net["denormalize"] = True
+        stated["result"] = NORMALIZED
+    elif "result" in settings:
+        gain = rescale(draft, net["range"], settings["result"])
+        stated["result"] = net["range"] / gain
     sections = write(draft, net, entry)
     if sections.problems:
         raise Untranslatable("; ".join(sections.problems))
@@ -263,4 +278,5 @@ def _finish(
         margin,
         found.multiple,
         shape[:2] if found.fixed else None,
+        gain,
     )

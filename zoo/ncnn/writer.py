@@ -388,7 +388,7 @@ def _with_likes(nodes: Sequence[OnnxNode]) -> list[OnnxNode]:
         slices = [made[name] for name in size.inputs]
         shapes = [made[part.inputs[0]] for part in slices]
         replaced |= {id(each): None for each in (size, *slices, *shapes)}
-        inputs = [node.inputs[0], shapes[1].inputs[0]]
+        inputs = (node.inputs[0], shapes[1].inputs[0])
         replaced[id(node)] = OnnxNode("ResizeLike", inputs, node.output, node.keys)
     kept = (replaced.get(id(node), node) for node in nodes)
     return [node for node in kept if node is not None]

@@ -20,16 +20,18 @@ def ends(draft: Draft) -> None:
     They go to ``draft.net``: mean, std, denormalize.
     """
     _colours(draft)
+    _white(draft)
     source = draft.input
-    if draft.output is source or len(source.readers) != 1:
+    readers = [step for step in source.readers if not _is_size(step, source)]
+    scaled = [step for step in readers if _is_scaled(step) and step is not draft.output]
+    if not scaled:
         return
-    first = source.readers[0]
-    if first.kind != "affine" or first is draft.output:
-        return
+    first = scaled[0]
     scale, offset = first.values["scale"], first.values["offset"]
-    if not scale.all():
-        return
     std, mean = 1 / scale, 0 - offset / scale
+    if len(readers) != 1:
+        draft.hints |= {"mean": _short(mean), "std": _short(std)}
+        return
     draft.net_origins |= first.origins
     draft.replace(first, source)
     last = draft.output
@@ -45,6 +47,22 @@ def ends(draft: Draft) -> None:
             draft.replace(last, last.only)
     draft.net["mean"] = _short(mean)
     draft.net["std"] = _short(std)
+
+
+def _white(draft: Draft) -> None:
+    """A result clipped to bytes tells of bytes."""
+    last = draft.output
+    if last.activation == "clip" and last.values.get("high") == 255:
+        draft.hints["white"] = 255.0
+
+
+def _is_size(step: Step, source: Step) -> bool:
+    """Whether a step takes only its size from the input."""
+    return step.kind == "resize" and step.inputs[0] is not source
+
+
+def _is_scaled(step: Step) -> bool:
+    return step.kind == "affine" and bool(step.values["scale"].all())
 
 
 def _colours(draft: Draft) -> None:
