@@ -418,6 +418,24 @@ def test_folders_of_stores(tmp_path, net):
     assert found.left_out() == ["1 file of other endings (.zarr)"]
 
 
+def test_results_are_known_again_and_looked_at(tmp_path, net):
+    """`in_x2.zarr` is no input the next time; `zoo view` puts it beside `in.zarr`."""
+    from zoo.view.groups import groups_of
+    from zoo.view.item import read_item
+
+    save(tmp_path / "in.zarr", values("uint16"))
+    code, _, err = call(tmp_path, "run", net.cfg, "in.zarr")
+    assert code == 0, err
+    words = ("run", net.cfg, "in.zarr", "in_x2.zarr", "--skip-existing")
+    code, _, err = call(tmp_path, *words)
+    assert "1 file that zoo made of others" in err
+    (group,) = groups_of([tmp_path])
+    assert [path.name for path in group.paths] == ["in.zarr", "in_x2.zarr"]
+    assert groups_of(group.paths)[0].paths == group.paths
+    item = read_item(tmp_path / "in_x2.zarr")
+    np.testing.assert_array_equal(item.values[0], opened(tmp_path / "in_x2.zarr"))
+
+
 def test_one_name_for_two(tmp_path, net):
     (tmp_path / "in").mkdir()
     save(tmp_path / "in" / "a.zarr", values())

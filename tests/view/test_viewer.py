@@ -252,3 +252,168 @@ def test_volumes_in_three_planes(watched, tmp_path: Path) -> None:
     assert texts(page, ".stage output") == ["1 of 8", "7 of 10", "3 of 12"]
     assert texts(page, "td.value") == [str(data[2, 6, 0])]
     assert texts(page, "thead th:last-child") == ["value at 2, 6, 0 (R, A, S)"]
+
+
+def moving(path: Path, frames: list[np.ndarray]) -> Path:
+    """An animation without losses."""
+    pillow = pytest.importorskip("PIL.Image", reason="needs Pillow")
+    first, *rest = map(pillow.fromarray, frames)
+    first.save(path, save_all=True, append_images=rest, duration=50, lossless=True)
+    return path
+
+
+FRAMES = [RNG.integers(0, 256, (24, 32, 3), np.uint8) for _ in range(3)]
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.webp", "a.gif"])
+def test_animations_have_a_slider_of_frames(watched, tmp_path: Path, name: str) -> None:
+    """Every frame of both is shown, the same one in all panes, with its own values."""
+    frames = FRAMES
+    if name.endswith("gif"):  # which has colours of a palette
+        frames = [np.full((24, 32, 3), shade, np.uint8) for shade in (5, 90, 200)]
+    other = [frame.repeat(2, 0).repeat(2, 1) for frame in frames]
+    paths = [moving(tmp_path / name, frames), moving(tmp_path / f"b{name}", other)]
+    album = Album("moving")
+    album.add(sheet_of(Group("g", paths)))
+    album.write(tmp_path / "page.html")
+    page = opened(watched, tmp_path / "page.html")
+    page.keyboard.press("2")
+    slider = page.locator(".stage label.range:has-text('frame') input")
+    slider.focus()
+    for number, expected in enumerate(other, start=1):
+        assert texts(page, ".stage output") == [f"{number} of 3"]
+        assert np.array_equal(stage(page, 48, 64), expected)
+        page.keyboard.press("ArrowRight")
+    page.keyboard.press("1")
+    assert np.array_equal(stage(page, 48, 64), other[-1])  # the small one, in step
+    page.locator(".pane canvas").first.focus()
+    page.keyboard.press("Shift+ArrowLeft")
+    slider.focus()
+    for expected in other[::-1]:
+        red, green, blue = expected[24, 31]
+        assert texts(page, "td.value") == [f"R {red}  G {green}  B {blue}"] * 2
+        page.keyboard.press("ArrowLeft")
+
+
+def test_as_many_frames_as_there_is_room_for(tmp_path: Path, monkeypatch) -> None:
+    from zoo.view import item as module
+
+    path = moving(tmp_path / "a.png", FRAMES)
+    monkeypatch.setattr(module, "_FRAMES_BYTES", 2 * FRAMES[0].nbytes)
+    item = module.read_item(path)
+    assert np.array_equal(item.values, FRAMES[:2])
+    assert item.notes == ("a.png: the first 2 of 3 frames are shown",)
+
+
+def test_frames_are_measured_one_by_one(tmp_path: Path) -> None:
+
+    noisy = [
+        np.clip(frame.astype(int) + 9, 0, 255).astype(np.uint8) for frame in FRAMES
+    ]
+    paths = [moving(tmp_path / "n.png", noisy), moving(tmp_path / "t.png", FRAMES)]
+    from zoo.evaluate.presets import protocol_named
+
+    sheet = sheet_of(
+        Group("g", paths[:1], paths[1]), protocol=protocol_named("basicsr")
+    )
+    assert "mean over 3 frames" in sheet.notes[0]
+    each = [
+        sheet_of(
+            Group(
+                "g",
+                [moving(tmp_path / f"n{n}.png", [one, one])],
+                moving(tmp_path / f"t{n}.png", [true, true]),
+            ),
+            protocol=protocol_named("basicsr"),
+        )
+        .items[0]
+        .scores["psnr"][0]
+        for n, (one, true) in enumerate(zip(noisy, FRAMES, strict=True))
+    ]
+    mean = np.mean([float(text.split()[0]) for text in each])
+    assert abs(float(sheet.items[0].scores["psnr"][0].split()[0]) - mean) < 0.011
+
+
+class Fingers:
+    """Fingers on a page that is touched: Chromium's own events, no script's."""
+
+    def __init__(self, page: Any) -> None:
+        self.session = page.context.new_cdp_session(page)
+        self.page = page
+
+    def send(self, kind: str, *points: tuple[float, float]) -> None:
+        spots = [{"x": x, "y": y, "id": n} for n, (x, y) in enumerate(points)]
+        words = {"type": kind, "touchPoints": spots}
+        self.session.send("Input.dispatchTouchEvent", words)
+
+    def drag(self, *paths: tuple[tuple[float, float], tuple[float, float]]) -> None:
+        """Each finger from one place to another, in small steps."""
+        self.send("touchStart", *(start for start, _ in paths))
+        for part in np.linspace(0.125, 1, 8):
+            self.send(
+                "touchMove",
+                *(
+                    (a[0] + part * (b[0] - a[0]), a[1] + part * (b[1] - a[1]))
+                    for a, b in paths
+                ),
+            )
+        self.send("touchEnd")
+        drawn(self.page)
+
+
+def touched(watched: Any, file: Path) -> tuple[Any, Fingers, dict[str, float]]:
+    page = opened(watched, file, has_touch=True, is_mobile=True)
+    return page, Fingers(page), page.locator(".pane canvas").first.bounding_box()
+
+
+def test_fingers_drag_and_pinch(watched, tmp_path: Path) -> None:
+    file = page_of(tmp_path, {"o.png": OTHER, "l.png": LARGE})
+    page, fingers, box = touched(watched, file)
+    middle = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    # A finger takes the divider along.
+    fingers.drag((middle, (box["x"] + 1, middle[1])))
+    assert np.array_equal(corners(page, 60, 80)[:, 1:], OTHER[:, 1:])
+    # Beside it, it moves the picture, and the page stays where it is.
+    before = shown(page)
+    fingers.drag((middle, (middle[0] + 40, middle[1] - 30)))
+    after = shown(page)
+    assert page.evaluate("scrollY") == 0
+    assert after[3] == before[3]
+    moved = (after[1] - before[1], after[2] - before[2])
+    assert np.abs(np.array(moved) - (40, -30)).max() <= before[3]
+    # Two of them twice as far apart: twice the step, about the middle between them.
+    page.keyboard.press("0")
+    zoom = shown(page)[3]
+
+    def pixel_at(x: float, y: float) -> tuple[float, float]:
+        _, left, top, zoom = shown(page)
+        return (x - box["x"] - left) / zoom, (y - box["y"] - top) / zoom
+
+    x, y = middle[0] + 30, middle[1] + 20
+    there = pixel_at(x, y)
+    fingers.drag(((x - 40, y), (x - 80, y)), ((x + 40, y), (x + 80, y)))
+    assert shown(page)[3] == 2 * zoom
+    assert np.abs(np.subtract(pixel_at(x, y), there)).max() < 1.5
+    fingers.drag(((x, y - 80), (x, y - 40)), ((x, y + 80), (x, y + 40)))
+    assert shown(page)[3] == zoom
+    # Both in one direction: the picture goes with them.
+    before = shown(page)
+    fingers.drag(((x - 40, y), (x - 60, y + 20)), ((x + 40, y), (x + 20, y + 20)))
+    after = shown(page)
+    assert after[3] == zoom
+    moved = (after[1] - before[1], after[2] - before[2])
+    assert np.abs(np.array(moved) - (-20, 20)).max() <= 2 * zoom
+
+
+def test_a_tap_moves_the_planes(watched, tmp_path: Path) -> None:
+    nibabel = pytest.importorskip("nibabel", reason="needs nibabel")
+    data = RNG.integers(0, 100, (12, 10, 8)).astype(np.int16)
+    nibabel.save(nibabel.Nifti1Image(data, np.eye(4)), tmp_path / "a.nii")
+    album = Album("volume")
+    album.add(sheet_of(Group("g", [tmp_path / "a.nii"])))
+    album.write(tmp_path / "page.html")
+    page, _, box = touched(watched, tmp_path / "page.html")
+    _, left, top, zoom = shown(page, 0)
+    page.touchscreen.tap(box["x"] + left + 2.5 * zoom, box["y"] + top + 3.5 * zoom)
+    assert texts(page, ".stage output") == ["5 of 8", "7 of 10", "3 of 12"]
+    assert texts(page, "td.value") == [str(data[2, 6, 4])]

@@ -22,6 +22,7 @@ from zoo.evaluate.pairs import Pair, degraded, read_pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.volumes import is_volume, slice_pairs
 from zoo.evaluate.whole import Volumes, measured
+from zoo.formats import suffix_of
 from zoo.metrics.arrays import is_of_volumes
 from zoo.registry import registry
 
@@ -128,10 +129,11 @@ def cases_in(
     ):
         try:
             if is_volume(path):
+                is_named = bool(suffix_of(name))  # as its user knows it
                 slices = slice_pairs(
                     path,
                     scale,
-                    name=path.name if alike[path.name] == 1 else name,
+                    name=name if is_named or alike[path.name] > 1 else path.name,
                     plane=pictures.plane,
                     mask=pictures.mask,
                     empty=count,

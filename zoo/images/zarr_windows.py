@@ -21,7 +21,13 @@ from zoo.images.zarr_guard import guarded
 from zoo.images.zarr_header import Header, is_zarr, read_header
 from zoo.program.geometry import Window
 
-__all__ = ["ZarrWindows", "check_target", "require_zarr", "write_chunks"]
+__all__ = [
+    "ZarrWindows",
+    "check_target",
+    "read_whole",
+    "require_zarr",
+    "write_chunks",
+]
 
 _LARGEST_SIDE = 2**24
 _BELIEVED, _RATIO = 2**24, 4096  # pixels; pixels that a byte stands for at most
@@ -121,6 +127,18 @@ class ZarrWindows:
         except Exception as problem:  # noqa: BLE001 - whatever a codec raises
             raise ImageError(f"is damaged: {_words(problem)}") from None
         return _image(self.header.picture(part))
+
+
+def read_whole(path: str) -> tuple[ZarrWindows, Image]:
+    """The picture of a Zarr folder, and the folder.
+
+    Raises
+    ------
+    ImageError
+        See :class:`ZarrWindows`.
+    """
+    windows = ZarrWindows(path)
+    return windows, windows.read(Window((0, windows.height), (0, windows.width)))
 
 
 def _check_size(folder: Path, height: int, width: int) -> None:

@@ -44,7 +44,11 @@ export class Item {
     const way = PLANES[name];
     const width = this.sides[way.across], height = this.sides[way.down];
     const { channels } = this;
-    if (name === "picture") return { values: this.values, width, height, channels };
+    if (name === "picture") {
+      const size = width * height * channels; // of a frame
+      return { values: this.values.subarray(index * size, (index + 1) * size), width, height,
+        channels };
+    }
     const strides = [this.sides[1] * this.sides[2], this.sides[2], 1];
     const values = new this.values.constructor(width * height);
     const [down, across] = [strides[way.down], strides[way.across]];

@@ -164,13 +164,26 @@ export class Pane {
       this.holds = this.hasDivider && Math.abs(point.x - split) < HANDLE * this.ratio;
       this.dragged = false;
     } else {
-      this.apart = this.spread();
+      [this.holds, this.dragged] = [false, true];
+      this.pinch = { ...this.between(), zoom: this.zoom };
     }
   }
 
-  spread() {
+  // How far two fingers are apart, and the middle between them.
+  between() {
     const [a, b] = [...this.pointers.values()];
-    return Math.hypot(a.x - b.x, a.y - b.y);
+    return { apart: Math.hypot(a.x - b.x, a.y - b.y), x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 };
+  }
+
+  // What lay between the fingers stays there, at the step next to what they ask for.
+  pinched() {
+    const now = this.between(), old = this.pinch;
+    const wanted = Math.log((old.zoom * now.apart) / Math.max(1, old.apart));
+    const off = STEPS.map((step) => Math.abs(Math.log(step) - wanted));
+    const steps = off.indexOf(Math.min(...off)) - STEPS.indexOf(this.zoom);
+    this.host.pan(this, (old.x - now.x) / this.zoom, (old.y - now.y) / this.zoom);
+    if (steps) this.host.zoomBy(steps, this, now);
+    Object.assign(old, { x: now.x, y: now.y });
   }
 
   move(event) {
@@ -181,14 +194,7 @@ export class Pane {
     }
     this.pointers.set(event.pointerId, point);
     if (this.pointers.size > 1) {
-      this.dragged = true;
-      const now = this.spread();
-      const steps = now / this.apart > 1.3 ? 1 : now / this.apart < 0.77 ? -1 : 0;
-      if (steps) {
-        const [a, b] = [...this.pointers.values()];
-        this.apart = now;
-        this.host.zoomBy(steps, this, { x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
-      }
+      this.pinched();
       return;
     }
     const moved = Math.hypot(point.x - this.start.x, point.y - this.start.y);

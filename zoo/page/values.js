@@ -61,7 +61,8 @@ export class Values {
       of: (item) => {
         const x = Math.floor((cursor.x * item.sides[2]) / stage.width);
         const y = Math.floor((cursor.y * item.sides[1]) / stage.height);
-        return y * item.sides[2] + x;
+        const frame = item.index(0, this.viewer.fractions[0]);
+        return (frame * item.sides[1] + y) * item.sides[2] + x;
       },
     };
   }

@@ -41,10 +41,11 @@ export class Viewer {
       mode: items.length < 2 ? "one" : "slider", left: Math.max(0, before), right: result,
       shown: result, last: Math.max(0, before), method: "pixels", gain: 4,
       low: sheet.low, high: sheet.high, cursor: null, hasLines: true,
-      fractions: [0.5, 0.5, 0.5], zoom: null,
+      fractions: [0.5, 0.5, 0.5], zoom: null, isVolume: sheet.kind === "volume",
     });
+    this.hasFrames = !this.isVolume && items.some((item) => item.sides[0] > 1);
+    if (this.hasFrames) this.fractions[0] = 0; // the first
     this.split(0.5);
-    this.isVolume = sheet.kind === "volume";
     this.names = this.isVolume ? ["axial", "coronal", "sagittal"] : ["picture"];
     this.toolbar = new Toolbar(this);
     this.values = new Values(this);
@@ -71,9 +72,9 @@ export class Viewer {
   }
 
   isSmaller(item) {
-    const largest = Math.max(...this.items.map((other) =>
-      other.sides[0] * other.sides[1] * other.sides[2]));
-    return item.sides[0] * item.sides[1] * item.sides[2] < largest;
+    // Of pictures, however many frames they have.
+    const size = ({ sides }) => (this.isVolume ? sides[0] : 1) * sides[1] * sides[2];
+    return size(item) < Math.max(...this.items.map(size));
   }
 
   // Elements for the mode: stages, each with its panes and, of volumes, its slider.
@@ -92,7 +93,7 @@ export class Viewer {
       const row = el("div", { className: "panes" });
       row.append(...stage.panes.map((pane) => pane.frame));
       section.append(row);
-      if (this.isVolume) section.append(this.sliceSlider(stage));
+      if (this.isVolume || this.hasFrames) section.append(this.sliceSlider(stage));
       stage.section = section;
       return stage;
     });
@@ -116,7 +117,7 @@ export class Viewer {
   sliceSlider(stage) {
     const axis = PLANES[stage.name].through;
     const count = Math.max(...this.items.map((item) => item.sides[axis]));
-    stage.slider = range(stage.name, {
+    stage.slider = range(this.isVolume ? stage.name : "frame", {
       min: 0, max: count - 1, value: Math.floor(this.fractions[axis] * count),
       say: (value) => `${value + 1} of ${count}`,
       change: (value) => {
@@ -162,6 +163,12 @@ export class Viewer {
       this.keepInside(stage);
     }
     this.zoom = next;
+    this.placed();
+  }
+
+  // Panes know at once where they are: fingers move more often than is drawn.
+  placed() {
+    for (const pane of this.panes) pane.place(this.step);
     this.draw();
   }
 
@@ -192,7 +199,7 @@ export class Viewer {
     pane.stage.x += x;
     pane.stage.y += y;
     this.keepInside(pane.stage);
-    this.draw();
+    this.placed();
   }
 
   hover(pane, point, byKey = false) {

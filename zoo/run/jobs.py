@@ -27,6 +27,7 @@ from zoo.run.names import (
     fitting,
     keys,
     origin_of,
+    own_ending,
     with_format,
 )
 
@@ -139,7 +140,7 @@ def make_jobs(
 def _originals(inputs: InputFiles) -> list[InputFile]:
     """The inputs that zoo did not make of another one of them."""
     stems = {
-        os.path.realpath(item.path).removesuffix(suffix_of(item.path))
+        os.path.realpath(item.path).removesuffix(own_ending(item.path))
         for item in inputs.items
     }
     kept = [item for item in inputs.items if origin_of(item.path) not in stems]

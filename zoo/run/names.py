@@ -19,6 +19,7 @@ __all__ = [
     "fitting",
     "keys",
     "origin_of",
+    "own_ending",
     "told_apart",
     "with_format",
 ]
@@ -47,11 +48,14 @@ def beside(path: str, suffix: str, scale: float | str) -> str:
 def with_format(path: str, name: str) -> str:
     """A path with the usual ending of another format."""
     given = Path(path)
-    own = suffix_of(given)
-    if given.suffix.lower() == f".{ZARR}":
-        own = given.suffix
-    stem = given.name.removesuffix(own) or given.name
+    stem = given.name.removesuffix(own_ending(given)) or given.name
     return str(given.with_name(fitting(stem, ending_of(name))))
+
+
+def own_ending(path: str | Path) -> str:
+    """The ending of a name that stands for a format, Zarr's too; empty if none does."""
+    suffix = Path(path).suffix
+    return suffix if suffix.lower() == f".{ZARR}" else suffix_of(path)
 
 
 def ending_of(name: str) -> str:
@@ -78,7 +82,7 @@ def fitting(stem: str, suffix: str) -> str:
 def origin_of(path: str) -> str | None:
     """The path, without its ending, of what ``photo_x2.png`` would be made from."""
     given = Path(path)
-    match = _OURS.fullmatch(given.name.removesuffix(suffix_of(given)))
+    match = _OURS.fullmatch(given.name.removesuffix(own_ending(given)))
     return None if match is None else os.path.realpath(given.with_name(match[1]))
 
 

@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from zoo.images.image import Image
 from zoo.images.reading import about
 from zoo.images.zarr_windows import (
-    ZarrWindows,
     check_target,
+    read_whole,
     require_zarr,
     write_chunks,
 )
-from zoo.program.geometry import Window
 from zoo.run.jobs import require_folder
 from zoo.run.windows import Windows, ZarrSink, plain_sink, zarr_sink
 
@@ -47,8 +46,7 @@ def run_store(work: Work) -> None:
         run_huge(work, huge)
         return
     with about(job.source):
-        reader = ZarrWindows(job.source)
-        image = reader.read(Window((0, reader.height), (0, reader.width)))
+        reader, image = read_whole(job.source)
     run_image(work, image, named("tiff"), reader)
 
 

@@ -185,7 +185,7 @@ class Store:
             path = data.rename(data.with_name(data.name + _ending_of(data)))
             dropped = Dropped(
                 secrets.token_hex(16), name, path, item.kind, printable(item.about),
-                item.size, _thumbnail(item),
+                item.size * item.frames, _thumbnail(item),
             )  # fmt: skip
         except BaseException:
             path.unlink(missing_ok=True)
@@ -242,7 +242,9 @@ def _ending_of(path: Path) -> str:
 
 def _thumbnail(item: Item) -> str:
     """A small PNG of a picture, or of the middle slice of a volume."""
-    values = item.values[item.values.shape[0] // 2].astype(np.float32)
+    values = item.values[0 if item.kind == "picture" else len(item.values) // 2].astype(
+        np.float32
+    )
     if item.kind == "volume":
         values = values[::-1]
         low, high = np.nanmin(values), np.nanmax(values)

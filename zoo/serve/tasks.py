@@ -69,6 +69,7 @@ def evaluate(job: Job, store: Store, choices: dict[str, Choice]) -> None:
     from zoo.evaluate.contest import Contest
     from zoo.evaluate.datasets import set_of_files
     from zoo.evaluate.entrants import Bicubic, NetworkEntrant
+    from zoo.evaluate.planes import Gathered
     from zoo.evaluate.presets import protocol_named
     from zoo.evaluate.report import Worst, write_report
     from zoo.evaluate.score_tables import cells
@@ -83,7 +84,7 @@ def evaluate(job: Job, store: Store, choices: dict[str, Choice]) -> None:
         raise UsageError("choose pictures or volumes, not both")
     pictures = replace(
         set_of_files([one.path for one in dropped]),
-        names=tuple(one.name for one in dropped),
+        names=_apart([one.name for one in dropped]),
     )
     entrants = [Bicubic(), *networks]
     kind = "mri" if pictures.has_volumes else "benchmark"
@@ -97,10 +98,10 @@ def evaluate(job: Job, store: Store, choices: dict[str, Choice]) -> None:
 
     contest = Contest(entrants, networks[0].scale, how=protocol_named(kind))
     contest.on_picture = count
-    worst = []
+    worst, gathered = [], Gathered()
     for entrant in entrants:
         part(min(1.0, done / total))
-        seen = Worst(entrant)
+        seen = Worst(entrant, gathered)
         contest.measure(entrant, "dropped", pictures, seen)
         worst.append((entrant.name, "dropped", seen))
     header, rows = cells(contest.results)
@@ -114,6 +115,17 @@ def evaluate(job: Job, store: Store, choices: dict[str, Choice]) -> None:
     command = f"zoo eval bicubic {' '.join(job.networks)} FOLDER --report report.html"
     write_report(contest.results, worst, target, command)
     job.output, job.output_name = target, "report.html"
+
+
+def _apart(names: list[str]) -> tuple[str, ...]:
+    """Names of which no two are alike: files of two folders may be called the same."""
+    times = [names[:index].count(name) for index, name in enumerate(names)]
+    return tuple(
+        name
+        if not time
+        else f"{name.removesuffix(suffix_of(name))} ({time + 1}){suffix_of(name)}"
+        for name, time in zip(names, times, strict=True)
+    )
 
 
 def _reporter(job: Job, store: Store) -> Callable[[float], None]:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from zoo.errors import UsageError
-from zoo.formats import by_suffix, suffix_of
+from zoo.formats import by_suffix
+from zoo.images.zarr_header import is_zarr
 from zoo.run.inputs import find_inputs, series_in
-from zoo.run.names import origin_of
+from zoo.run.names import origin_of, own_ending
 
 __all__ = ["Group", "groups_of"]
 
@@ -50,7 +51,11 @@ def groups_of(paths: Sequence[Path], reference: Path | None = None) -> list[Grou
     UsageError
         If files and folders are mixed, or nothing is found.
     """
-    folders = [path for path in paths if path.is_dir() and not series_in(path)]
+    folders = [
+        path
+        for path in paths
+        if path.is_dir() and not (is_zarr(path) or series_in(path))
+    ]
     if not folders:
         if reference is not None and reference.is_dir():
             raise UsageError(f"{reference} is a folder; the reference is one file here")
@@ -86,7 +91,7 @@ def _keys(folder: Path) -> list[tuple[str, Path]]:
             continue
         if item.others:  # a series of slices is opened by the name of its folder
             path = path.parent
-        own = path.name.removesuffix(suffix_of(path))
+        own = path.name.removesuffix(own_ending(path))
         stem = origin_of(str(path)) or os.path.join(os.path.realpath(path.parent), own)
         mark = "" if kind == "picture" else f" ({kind})"
         found.append((os.path.relpath(stem, root) + mark, path))

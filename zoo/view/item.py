@@ -10,14 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.errors import ImageError
+from zoo.formats import at_most
+from zoo.images.frames import Clip, FrameFormat
 from zoo.images.image import Image
 from zoo.images.reading import about, format_in
-from zoo.page.blocks import storable
+from zoo.images.zarr_header import is_zarr
+from zoo.page.blocks import MOST_BYTES, storable
 from zoo.run.inputs import open_input
 from zoo.volumes.geometry import plane_of
 from zoo.volumes.volume import Volume
 
 __all__ = ["Item", "Role", "item_of", "read_item"]
+
+_FRAMES_BYTES = 2**25  # of an animation on a page
 
 Role = Literal["before", "result", "reference"]
 
@@ -31,8 +36,8 @@ class Item:
     path : Path
     kind : {"picture", "volume"}
     values : ndarray, D x H x W x C
-        As stored. A picture has D = 1, and C = 1 to 4: gray or RGB, then alpha. A volume
-        has C = 1 and axes that run to superior, anterior and right.
+        As stored. A picture has C = 1 to 4: gray or RGB, then alpha, and D = 1, or so many
+        frames. A volume has C = 1 and axes that run to superior, anterior and right.
     white : float
         The stored value of white.
     about : str
@@ -72,13 +77,18 @@ class Item:
 
     @property
     def size(self) -> int:
-        """Pixels or voxels."""
-        return int(np.prod(self.values.shape[:3]))
+        """Pixels of a frame, or voxels."""
+        shape = self.values.shape
+        return int(np.prod(shape[1:3] if self.kind == "picture" else shape[:3]))
 
     @property
-    def colors(self) -> NDArray[Any]:
+    def frames(self) -> int:
+        """Of a picture, 1 or more."""
+        return self.values.shape[0] if self.kind == "picture" else 1
+
+    def colors(self, frame: int = 0) -> NDArray[Any]:
         """H x W x 3 of a picture, gray replicated, without alpha."""
-        values = self.values[0]
+        values = self.values[frame]
         return values[..., :3] if values.shape[2] > 2 else values[..., :1].repeat(3, 2)
 
     def meant(self) -> NDArray[np.float64]:
@@ -94,12 +104,50 @@ def read_item(path: Path) -> Item:
     ImageError
         In one sentence, whatever is wrong with the file.
     """
+    if is_zarr(path):
+        from zoo.images.zarr_windows import read_whole
+
+        with about(str(path)), at_most(MOST_BYTES):  # a value has a byte at least
+            return item_of(read_whole(str(path))[1], path)
     with open_input(path) as source:
         found = format_in(source)
         with about(source.name):
             if found.kind == "video":
                 raise ImageError("is a video; pictures and volumes are shown")
+            clip = found.clip(source) if isinstance(found, FrameFormat) else None
+            if clip is not None:
+                return _moving(clip, path)
             return item_of(found.read(source), path)
+
+
+def _moving(clip: Clip, path: Path) -> Item:
+    """An animation, as many frames of it as a page has room for."""
+    frames: list[NDArray[Any]] = []
+    first: Image | None = None
+    notes = [f"{path.name}: {note}" for note in clip.notes]
+    room = _FRAMES_BYTES
+    for frame in clip.frames:
+        first = first or frame.image
+        values = _stacked(frame.image)
+        room -= values.nbytes
+        if frames and (room < 0 or values.shape != frames[0].shape):
+            count = f"{clip.count}" if clip.count else "all"
+            notes.append(
+                f"{path.name}: the first {len(frames)} of {count} frames are shown"
+            )
+            break
+        frames.append(values)
+    if first is None:
+        raise ImageError("holds no frame")
+    told = f"{first.description}, {len(frames)} frames"
+    stored = storable(np.stack(frames))
+    return Item(path, "picture", stored, first.white, told, notes=tuple(notes))
+
+
+def _stacked(image: Image) -> NDArray[Any]:
+    """H x W x C, alpha last."""
+    planes = [image.pixels] if image.alpha is None else [image.pixels, image.alpha]
+    return np.dstack(planes)
 
 
 def item_of(read: Image | Volume, path: Path) -> Item:
@@ -111,8 +159,7 @@ def item_of(read: Image | Volume, path: Path) -> Item:
         The rest of a sentence that begins with the name of the file.
     """
     if isinstance(read, Image):
-        planes = [read.pixels] if read.alpha is None else [read.pixels, read.alpha]
-        values = storable(np.dstack(planes)[None])
+        values = storable(_stacked(read)[None])
         told = tuple(f"{path.name}: {note}" for note in read.notes)
         return Item(path, "picture", values, read.white, read.description, notes=told)
     if read.is_color:

@@ -45,6 +45,8 @@ def scored(
     how = protocol or PROTOCOLS["mri" if is_volume else "benchmark"]
     factor = scale if scale is not None else _scale(items, truth)
     notes = [f"PSNR and SSIM against {truth.name}: {how.describe(factor)}"]
+    if truth.frames > 1:
+        notes[0] += f"; mean over {truth.frames} frames"
     if is_volume:
         notes[0] += "; mean over the axial slices that are not empty"
     result = []
@@ -59,6 +61,8 @@ def scored(
         except ShapeError as error:
             notes.append(f"{item.name} is not measured: {error}")
             values = {}
+        if item.frames != truth.frames:
+            notes.append(f"{item.name} is measured in its first frame")
         how_made = "bicubic" if item.size < truth.size else ""
         texts = {name: (_text(name, of), how_made) for name, of in values.items()}
         result.append(replace(item, scores=texts))
@@ -68,10 +72,11 @@ def scored(
 def _scale(items: list[Item], truth: Item) -> int:
     """How many times larger the reference is than the smallest; 0 where none is."""
     smallest = min(items, key=lambda item: item.size)
+    start = 1 if truth.kind == "picture" else 0
     ratios = {
         large / small
         for large, small in zip(
-            truth.values.shape[:3], smallest.values.shape[:3], strict=True
+            truth.values.shape[start:3], smallest.values.shape[start:3], strict=True
         )
         if large != small
     }
@@ -91,15 +96,20 @@ def _measured(
 
 
 def _of_picture(item: Item, truth: Item, how: Protocol, scale: int) -> dict[str, float]:
+    """Mean over the frames, where both have as many; else the first."""
     size = truth.values.shape[1:3]
-    made = item.colors
-    if item.size < truth.size:
-        made = imresize(made, size=(size[0], size[1]))
-    first, second = (
-        values.astype(np.float64) * (255 / of.white)
-        for values, of in ((made, item), (truth.colors, truth))
-    )
-    return _measured(first, second, how, scale, 255)
+    sums: dict[str, list[float]] = {}
+    for frame in range(truth.frames if item.frames == truth.frames else 1):
+        made = item.colors(frame)
+        if item.size < truth.size:
+            made = imresize(made, size=(size[0], size[1]))
+        first, second = (
+            values.astype(np.float64) * (255 / of.white)
+            for values, of in ((made, item), (truth.colors(frame), truth))
+        )
+        for name, value in _measured(first, second, how, scale, 255).items():
+            sums.setdefault(name, []).append(value)
+    return {name: math.fsum(values) / len(values) for name, values in sums.items()}
 
 
 def _of_volume(item: Item, truth: Item, how: Protocol, scale: int) -> dict[str, float]:
