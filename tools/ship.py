@@ -262,6 +262,8 @@ def train_call(cfg: Path, recipe: Recipe, start: str | None) -> str:
     words += ["--validate", "OTHER"]
     if start:
         words += ["--from", f"{start}.safetensors", "--from-cfg", start]
+    if recipe.precision != "f32":
+        words += ["--device", "cpu"]  # PyTorch, which alone has another precision
     return shlex.join(words + flags(recipe, Recipe.of(Network.read(cfg))))
 
 
