@@ -7,6 +7,7 @@ picture comes out enlarged.
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,15 @@ from test_convolution_families import rfdn, rlfn
 from torch.nn import functional as F
 from torch_functions import Tensors
 
+from zoo.checkpoints.assign import assign
 from zoo.checkpoints.convert import convert
 from zoo.checkpoints.undecided import decide, drawn_pair, open_options
 from zoo.models.base import Assumption, Recognition
+from zoo.models.fsrcnn import FSRCNN
+from zoo.models.identify import identify
 from zoo.models.rfdn import RFDN
 from zoo.network import Network
+from zoo.parsers.detect import reader_of
 from zoo.resize import imresize
 
 
@@ -140,3 +145,24 @@ def test_scale_of_residual_branches(tmp_path: Path) -> None:
             state[name] = 10 * tensor
     tensors = {name: torch.from_numpy(np.array(t)) for name, t in state.items()}
     assert options_of(tensors, tmp_path)["res_scale"] == 0.1
+
+
+def test_scale_of_a_transposed_convolution() -> None:
+    """FSRCNN's tensors are those of every scale; this file is for scale 2."""
+    path = Path(__file__).parents[3] / "shared" / "data" / "weights" / "fsrcnn_x2.pth"
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    checkpoint = reader_of(path).read(path)
+    found = identify(checkpoint, "x")
+
+    def build(known: Recognition) -> Network:
+        network = Network.parse(FSRCNN.write(**known.options))
+        assign(network, FSRCNN.tensors(found.candidate.checkpoint, known).tensors)
+        return network
+
+    known = found.recognition.override({"scale": 3})
+    assumed = Assumption("scale", 3, "a wrong guess")
+    known = replace(known, assumptions=(*known.assumptions, assumed))
+    right = decide(known, {"scale": (3, 2, 4)}, build)
+    assert right.options["scale"] == 2
+    assert "dB better" in right.assumptions[-1].reason

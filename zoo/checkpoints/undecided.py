@@ -71,28 +71,28 @@ def decide(
     """
     if not options:
         return recognition
-    scores: dict[tuple[Any, ...], float] = {}
-    bilinear = np.inf
+    gains: dict[tuple[Any, ...], float] = {}
     for values in itertools.product(*options.values()):
         chosen = dict(zip(options, values, strict=True))
-        network = build(replace(recognition, options={**recognition.options, **chosen}))
+        known = replace(recognition, options={**recognition.options, **chosen})
+        network = build(known)
         if network.parameter_count > _MOST_PARAMETERS:
             return recognition
-        scores[values], bilinear = _score(network, int(recognition.options["scale"]))
-    usual = next(iter(scores))
-    highest = max(scores.values())
-    if highest < max(scores[usual] + _BETTER, bilinear + _TRAINED):
+        gains[values] = _gain(network, int(known.options["scale"]))
+    usual = next(iter(gains))
+    highest = max(gains.values())
+    if highest < max(gains[usual] + _BETTER, _TRAINED):
         return recognition
     # Of values that do nearly as well, those with the fewest that are not usual.
     best = min(
-        (values for values, score in scores.items() if score > highest - _BETTER),
+        (values for values, gain in gains.items() if gain > highest - _BETTER),
         key=lambda values: sum(map(operator.ne, values, usual)),
     )
     chosen = dict(zip(options, best, strict=True))
     changed = {name for name, value in chosen.items() if value != options[name][0]}
     reason = (
-        f"a drawn picture enlarged so is {scores[best]:.1f} dB from its original, "
-        f"with the usual value {scores[usual]:.1f} dB"
+        f"so a drawn picture comes out {gains[best]:.1f} dB better than by a bilinear "
+        f"filter; by the usual value {gains[usual]:.1f} dB"
     )
     return replace(
         recognition,
@@ -140,8 +140,8 @@ def drawn_pair(
     return picture, np.clip(small, 0, 1).astype(np.float32)
 
 
-def _score(network: Network, scale: int) -> tuple[float, float]:
-    """PSNR in dB of the network's result and of a bilinear filter's."""
+def _gain(network: Network, scale: int) -> float:
+    """By how many dB the network's result is nearer than a bilinear filter's."""
     import cv2
 
     pixels = network.pixels
@@ -150,13 +150,12 @@ def _score(network: Network, scale: int) -> tuple[float, float]:
         with np.errstate(all="ignore"):
             made = evaluate(network, small * np.float32(pixels.range)) / pixels.range
     except ZooError:
-        return -np.inf, np.inf
+        return -np.inf
     if made.shape != large.shape:
-        return -np.inf, np.inf
+        return -np.inf
     plain = cv2.resize(small, large.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return tuple(  # type: ignore[return-value]
-        _psnr(picture.reshape(large.shape), large, scale) for picture in (made, plain)
-    )
+    plain = plain.reshape(large.shape)
+    return _psnr(made, large, scale) - _psnr(plain, large, scale)
 
 
 def _psnr(picture: NDArray[Any], original: NDArray[Any], scale: int) -> float:

@@ -39,6 +39,7 @@ class FSRCNN(NetworkFamily):
         CHANNELS,
         COLOR,
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {"scale": (2, 3, 4)}
 
     exports = True
 

@@ -167,6 +167,7 @@ class SPAN(NetworkFamily):
             "mean", "floats", (), "subtracted from the input; DIV2K's mean if not given"
         ),
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {"norm": (True, False)}
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -219,7 +220,8 @@ class SPAN(NetworkFamily):
     @classmethod
     def constants(cls, state: StateDict) -> Constants:
         if "no_norm" not in state:
-            return Constants({"norm": True})
+            why = "there is no tensor no_norm"
+            return Constants(assumed={"norm": (True, why)})
         return Constants({"norm": False}, {"no_norm": ("stated", "norm=0")})
 
 
