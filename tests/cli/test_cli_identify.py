@@ -102,6 +102,12 @@ def test_a_folder_of_checkpoints(
             ],
             "NAFNet",
         ),
+        (["1.sub.0.RDB1.conv1.1.weight"], "a relative of RRDBNet"),
+        (["tea_conv_cat.bias", "block_1.c1_r.eval_conv.weight"], "ESPAN"),
+        (
+            ["fea_conv.weight", "B1.c2_r.rbr_reparam.weight"],
+            "a relative of RFDN or RLFN",
+        ),
         (["model.diffusion_model.input_blocks.0.0.weight"], "a diffusion model"),
         (["layer1.0.conv1.weight", "fc.weight"], "ResNet, a classifier"),
         (["something.else"], None),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from families_check import check
 from torch_functions import evaluate
 from torch_modules import IMAGE, assert_same, run_zoo
 
+from zoo.errors import WeightsError
 from zoo.models.identify import identify
 from zoo.parsers.base import Checkpoint
 
@@ -286,6 +288,7 @@ def esa(
     deep: bool,
     conv: Any = None,
     act: Any = F.relu,
+    mixed: bool = True,
 ) -> Any:
     conv = conv or t.conv
     first = t.conv(f"{name}.conv1", x, hidden, 1)
@@ -298,9 +301,8 @@ def esa(
     else:
         y = t.conv(f"{name}.conv3", y, hidden)
     y = F.interpolate(y, x.shape[2:], mode="bilinear", align_corners=False)
-    y = t.conv(
-        f"{name}.conv4", y + t.conv(f"{name}.conv_f", first, hidden, 1), x.shape[1], 1
-    )
+    large = t.conv(f"{name}.conv_f", first, hidden, 1) if mixed else first
+    y = t.conv(f"{name}.conv4", y + large, x.shape[1], 1)
     return x * torch.sigmoid(y)
 
 
@@ -329,15 +331,25 @@ def rfdn(
     )
 
 
-def rlfn(t: Any, x: Any, filters: int = 12, width: int = 10, scale: int = 4) -> Any:
+def rlfn(
+    t: Any,
+    x: Any,
+    filters: int = 12,
+    widths: tuple[int, ...] = (10, 10, 10, 10),
+    scale: int = 4,
+    norm: bool = False,
+    mixed: bool = True,
+) -> Any:
     channels = x.shape[1]
     x = head = t.conv("conv_1", x, filters)
     for block in (1, 2):
         name = f"block_{block}"
-        y = leaky(t.conv(f"{name}.c1_r", x, width))
-        y = leaky(t.conv(f"{name}.c2_r", y, width))
+        y = t.conv(f"{name}.c1_r", x, widths[2 * block - 2])
+        y = leaky(t.batchnorm(f"{name}.bn1", y) if norm else y)
+        y = leaky(t.conv(f"{name}.c2_r", y, widths[2 * block - 1]))
         y = leaky(t.conv(f"{name}.c3_r", y, filters))
-        x = esa(t, f"{name}.esa", t.conv(f"{name}.c5", x + y, filters, 1), 5, False)
+        x = t.conv(f"{name}.c5", x + y, filters, 1)
+        x = esa(t, f"{name}.esa", x, 5, False, mixed=mixed)
     return upsampler(
         t, "upsampler.0", head + t.conv("conv_2", x, filters), channels, scale
     )
@@ -368,6 +380,49 @@ def test_rlfn_of_challenges(enlarged: bool) -> None:
 
     known = {"range": 3.0, "enlarged": enlarged}
     check(function, known, image=LARGER, overrides=known)
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        (
+            ("model.2.weight", "model.5.weight", "model.7.weight"),
+            r"rrdbnet as named by ESRGAN, 2018: its convolutions stand at the places",
+        ),
+        (
+            ("body.0.weight", "body.2.weight", "body.4.weight"),
+            r"compact as named by Real-ESRGAN: it has no slopes",
+        ),
+    ],
+)
+def test_a_relative_is_refused_for_what_it_is(
+    names: tuple[str, ...], reason: str
+) -> None:
+    state = {name: np.ones((4, 3, 3, 3), np.float32) for name in names}
+    if "model.2.weight" in names:
+        for number in range(3):
+            name = f"model.1.sub.{number}.RDB1.conv1.0.weight"
+            state[name] = np.ones((4, 4, 3, 3), np.float32)
+    with pytest.raises(WeightsError, match=reason):
+        identify(Checkpoint("torch", state), "x")
+
+
+def test_rlfn_with_batch_normalization() -> None:
+    check(rlfn, {"norm": True}, image=LARGER, norm=True)
+
+
+def slim(name: str) -> str:
+    name = name.replace("upsampler.0", "upsampler.upsample_conv")
+    match = re.match(r"block_(\d+)\.", name)
+    if match is None:
+        return name
+    return f"block_list.{int(match[1]) - 1}.{name[match.end() :]}"
+
+
+def test_slim_rlfn() -> None:
+    """Of NTIRE 2024: each block as wide as pruning left it."""
+    known = {"widths": (7, 9, 10, 6), "mixed": False}
+    check(rlfn, known, image=LARGER, rename=slim, **known)
 
 
 def test_rlfn() -> None:

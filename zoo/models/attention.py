@@ -42,13 +42,15 @@ def enhanced_spatial_attention(
     hidden: int,
     *,
     deep: bool,
+    mixed: bool = True,
     activation: str = "relu",
     convolve: Convolve | None = None,
 ) -> int:
     """x times a factor per value, from a small picture of x (Liu et al., RFANet, 2020).
 
     ``deep`` has three convolutions of the small picture, as in RFDN; otherwise one,
-    as in RLFN. They are made by ``convolve``, if given.
+    as in RLFN. They are made by ``convolve``, if given. Beside the small picture, one
+    of full size counts, convolved 1 x 1 if ``mixed``.
     """
 
     def conv(part: str, x: int, function: str = "linear") -> int:
@@ -65,6 +67,7 @@ def enhanced_spatial_attention(
     else:
         y = conv("conv3", y)
     y = net.resize_like(y, first)
-    y = net.sum(net.conv(f"{name}.conv_f", first, hidden, 1), y)
+    large = net.conv(f"{name}.conv_f", first, hidden, 1) if mixed else first
+    y = net.sum(large, y)
     y = net.conv(f"{name}.conv4", y, net.channels(x), 1, "logistic")
     return net.product(x, y)

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from zoo.keys import Key
+from zoo.models.base import NotRecognized
 from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
@@ -78,6 +79,11 @@ class Compact(NetworkFamily):
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
         filters, channels, _, _ = state.kernel("body.0")
+        if state.has("body.2") and not state.has("body.1"):
+            raise NotRecognized(
+                "it has no slopes (body.1, body.3, ...), so that no tensor tells what its "
+                "activations are"
+            )
         last = state.count("body.{}") - 1
         return {
             "blocks": last // 2 - 1,

@@ -61,6 +61,8 @@ class Naming:
     rename : callable, optional
         In place of rules: from the checkpoint and the names in it, the family's own
         for those that are known.
+    like : re.Pattern, optional
+        Beside ``rename``: what matches names that may be of this naming.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Naming:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     assume: Assume = field(default=lambda options: {})
     rename: Callable[[Checkpoint, Sequence[str]], Mapping[str, str]] | None = None
+    like: re.Pattern[str] | None = None
 
     def state_dict(
         self, checkpoint: Checkpoint, unwrapped: Mapping[str, str]
@@ -99,7 +102,8 @@ class Naming:
         ``own`` matches the family's own names.
         """
         names = list(names)
-        patterns = [pattern for pattern, _, _ in self._compiled({})] or [own]
+        patterns = [pattern for pattern, _, _ in self._compiled({})]
+        patterns = patterns or [self.like or own]
         hits = sum(any(p.fullmatch(name) for p in patterns) for name in names)
         return hits / len(names) if names else 0.0
 

@@ -169,6 +169,12 @@ def _from_old(checkpoint: Checkpoint, names: Sequence[str]) -> dict[str, str]:
     modules |= {place: f"conv_up{place // 3}" for place in places[1:-2]}
     wanted = [0, *(3 * (k + 1) for k in range(len(places) - 3))]
     if places != [*wanted, wanted[-1] + 2 or 2, wanted[-1] + 4]:
+        if any(_OLD_DENSE.fullmatch(name) for name in names):
+            raise NotRecognized(
+                f"its convolutions stand at the places {', '.join(map(str, places))}; an "
+                f"RRDBNet has no normalization, no learned slopes, and one convolution "
+                f"behind each nearest enlargement by 2"
+            )
         return own
     for name in names:
         if match := _OLD_DENSE.fullmatch(name):
@@ -195,5 +201,10 @@ RRDBNet.namings = (
         ),
         assume=assume_color,
     ),
-    Naming("ESRGAN, 2018", rename=_from_old, assume=assume_color),
+    Naming(
+        "ESRGAN, 2018",
+        rename=_from_old,
+        assume=assume_color,
+        like=re.compile(r"(model\.)?\d+\.(weight|bias|sub\.\d+\.(RDB.*|weight|bias))"),
+    ),
 )

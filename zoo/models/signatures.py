@@ -50,6 +50,12 @@ _SIGNATURES: Final[tuple[tuple[str, tuple[str, ...]], ...]] = (
     ("DBPN", (r"up1\.up_conv1\.", r"down1\.down_conv1\.")),
     ("SRFBN", (r"block\.(upBlocks|uptranBlocks)\.",)),
     ("RealCUGAN", (r"unet1\.conv1\.conv\.0\.", r"unet2\.")),
+    ("a relative of RRDBNet", (r"(model\.)?1\.sub\.\d+\.RDB\d\.",)),
+    ("ESPAN", (r"tea_conv_cat\.", r"teacher_block_seq\.|block_1\.c1_r\.")),
+    ("SPANF", (r"conv_near\.", r"block_1\.c1_r\.")),
+    ("FMEN", (r"HFABs\.\d+\.",)),
+    ("IMDN+", (r"FEM\.1\.sub\.\d+\.c7\.",)),
+    ("a relative of RFDN or RLFN", (r"(B|block_)\d+\.c\d_[rd]\.",)),
     ("LIIF or another network of any scale", (r"imnet\.layers\.\d+\.",)),
     # Video.
     ("BasicVSR or another recurrent video network", (r"spynet\.basic_module\.",)),
