@@ -17,6 +17,9 @@ from zoo.layers.darknet_keys import COMMON_KEYS
 from zoo.layers.sam import FROM_KEY
 from zoo.layers.window_attention import (
     APART,
+    HEADS,
+    POSITIONS,
+    SHIFT,
     WindowAttention,
     cut,
     sides,
@@ -65,7 +68,7 @@ class CrossAttention(WindowAttention):
     summary = "attention to the pixels of another layer, k and v beside each other"
     keys = (
         FROM_KEY,
-        Key("heads", "int", 1, "parts of the channels that attend apart", minimum=1),
+        HEADS,
         Key(
             "window",
             "ints",
@@ -75,14 +78,7 @@ class CrossAttention(WindowAttention):
             maximum=512,
             attribute="size",
         ),
-        Key(
-            "shift",
-            "ints",
-            (0,),
-            "rows and columns that the windows are moved by, or one number",
-            minimum=0,
-            maximum=511,
-        ),
+        SHIFT,
         Key(
             "overlap",
             "int",
@@ -92,7 +88,7 @@ class CrossAttention(WindowAttention):
             maximum=512,
         ),
         Key("masked", "bool", True, "0: also who only the shift brought together"),
-        Key("positions", "bool", True, "0: no biases of positions are learned"),
+        POSITIONS,
         *COMMON_KEYS,
     )
 

@@ -20,6 +20,9 @@ from zoo.shapes import Shape
 
 __all__ = [
     "APART",
+    "HEADS",
+    "POSITIONS",
+    "SHIFT",
     "WindowAttention",
     "cut",
     "held_apart",
@@ -33,6 +36,17 @@ __all__ = [
 APART = -100.0
 _MOST_POSITIONS = 2**20
 _MOST_PLACES = 1024  # of a window that a plan computes by itself
+
+HEADS = Key("heads", "int", 1, "parts of the channels that attend apart", minimum=1)
+SHIFT = Key(
+    "shift",
+    "ints",
+    (0,),
+    "rows and columns that the windows are moved by, or one number",
+    minimum=0,
+    maximum=511,
+)
+POSITIONS = Key("positions", "bool", True, "0: no biases of positions are learned")
 
 
 class WindowAttention(Layer):
@@ -56,7 +70,7 @@ class WindowAttention(Layer):
 
     summary = "self-attention inside windows, of q, k and v beside each other"
     keys = (
-        Key("heads", "int", 1, "parts of the channels that attend apart", minimum=1),
+        HEADS,
         Key(
             "window",
             "ints",
@@ -66,16 +80,9 @@ class WindowAttention(Layer):
             maximum=512,
             attribute="size",
         ),
-        Key(
-            "shift",
-            "ints",
-            (0,),
-            "rows and columns that the windows are moved by, or one number",
-            minimum=0,
-            maximum=511,
-        ),
+        SHIFT,
         Key("grid", "bool", False, "1: pixels of a window are spread over the picture"),
-        Key("positions", "bool", True, "0: no biases of positions are learned"),
+        POSITIONS,
         *COMMON_KEYS,
     )
 

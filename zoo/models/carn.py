@@ -28,6 +28,7 @@ from zoo.models.conventions import (
     filters_key,
     mean_of,
     prime_factors,
+    range_key,
     scale_key,
 )
 from zoo.models.mean_shift import mean_shift
@@ -63,7 +64,7 @@ class CARN(NetworkFamily):
         ),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )

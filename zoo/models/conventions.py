@@ -18,6 +18,7 @@ __all__ = [
     "filters_key",
     "mean_of",
     "prime_factors",
+    "range_key",
     "scale_key",
 ]
 
@@ -59,6 +60,11 @@ def scale_key(default: int, maximum: int = 8) -> Key:
     return Key(
         "scale", "int", default, "output rows per input row", minimum=1, maximum=maximum
     )
+
+
+def range_key(default: float) -> Key:
+    """The hyper-parameter that says how pictures are given."""
+    return Key("range", "float", default, "value of white at the input", minimum=1e-6)
 
 
 def assume_color(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:

@@ -23,7 +23,14 @@ from typing import Any, ClassVar
 from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.builder import NetworkBuilder
-from zoo.models.conventions import CHANNELS, COLOR, assume_color, filters_key, scale_key
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    filters_key,
+    range_key,
+    scale_key,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.split_windows import (
@@ -37,11 +44,15 @@ from zoo.models.split_windows import (
 )
 from zoo.models.state_dict import StateDict
 from zoo.models.transformer import (
+    DEEP,
     ENDS,
+    QKV_BIAS,
+    WIDTH,
     body_convolution,
     color_keys,
     end_of,
     norm,
+    paired_groups,
     upsampled,
 )
 
@@ -60,30 +71,26 @@ class DAT(NetworkFamily):
         filters_key(60, "channels inside; a multiple of the heads"),
         Key("window", "ints", (8, 32), "rows and columns of the windows", minimum=2),
         Key("hidden", "int", 120, "channels inside a gate; even", minimum=2),
-        Key("deep", "bool", False, "1: three convolutions at the end of a group"),
-        Key("bias", "bool", True, "1: q, k and v have biases"),
+        DEEP,
+        QKV_BIAS,
         ENDS,
-        Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096),
+        WIDTH,
         scale_key(2),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
     )
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
-        filters, depths, heads = (options[k] for k in ("filters", "depths", "heads"))
-        if len(depths) != len(heads):
-            raise UsageError(
-                f"depths and heads are for {len(depths)} and {len(heads)} groups"
-            )
+        filters = options["filters"]
         require_window(options["window"])
         if options["end"] not in ("pixelshuffle", "direct"):
             raise UsageError(f"end={options['end']} is no way out of a dat")
         net = NetworkBuilder(**color_keys(options))
         x = head = net.conv("conv_first", net.input(), filters)
         x = norm(net, "before_RG.1", x)
-        for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
+        for group, (depth, count) in enumerate(paired_groups(options)):
             y = x
             for block in range(depth):
                 name = f"layers.{group}.blocks.{block}"

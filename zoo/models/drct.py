@@ -19,11 +19,26 @@ from typing import Any, ClassVar
 from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.builder import NetworkBuilder
-from zoo.models.conventions import CHANNELS, COLOR, assume_color, filters_key, scale_key
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    filters_key,
+    range_key,
+    scale_key,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
-from zoo.models.transformer import color_keys, end_of, norm, upsampled, window_block
+from zoo.models.transformer import (
+    QKV_BIAS,
+    WIDTH,
+    color_keys,
+    end_of,
+    norm,
+    upsampled,
+    window_block,
+)
 
 __all__ = ["DRCT"]
 
@@ -55,13 +70,13 @@ class DRCT(NetworkFamily):
             minimum=1,
         ),
         Key("window", "int", 16, "side of the windows", minimum=2, maximum=64),
-        Key("bias", "bool", True, "1: q, k and v have biases"),
+        QKV_BIAS,
         Key("end", "str", "pixelshuffle", "way out", choices=("pixelshuffle",)),
-        Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096),
+        WIDTH,
         scale_key(4),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
     )
 
     @classmethod

@@ -36,6 +36,7 @@ from zoo.models.conventions import (
     filters_key,
     mean_of,
     prime_factors,
+    range_key,
     scale_key,
 )
 from zoo.models.mean_shift import (
@@ -77,7 +78,7 @@ class EDSR(NetworkFamily):
         ),
         CHANNELS,
         COLOR,
-        Key("range", "float", 255.0, "value of white at the input", minimum=1e-6),
+        range_key(255.0),
         Key(
             "mean",
             "floats",

@@ -10,9 +10,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from zoo.keys import Key
 from zoo.models.builder import NetworkBuilder
-from zoo.models.conventions import assume_color
+from zoo.models.conventions import (
+    assume_color,
+    range_key,
+)
 from zoo.models.state_dict import StateDict
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
 
 LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.05}
 
-RANGE = Key("range", "float", 1.0, "value of white at the input", minimum=1e-6)
+RANGE = range_key(1.0)
 RANGES: Final = (1.0, 255.0)
 """Of white, in the published files of one and the same network."""
 

@@ -34,6 +34,7 @@ from zoo.models.conventions import (
     filters_key,
     mean_of,
     prime_factors,
+    range_key,
     scale_key,
 )
 from zoo.models.mean_shift import mean_shift, mean_shift_tensors, of_gray
@@ -64,7 +65,7 @@ class RCAN(NetworkFamily):
         Key("res_scale", "float", 1.0, "factor of the branch of a residual block"),
         CHANNELS,
         COLOR,
-        Key("range", "float", 255.0, "value of white at the input", minimum=1e-6),
+        range_key(255.0),
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )

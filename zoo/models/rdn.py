@@ -23,6 +23,7 @@ from zoo.models.conventions import (
     blocks_key,
     filters_key,
     prime_factors,
+    range_key,
     scale_key,
 )
 from zoo.models.naming import Naming
@@ -47,7 +48,7 @@ class RDN(NetworkFamily):
         scale_key(2),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
     )
     undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {"range": (1.0, 255.0)}
 

@@ -19,11 +19,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.base import NotRecognized
 from zoo.models.builder import NetworkBuilder
-from zoo.models.conventions import CHANNELS, COLOR, assume_color, filters_key, scale_key
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    filters_key,
+    range_key,
+    scale_key,
+)
 from zoo.models.folding import finite_float32
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
@@ -39,11 +45,15 @@ from zoo.models.split_windows import (
 from zoo.models.state_dict import StateDict
 from zoo.models.tensor_map import Mapped, TensorMap, require_shape
 from zoo.models.transformer import (
+    DEEP,
+    QKV_BIAS,
+    WIDTH,
     biases,
     body_convolution,
     color_keys,
     end_of,
     norm,
+    paired_groups,
     upsampled,
 )
 
@@ -86,27 +96,23 @@ class RGT(NetworkFamily):
         Key("hidden", "int", 360, "channels inside a gate; even", minimum=2),
         Key("keys", "int", 90, "channels of q and k of the small picture", minimum=1),
         Key("times", "int", 2, "how often that is made smaller", minimum=1, maximum=6),
-        Key("deep", "bool", False, "1: three convolutions at the end of a group"),
-        Key("bias", "bool", True, "1: q, k and v have biases"),
-        Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096),
+        DEEP,
+        QKV_BIAS,
+        WIDTH,
         scale_key(4),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
     )
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
-        filters, depths, heads = (options[k] for k in ("filters", "depths", "heads"))
-        if len(depths) != len(heads):
-            raise UsageError(
-                f"depths and heads are for {len(depths)} and {len(heads)} groups"
-            )
+        filters = options["filters"]
         require_window(options["window"])
         net = NetworkBuilder(**color_keys(options))
         x = head = net.conv("conv_first", net.input(), filters)
         x = norm(net, "before_RG.1", x)
-        for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
+        for group, (depth, count) in enumerate(paired_groups(options)):
             y = x
             for block in range(depth):
                 name = f"layers.{group}.blocks.{block}"

@@ -25,16 +25,27 @@ from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.base import NotRecognized
 from zoo.models.builder import NetworkBuilder
-from zoo.models.conventions import CHANNELS, COLOR, assume_color, filters_key, scale_key
+from zoo.models.conventions import (
+    CHANNELS,
+    COLOR,
+    assume_color,
+    filters_key,
+    range_key,
+    scale_key,
+)
 from zoo.models.naming import Naming
 from zoo.models.network_family import NetworkFamily
 from zoo.models.state_dict import StateDict
 from zoo.models.transformer import (
+    DEEP,
     ENDS,
+    QKV_BIAS,
+    WIDTH,
     body_convolution,
     color_keys,
     end_of,
     norm,
+    paired_groups,
     upsampled,
     window_block,
 )
@@ -58,25 +69,20 @@ class SwinIR(NetworkFamily):
         filters_key(60, "channels inside; a multiple of the heads"),
         Key("window", "int", 8, "side of the windows", minimum=2, maximum=64),
         Key("hidden", "int", 120, "channels inside an MLP", minimum=1),
-        Key("deep", "bool", False, "1: three convolutions at the end of a group"),
-        Key("bias", "bool", True, "1: q, k and v have biases"),
+        DEEP,
+        QKV_BIAS,
         Key("patch_norm", "bool", True, "1: features are normalized at first"),
         ENDS,
-        Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096),
+        WIDTH,
         scale_key(2),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
     )
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
         filters, window = options["filters"], options["window"]
-        depths, heads = options["depths"], options["heads"]
-        if len(depths) != len(heads):
-            raise UsageError(
-                f"depths and heads are for {len(depths)} and {len(heads)} groups"
-            )
         if options["end"] == "none" and options["scale"] != 1:
             raise UsageError(f"end=none enlarges nothing, not {options['scale']} times")
         net = NetworkBuilder(**color_keys(options))
@@ -85,7 +91,7 @@ class SwinIR(NetworkFamily):
         x = head = net.conv("conv_first", padded, filters)
         if options["patch_norm"]:
             x = norm(net, "patch_embed.norm", x)
-        for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
+        for group, (depth, count) in enumerate(paired_groups(options)):
             y, name = x, f"layers.{group}"
             for block in range(depth):
                 inner = f"{name}.residual_group.blocks.{block}"

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.base import NotRecognized
 from zoo.models.builder import NetworkBuilder
@@ -14,7 +15,10 @@ from zoo.models.conventions import DIV2K_MEAN, prime_factors
 from zoo.models.state_dict import StateDict
 
 __all__ = [
+    "DEEP",
     "ENDS",
+    "QKV_BIAS",
+    "WIDTH",
     "biases",
     "body_convolution",
     "changed",
@@ -22,6 +26,7 @@ __all__ = [
     "end_of",
     "mlp",
     "norm",
+    "paired_groups",
     "self_attention",
     "upsampled",
     "window_block",
@@ -35,8 +40,28 @@ ENDS = Key(
     choices=("pixelshuffle", "direct", "nearest", "none"),
 )
 
+DEEP = Key("deep", "bool", False, "1: three convolutions at the end of a group")
+QKV_BIAS = Key("bias", "bool", True, "1: q, k and v have biases")
+WIDTH = Key("width", "int", 64, "channels of the way out", minimum=1, maximum=4096)
+
 _NORM = 1e-5  # PyTorch's
 _LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.2}
+
+
+def paired_groups(options: Mapping[str, Any]) -> list[tuple[int, int]]:
+    """Depth and attention heads of each group.
+
+    Raises
+    ------
+    UsageError
+        If they are not for as many groups.
+    """
+    depths, heads = options["depths"], options["heads"]
+    if len(depths) != len(heads):
+        raise UsageError(
+            f"depths and heads are for {len(depths)} and {len(heads)} groups"
+        )
+    return list(zip(depths, heads, strict=True))
 
 
 def color_keys(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -37,6 +37,7 @@ from zoo.models.conventions import (
     blocks_key,
     filters_key,
     mean_of,
+    range_key,
     scale_key,
 )
 from zoo.models.folding import unfold_weight_norm
@@ -102,7 +103,7 @@ class WDSR(NetworkFamily):
         ),
         CHANNELS,
         COLOR,
-        Key("range", "float", 1.0, "value of white at the input", minimum=1e-6),
+        range_key(1.0),
         Key(
             "mean",
             "floats",
