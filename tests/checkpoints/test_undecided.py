@@ -30,6 +30,7 @@ from zoo.models.fsrcnn import FSRCNN
 from zoo.models.identify import identify
 from zoo.models.rfdn import RFDN
 from zoo.network import Network
+from zoo.parsers.base import Checkpoint
 from zoo.parsers.detect import reader_of
 from zoo.resize import imresize
 
@@ -113,7 +114,9 @@ def test_the_nearest_to_the_original_is_taken(right: tuple[int, ...]) -> None:
 
     usual = Assumption("dilations", (1, 1, 1), "as published")
     known = Recognition("rfdn", "RFDN", {"scale": 2, "dilations": (1, 1, 1)}, (usual,))
-    found = decide(known, open_options(RFDN, known.assumptions), build)
+    found = decide(
+        known, open_options(RFDN, known.assumptions, Checkpoint("torch", {})), build
+    )
     assert found.options["dilations"] == right
     assert (found.assumptions == (usual,)) == (right == (1, 1, 1))
 
@@ -166,3 +169,8 @@ def test_scale_of_a_transposed_convolution() -> None:
     right = decide(known, {"scale": (3, 2, 4)}, build)
     assert right.options["scale"] == 2
     assert "dB better" in right.assumptions[-1].reason
+
+
+def test_large_networks_are_left_as_usual() -> None:
+    large = Checkpoint("torch", {"w": np.broadcast_to(np.float32(0), (3000, 7000))})
+    assert open_options(FSRCNN, (Assumption("scale", 2, ""),), large) == {}

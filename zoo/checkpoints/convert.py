@@ -351,7 +351,7 @@ def _by_family(
     )
     recognition = decide(
         recognition,
-        open_options(found.family, unsaid),
+        open_options(found.family, unsaid, found.candidate.checkpoint),
         lambda known: _build(found, known, cfg)[0],
     )
     network, text, uses = _build(found, recognition, cfg)

@@ -12,6 +12,7 @@ comes: that is what training achieves, and what chance does not.
 from __future__ import annotations
 
 import itertools
+import math
 import operator
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -24,6 +25,7 @@ from zoo.checkpoints.graph_probe import evaluate
 from zoo.errors import ZooError
 from zoo.models.base import Assumption, Family, Recognition
 from zoo.network import Network
+from zoo.parsers.base import Checkpoint
 from zoo.resize import imresize
 
 __all__ = ["decide", "drawn_pair", "open_options"]
@@ -38,9 +40,15 @@ _TRAINED: Final = 0.5  # dB above a bilinear filter
 
 
 def open_options(
-    family: type[Family], assumptions: tuple[Assumption, ...]
+    family: type[Family], assumptions: tuple[Assumption, ...], checkpoint: Checkpoint
 ) -> dict[str, tuple[Any, ...]]:
-    """The values to try of each assumed option, the assumed one first."""
+    """The values to try of each assumed option, the assumed one first.
+
+    None for large networks, which would take long.
+    """
+    shapes = map(checkpoint.shape, checkpoint.tensors)
+    if sum(map(math.prod, shapes)) > _MOST_PARAMETERS:
+        return {}
     return {
         item.option: (
             item.value,
@@ -75,10 +83,7 @@ def decide(
     for values in itertools.product(*options.values()):
         chosen = dict(zip(options, values, strict=True))
         known = replace(recognition, options={**recognition.options, **chosen})
-        network = build(known)
-        if network.parameter_count > _MOST_PARAMETERS:
-            return recognition
-        gains[values] = _gain(network, int(known.options["scale"]))
+        gains[values] = _gain(build(known), int(known.options["scale"]))
     usual = next(iter(gains))
     highest = max(gains.values())
     if highest < max(gains[usual] + _BETTER, _TRAINED):

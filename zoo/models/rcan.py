@@ -28,7 +28,6 @@ from zoo.models.builder import NetworkBuilder
 from zoo.models.conventions import (
     CHANNELS,
     COLOR,
-    RES_SCALES,
     assume_color,
     blocks_key,
     filters_key,
@@ -69,7 +68,6 @@ class RCAN(NetworkFamily):
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )
-    undecided = RES_SCALES
 
     exports = True
     program: ClassVar[Mapping[str, Any]] = {"std": (1.0,)}

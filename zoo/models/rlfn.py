@@ -95,7 +95,9 @@ class RLFN(NetworkFamily):
         head = x
         for number in range(blocks):
             name, (first, second) = f"block_{number + 1}", widths[2 * number :][:2]
-            normed = {"norm": f"{name}.bn1", "bn_eps": 1e-5} if options["norm"] else {}
+            normed: dict[str, Any] = {}
+            if options["norm"]:
+                normed = {"norm": f"{name}.bn1", "bn_eps": 1e-5}
             y = net.conv(f"{name}.c1_r", x, first, **LEAKY, **normed)
             y = net.conv(f"{name}.c2_r", y, second, **LEAKY)
             y = net.conv(f"{name}.c3_r", y, filters, **LEAKY)
