@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from zoo.errors import ImageError
 from zoo.files import atomic_write
+from zoo.tables import printable
 
 __all__ = ["Bars", "Line", "Panel", "draw", "save"]
 
@@ -133,7 +134,9 @@ def _draw_panel(panel: Panel, width: int, height: int) -> NDArray[np.uint8]:
         color: tuple[int, int, int] = _INK,
     ) -> None:
         place = (int(x), int(y))
-        cv2.putText(canvas, text, place, font, size, color, 1, cv2.LINE_AA)
+        # A name that is no UTF-8 ends the process in cv2.
+        shown = printable(text)
+        cv2.putText(canvas, shown, place, font, size, color, 1, cv2.LINE_AA)
 
     x_axis = _Axis([x for line in panel.lines for x in line.x], panel.log_x)
     y_axis = _Axis([y for line in panel.lines for y in line.y], panel.log_y)
@@ -180,7 +183,8 @@ def _draw_bars(bars: Bars, width: int, height: int) -> NDArray[np.uint8]:
 
     def write(text: str, x: float, y: float, size: float = 0.42) -> None:
         place = (int(x), int(y))
-        cv2.putText(canvas, text, place, font, size, _INK, 1, cv2.LINE_AA)
+        shown = printable(text)
+        cv2.putText(canvas, shown, place, font, size, _INK, 1, cv2.LINE_AA)
 
     known = [v for row in bars.values for v in row if v is not None]
     axis = _Axis([v for v in known if math.isfinite(v)], log=False)

@@ -13,11 +13,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
+from zoo.checkpoints.files import save_weights
 from zoo.cli import main
+from zoo.images import Image, encode
+from zoo.network import Network
 from zoo.tables import printable, printable_lines, table
 
 EVIL = "a\x1b[2Jb\nzoo: all is well\r\x9b1A\u202e\u2028"
 COMMANDS = Path(__file__).parents[2] / "zoo" / "cli"
+SHUFFLED = """[net]
+channels=3
+[convolutional]
+filters=12
+size=3
+pad=1
+activation=linear
+[shuffler]
+scale=2
+"""
 NET = "[net]\nchannels=1\n[convolutional]\nfilters=1\nactivation=linear\n"
 
 
@@ -95,3 +108,44 @@ def test_a_name_that_is_no_utf_8(tmp_path, capfd):
     assert json.loads(out)["source"] == str(cfg)
     assert main(["show", str(cfg)]) == 0
     assert clean(capfd.readouterr().out)
+
+
+@pytest.fixture
+def strange(tmp_path, monkeypatch):
+    """A folder with pictures and a network whose names are no UTF-8."""
+    monkeypatch.chdir(tmp_path)
+    Path("in").mkdir()
+    pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
+    for name in ("a\udcff", "b", "c"):
+        try:
+            Path("in", f"{name}.png").write_bytes(encode(Image(pixels), "png"))
+        except OSError:
+            pytest.skip("this file system takes UTF-8 alone")
+    Path("n\udcff.cfg").write_text(SHUFFLED)
+    save_weights(Network.parse(SHUFFLED).initialize(), "n\udcff.safetensors")
+    return "n\udcff.cfg"
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "run NET in -o out --json",
+        "eval NET in --report report.html",
+        "eval NET in --plot plot.png",
+        "eval NET in --degrade noise_sigma=3",
+        "train NET --data in -o run\udcff --updates 1 --patch 8 --batch 1",
+        "graph NET -o n\udcff.svg",
+        "export NET --to npz",
+        "convert n\udcff.safetensors --cfg NET --to npz -o other",
+        "view in -o view.html",
+        "study mri in/a\udcff.png -o study --network NET --angles 0",
+    ],
+)
+def test_names_that_are_no_utf8(strange, capfd, call):
+    code = main(call.replace("NET", strange).split())
+    out, err = capfd.readouterr()
+    assert code == 0, err
+    assert clean(out)
+    assert clean(err.replace("\r", ""))
+    for path in (*Path().glob("*.svg"), *Path().glob("*.html")):
+        path.read_text(encoding="utf-8")

@@ -43,6 +43,7 @@ from zoo.parsers.detect import reader_of
 from zoo.parsers.npz import NpzReader
 from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
+from zoo.tables import printable
 
 __all__ = ["LoadReport", "LoadedTensor", "assign", "load_weights", "save_weights"]
 
@@ -226,7 +227,7 @@ def save_weights(
     if origins:
         metadata[METADATA] = json.dumps(origins)
     if source is not None:
-        metadata["source"] = source
+        metadata["source"] = printable(source)
     if licence is not None:
         metadata["license"] = licence
     write = write_npz if path.suffix in NpzReader.suffixes else write_safetensors

@@ -215,7 +215,7 @@ class Degradation:
         low, high : ndarray
             As in :meth:`apply`.
         """
-        rng = np.random.default_rng(crc32(name.encode()))
+        rng = np.random.default_rng(crc32(name.encode("utf-8", "surrogateescape")))
         return self.apply(low, high, Box.whole(low), rng)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from html import escape
+from html import escape as escape_html
 
 from zoo.diagram.layout import Frame, Layout, Row, lay_out
 from zoo.network import Network
 from zoo.shapes import Shape
+from zoo.tables import printable
 
 __all__ = ["draw_network"]
 
@@ -97,7 +98,7 @@ def draw_network(
 
 
 def _title(network: Network, layout: Layout) -> str:
-    name = escape(network.source.replace("\\", "/").rpartition("/")[2])
+    name = _escaped(network.source.replace("\\", "/").rpartition("/")[2])
     count = len(network)
     shown = f", {len(layout.rows) - 1} drawn" if len(layout.rows) - 1 < count else ""
     return (
@@ -106,6 +107,11 @@ def _title(network: Network, layout: Layout) -> str:
         f'fill="#607d8b">{count} layers{shown}; {network.parameter_count:,} parameters; '
         f"rows x columns x channels</text>"
     )
+
+
+def _escaped(text: str) -> str:
+    """A name or a value as text of XML, which knows no control characters."""
+    return escape_html(printable(text))
 
 
 def _text(shape: Shape) -> str:
@@ -127,11 +133,11 @@ def _box(row: Row, x: float, y: float) -> str:
         tags = (
             tags if len(words) + len(tags) <= room else tags[: room - len(words)] + "…"
         )
-    spans = f"{escape(words)}"
+    spans = f"{_escaped(words)}"
     if tags:
-        spans += f'<tspan fill="#7d3c98" font-style="italic">{escape(tags)}</tspan>'
+        spans += f'<tspan fill="#7d3c98" font-style="italic">{_escaped(tags)}</tspan>'
     middle = y + _BOX / 2 + 4
-    full = escape(
+    full = _escaped(
         f"{number} {row.text}" + (f" from {', '.join(row.tags)}" if row.tags else "")
     )
     return (

@@ -19,6 +19,7 @@ from zoo.study.rotate import rotated
 from zoo.study.rows import VISIBLE, Group, Rows, groups_of
 from zoo.study.slices import Stack
 from zoo.study.study import Floats, Study
+from zoo.tables import printable
 
 __all__ = ["write_csv", "write_report"]
 
@@ -47,7 +48,13 @@ def write_csv(study: Study, path: Path) -> None:
     if study.rows:
         writer = csv.DictWriter(file, list(study.rows[0]), lineterminator="\n")
         writer.writeheader()
-        writer.writerows(study.rows)
+        writer.writerows(
+            {
+                key: printable(value) if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+            for row in study.rows
+        )
     with atomic_write(path) as target:
         target.write(file.getvalue().encode("utf-8"))
 

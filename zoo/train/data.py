@@ -101,6 +101,11 @@ def load_pairs(
     return pairs
 
 
+def _digest(name: str) -> bytes:
+    """A hash of a name, which may be no UTF-8."""
+    return sha256(name.encode("utf-8", "surrogateescape")).digest()
+
+
 def hold_out(
     pairs: Sequence[Pair], scale: int, patch: int
 ) -> tuple[list[Pair], list[Pair]]:
@@ -121,7 +126,7 @@ def hold_out(
         return [*pairs[:first], *pairs[last:]], list(pairs[first:last])
     if len(pairs) > 1:
         count = min(_HELD_OUT, max(1, len(pairs) // 10))
-        order = sorted(pairs, key=lambda pair: sha256(pair.name.encode()).digest())
+        order = sorted(pairs, key=lambda pair: _digest(pair.name))
         kept = order[:count]
         return [pair for pair in pairs if pair not in kept], kept
     (pair,) = pairs

@@ -171,5 +171,5 @@ def digest_of_cases(cases: Sequence[Pair], *, low: bool = False) -> str:
 
 
 def _digest(lines: list[str]) -> str:
-    text = "\n".join(sorted(lines)).encode()
+    text = "\n".join(sorted(lines)).encode("utf-8", "surrogateescape")
     return f"{len(lines)}:{hashlib.sha256(text).hexdigest()[:16]}"
