@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +20,16 @@ from zoo.errors import NotFiniteError, ShapeError, UsageError
 from zoo.layers.base import Layer
 from zoo.machine.memory import default_limit, parse_size
 from zoo.network import Network, only
-from zoo.pixels import NonFinite, Picture, as_batch, finite, prepare, restore, unbatched
+from zoo.pixels import (
+    NonFinite,
+    Picture,
+    as_batch,
+    beyond_white,
+    finite,
+    prepare,
+    restore,
+    unbatched,
+)
 from zoo.plugins import Kernels, Precision, select
 from zoo.program.geometry import Window
 from zoo.program.operations import Cache
@@ -118,7 +128,8 @@ class Model:
             and come back as their mean.
         white : float, optional
             The pixel value of white; the largest of an unsigned type and 1.0 of
-            floats by default. Signed integers need it.
+            floats by default, with a warning where floats lie far above it. Signed
+            integers need it.
         channels : {"color", "each"}
             With "each" every channel is a gray picture of its own, such as three
             neighbouring slices of a volume, which no network could tell from colour.
@@ -158,6 +169,8 @@ class Model:
         if channels == "each":
             return self._each_channel(image, white, nan, as_float, progress)
         batch, picture = as_batch(image, self.network.pixels, white)
+        if white is None:
+            _warn_beyond_white(batch, 3)
         batch, bad = finite(batch, nan)
         if bad is not None and picture.dtype.kind == "f":
             return self._around(batch, bad, picture, as_float, progress)
@@ -248,6 +261,9 @@ class Model:
                 f"channels='each' wants H x W x C or N x H x W x C, not an array of "
                 f"shape {image.shape}"
             )
+        if white is None and image.dtype.kind == "f":
+            _warn_beyond_white(image, 4)
+            white = 1.0
         count = image.shape[-1]
         results = []
         for index in range(count):
@@ -402,6 +418,13 @@ class Model:
         """Output rows per input row; 2.0 for an x2 network."""
         return self.network.scale
 
+    def __repr__(self) -> str:
+        return (
+            f"<Model {self.network.source}: {self.network.pixels.channels} channels, "
+            f"x{self.scale:g}, {self.network.parameter_count:,} parameters, "
+            f"{self.kernels.name}>"
+        )
+
     def __len__(self) -> int:
         return len(self.network)
 
@@ -410,6 +433,18 @@ class Model:
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.network)
+
+
+def _warn_beyond_white(pixels: NDArray[Any], level: int) -> None:
+    """Warn of floats that are hardly a picture whose white is 1.0."""
+    most = beyond_white(pixels)
+    if most is not None:
+        warnings.warn(
+            f"the picture's values reach {most:.4g}, and white is 1.0 where they are "
+            f"floats; if it is another value here, say so (white=255)",
+            UserWarning,
+            stacklevel=level,
+        )
 
 
 def _digest(network: Network) -> int:

@@ -22,6 +22,7 @@ __all__ = [
     "RUN_CFG",
     "WEIGHT_SUFFIXES",
     "Entry",
+    "cfg_of_weights",
     "find_cfg",
     "find_weights",
     "networks",
@@ -183,6 +184,20 @@ def find_weights(cfg: str | Path) -> Path | None:
             if candidate.is_file():
                 return candidate
     return None
+
+
+def cfg_of_weights(weights: str | Path) -> Path | None:
+    """Find the cfg file that weights belong to: :func:`find_weights` turned round.
+
+    It lies beside them, with their stem; in the folder ``cfg`` next to their folder
+    ``weights``; or is ``model.cfg`` of their training run. None if there is none.
+    """
+    given = Path(weights)
+    name = f"{given.name.removesuffix(given.suffix)}.cfg"
+    places = [given.with_name(name), given.parent.parent / "cfg" / name]
+    if given.name == RUN_BEST:
+        places.append(given.with_name(RUN_CFG))
+    return next((place for place in places if place.is_file()), None)
 
 
 def _cfg_files(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ in its own range, colour order and normalisation (``[net]``, see
 
 from __future__ import annotations
 
+import os
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ __all__ = [
     "NonFinite",
     "Picture",
     "as_batch",
+    "beyond_white",
     "finite",
     "prepare",
     "quantize",
@@ -30,6 +32,7 @@ __all__ = [
 ]
 
 _BLOCK = 1 << 18  # values rounded at a time
+_FAR = 16.0
 _LARGEST = float(np.finfo(np.float32).max)
 
 NonFinite = Literal["refuse", "keep"]
@@ -123,13 +126,22 @@ def as_batch(
         The same pixels; C is 1 for gray.
     picture : Picture
     """
+    if image is None or isinstance(image, str | os.PathLike):
+        what = "None" if image is None else f"the name {str(image)!r}"
+        raise ShapeError(
+            f"{what} is no picture; give the pixels of a file, as in "
+            f"zoo.images.read(name).pixels"
+        )
     # np.ma takes a while to import, and an array that is no subclass needs none of it.
     if type(image) is not np.ndarray and np.ma.is_masked(image):
         raise ShapeError(
             "the array has masked pixels, which a network cannot leave out; fill them "
             "first (image.filled(value))"
         )
-    image = np.asarray(image)
+    try:
+        image = np.asarray(image)
+    except ValueError as error:  # lists of several lengths
+        raise ShapeError(f"this is no array of pixels: {error}") from None
     if image.ndim not in (2, 3, 4) or image.size == 0:
         raise ShapeError(
             f"an array of shape {image.shape} is no picture; "
@@ -182,6 +194,17 @@ def _hint(shape: tuple[int, ...], channels: int) -> str:
             f"images[..., None]"
         )
     return ""
+
+
+def beyond_white(pixels: NDArray[Any]) -> float | None:
+    """The largest value of float pixels that lie far above a white of 1.0, or None.
+
+    Sixteen times white is rare in pictures; 255 means that white is something else.
+    """
+    if pixels.dtype.kind != "f" or pixels.size == 0:
+        return None
+    most = float(pixels.max())
+    return most if _FAR < most <= _LARGEST else None
 
 
 def finite(

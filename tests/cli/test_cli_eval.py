@@ -253,3 +253,23 @@ def test_pictures_made_worse(
     wrong = ["--degrade", "jpeg_qualty=3"]
     assert main(["eval", "bicubic", data, "--scale", "2", *wrong]) == 2
     assert "did you mean jpeg_quality" in capsys.readouterr().err
+
+
+def test_one_picture_and_files_that_exist(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    picture = str(pictures(tmp_path / "data") / "p1.png")
+    for option, name in (("--report", "r.html"), ("--plot", "p.png")):
+        target = tmp_path / name
+        target.write_text("mine")
+        call = ["eval", "bicubic", picture, "--scale", "2", option, str(target)]
+        assert main(call) == 2
+        assert "--force" in capsys.readouterr().err
+        assert target.read_text() == "mine"
+        assert main([*call, "--force"]) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in lines[1:3]] == ["p1", "mean"]
+        assert target.read_bytes() != b"mine"
+    call = ["eval", "bicubic", picture, "--scale", "2", "--report", "report.txt"]
+    assert main(call) == 2
+    assert ".html" in capsys.readouterr().err

@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 import zoo
 from zoo.catalog import find_weights
+from zoo.checkpoints.convert import convert
+from zoo.checkpoints.files import load_weights, save_weights
 from zoo.checkpoints.inspect import inspect
 from zoo.checkpoints.passing import find_network
 from zoo.cli import main
 from zoo.errors import UnknownNetworkError, WeightsError, ZooError
 from zoo.images import Image, read, write
 from zoo.models.signatures import looks_like
+from zoo.network import Network
 from zoo.parsers.safetensors import write_safetensors
 
 
@@ -157,6 +161,42 @@ def test_zoos_own_weights_take_the_cfg_beside_them(tmp_path: Path) -> None:
     with pytest.raises(UnknownNetworkError, match="no mine.cfg beside it"):
         find_network("mine.safetensors")
     assert inspect("mine.safetensors").reason is not None
+
+
+def test_weights_find_the_cfg_that_finds_them(tmp_path: Path) -> None:
+    text = "[net]\nchannels=3\n[convolutional]\nfilters=3\nactivation=linear\n"
+    network = Network.parse(text).initialize()
+    run = tmp_path / "run"
+    (tmp_path / "cfg").mkdir()
+    (tmp_path / "weights").mkdir()
+    run.mkdir()
+    for cfg, weights in (
+        (run / "model.cfg", run / "best.safetensors"),
+        (tmp_path / "cfg/n.cfg", tmp_path / "weights/n.safetensors"),
+        (tmp_path / "m.cfg", tmp_path / "m.safetensors"),
+    ):
+        cfg.write_text(text)
+        save_weights(network, weights)
+        assert find_network(weights).samefile(cfg)
+        assert inspect(weights).scale == 1
+    # m.cfg would run with m.safetensors, whatever m.weights holds.
+    save_weights(network, tmp_path / "m.weights")
+    with pytest.raises(UnknownNetworkError, match="--weights"):
+        find_network(tmp_path / "m.weights")
+
+
+def test_the_state_of_a_run_is_no_network(tmp_path: Path) -> None:
+    state = tmp_path / "last.safetensors"
+    save_file({"weights:0.x": np.zeros(1, np.float32)}, state, {"zoo.run": "{}"})
+    network = Network.parse("[net]\n[convolutional]\n")
+    for use in (
+        find_network,
+        lambda path: convert(path, "other"),
+        lambda path: load_weights(network, path),
+    ):
+        with pytest.raises(WeightsError, match=r"--resume .*best\.safetensors beside"):
+            use(state)
+    assert "training run" in (inspect(state).reason or "")
 
 
 def test_what_is_no_checkpoint_stays_what_it_was(tmp_path: Path) -> None:

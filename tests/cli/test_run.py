@@ -512,3 +512,11 @@ def test_names(folder):
     assert names(folder, ["d"], "new", "png") == ["new/c.png"]
     assert names(folder, ["a.png"], "new", "png") == ["new"]
     assert names(folder, ["-"]) == ["-"]
+
+
+def test_floats_whose_white_is_hardly_1(folder, capsys):
+    write("a.tif", Image(255 * picture(dtype="float32").pixels))
+    assert run("x2.cfg", "a.tif", "--force") == 0
+    assert "--white 255" in capsys.readouterr().err
+    assert run("x2.cfg", "a.tif", "--force", "--white", 255) == 0
+    assert "--white" not in capsys.readouterr().err

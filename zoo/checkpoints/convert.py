@@ -9,7 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, get_args
 
-from zoo.checkpoints.files import assign, load_weights, save_weights
+from zoo.checkpoints.files import (
+    assign,
+    load_weights,
+    refuse_run_state,
+    save_weights,
+)
 from zoo.checkpoints.graph_way import (
     FAMILY,
     Translated,
@@ -258,6 +263,7 @@ def make_network(
     A family goes first, since it knows what no graph says; but where the file's graph
     computes something else, the graph is right.
     """
+    refuse_run_state(source, checkpoint.metadata)
     if "output" in options and checkpoint.graph is None:
         raise UsageError(
             f"{str(source)!r} holds names and no graph, so there are no outputs to "

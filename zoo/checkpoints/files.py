@@ -45,7 +45,14 @@ from zoo.parsers.safetensors import SafetensorsReader, write_safetensors
 from zoo.parsers.weights import DarknetReader
 from zoo.tables import printable
 
-__all__ = ["LoadReport", "LoadedTensor", "assign", "load_weights", "save_weights"]
+__all__ = [
+    "LoadReport",
+    "LoadedTensor",
+    "assign",
+    "load_weights",
+    "refuse_run_state",
+    "save_weights",
+]
 
 FORMAT = "1"
 _HEAD_BYTES = 4096
@@ -121,12 +128,27 @@ def _format_of(path: Path) -> Literal["safetensors", "npz", "weights"]:
     )
 
 
+def refuse_run_state(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Say of the state of a training run that its weights are beside it.
+
+    Raises
+    ------
+    WeightsError
+    """
+    if "zoo.run" in metadata:
+        raise WeightsError(
+            f"{str(path)!r} is the state of a training run, to go on from (zoo train "
+            f"--resume {path.parent}); its weights are best.safetensors beside it"
+        )
+
+
 def _load_named(
     network: Network, path: Path, checkpoint: Checkpoint, partial: bool
 ) -> LoadReport:
     """Load a file in zoo's names."""
     metadata = checkpoint.metadata
     version = metadata.get("zoo.format")
+    refuse_run_state(path, metadata)
     known = network.tensors
     if version is None and not known.keys() & checkpoint.tensors.keys():
         raise WeightsError(

@@ -7,7 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from zoo.catalog import cfg_of_weights
 from zoo.checkpoints.convert import make_network
+from zoo.checkpoints.files import refuse_run_state
 from zoo.checkpoints.npz import METADATA
 from zoo.errors import ReaderError, WeightsError, ZooError
 from zoo.models.identify import identify
@@ -101,6 +103,7 @@ def _network(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     """Family and sizes; of a family's file no tensor is read for it."""
     if "zoo.format" in checkpoint.metadata or METADATA in checkpoint.tensors:
         return _ours(checkpoint, path)
+    refuse_run_state(path, checkpoint.metadata)
     try:
         found = identify(checkpoint, str(path))
     except (WeightsError, ReaderError):
@@ -124,9 +127,10 @@ def _network(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
 
 def _ours(checkpoint: Checkpoint, path: Path) -> dict[str, Any]:
     """Of weights that zoo wrote, what the cfg beside them says."""
-    cfg = path.with_suffix(".cfg")
-    if not cfg.is_file():
-        raise ReaderError(f"weights of zoo's own, without their {cfg.name} beside them")
+    cfg = cfg_of_weights(path)
+    if cfg is None:
+        name = path.with_suffix(".cfg").name
+        raise ReaderError(f"weights of zoo's own, without their {name} beside them")
     network = Network.read(cfg)
     return {
         "family": str(checkpoint.metadata.get("family", "zoo"))[:40],

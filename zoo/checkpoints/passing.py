@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from zoo._version import __version__
 from zoo.cache import cache_folder
-from zoo.catalog import RUN_CFG, find_cfg
+from zoo.catalog import RUN_CFG, cfg_of_weights, find_cfg, find_weights
 from zoo.checkpoints.cards import digest
 from zoo.checkpoints.npz import METADATA
 from zoo.checkpoints.published import Published, fetched, published
@@ -129,12 +129,19 @@ def _is_ours(path: Path, reader: type[Reader]) -> bool:
 
 
 def _beside(path: Path) -> Path:
-    """The cfg that weights without names belong to, by its stem."""
-    cfg = path.with_name(f"{path.name.removesuffix(path.suffix)}.cfg")
-    if cfg.is_file():
-        return cfg
+    """The cfg that weights without names belong to."""
+    cfg = cfg_of_weights(path)
+    if cfg is not None:
+        found = find_weights(cfg)
+        if found is not None and found.resolve() == path.resolve():
+            return cfg
+        raise UnknownNetworkError(
+            f"{cfg} finds {found} before {path}; give the cfg, and these weights with "
+            f"--weights"
+        )
+    name = f"{path.name.removesuffix(path.suffix)}.cfg"
     raise UnknownNetworkError(
-        f"{str(path)!r} holds weights and no network, and there is no {cfg.name} "
+        f"{str(path)!r} holds weights and no network, and there is no {name} "
         f"beside it; give the cfg, and the weights with --weights"
     )
 

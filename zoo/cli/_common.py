@@ -17,6 +17,7 @@ __all__ = [
     "SIZE",
     "backend_option",
     "device_option",
+    "force_option",
     "header_option",
     "json_option",
     "lenient_option",
@@ -59,6 +60,9 @@ class _Size(click.ParamType):
 
 SIZE = _Size()
 """Type of an option like ``--size 640x480``; gives (height, width)."""
+
+force_option = click.option("--force", is_flag=True, help="Overwrite files that exist.")
+
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print JSON instead of a table."

@@ -12,6 +12,7 @@ import click
 from zoo.cli import _completion as completion
 from zoo.cli._common import (
     SIZE,
+    force_option,
     json_option,
     lenient_option,
     precision_option,
@@ -47,13 +48,20 @@ def _kept_options(function: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def _earlier(kind: str, save: Path | None, compare: Path | None) -> Kept | None:
+def _earlier(
+    kind: str,
+    save: Path | None,
+    compare: Path | None,
+    plot: Path | None,
+    force: bool,
+) -> Kept | None:
     """What is compared with; wrong files are found before hours of measuring."""
     from zoo.bench.kept import Kept
     from zoo.files import refuse_existing
 
-    if save is not None:
-        refuse_existing(save)
+    for path in (save, plot):
+        if path is not None and not force:
+            refuse_existing(path)
     return Kept.read(compare, kind) if compare is not None else None
 
 
@@ -120,6 +128,7 @@ def command() -> None:
 @lenient_option
 @_plot_option
 @_kept_options
+@force_option
 @json_option
 def net(
     network: str,
@@ -135,6 +144,7 @@ def net(
     plot: Path | None,
     save: Path | None,
     compare: Path | None,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Measure a network in zoo and, with the same weights, in other engines.
@@ -153,7 +163,7 @@ def net(
     from zoo.bench.results import Entrant
     from zoo.machine.threads import thread_count
 
-    earlier = _earlier("net", save, compare)
+    earlier = _earlier("net", save, compare, plot, force)
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     entrants += _peers(against)
     built, origin = _network(network, weights, lenient)
@@ -254,6 +264,7 @@ def _network(name: str, weights: str | None, lenient: bool) -> tuple[Network, st
 )
 @_plot_option
 @_kept_options
+@force_option
 @json_option
 def layers(
     names: tuple[str, ...],
@@ -268,6 +279,7 @@ def layers(
     plot: Path | None,
     save: Path | None,
     compare: Path | None,
+    force: bool,
     as_json: bool,
 ) -> int:
     """Measure single layers, forward and backward, on several numbers of threads.
@@ -290,7 +302,7 @@ def layers(
         if names:
             raise UsageError("--thesis chooses the cases; leave --case out")
         plot = plot or Path("thesis_layers.png")
-    earlier = _earlier("layers", save, compare)
+    earlier = _earlier("layers", save, compare, plot, force)
     chosen = _picked(names, CASES, THESIS, "case")
     entrants = [Entrant(OURS, backend) for backend in (backends or ("",))]
     for name in _words(against):
@@ -331,6 +343,7 @@ def layers(
 @click.option("-j", "--threads", "scan", help="Threads to try, as in 1,2,4.")
 @_plot_option
 @_kept_options
+@force_option
 @json_option
 def kernels(
     names: tuple[str, ...],
@@ -343,6 +356,7 @@ def kernels(
     plot: Path | None,
     save: Path | None,
     compare: Path | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Measure zoo's operations by algorithm, instruction set and threads.
@@ -356,7 +370,7 @@ def kernels(
     from zoo.bench.machine import describe
     from zoo.bench.report import kernels_panels, kernels_text, save_plot
 
-    earlier = _earlier("kernels", save, compare)
+    earlier = _earlier("kernels", save, compare, plot, force)
     chosen = _picked(names, OPERATIONS, OPERATIONS, "operation")
     there, ways = choices()
     for kind, wanted, known in (

@@ -13,6 +13,7 @@ from zoo.cli import _completion as completion
 from zoo.cli._common import (
     backend_option,
     device_option,
+    force_option,
     json_option,
     lenient_option,
     on_device,
@@ -28,6 +29,7 @@ from zoo.cli._common import (
     weights_option,
 )
 from zoo.errors import UsageError
+from zoo.files import refuse_existing
 
 if TYPE_CHECKING:
     from zoo.evaluate.contest import Result
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
     from zoo.evaluate.entrants import Entrant
 
 __all__ = ["command"]
+
+_MEASURED = ("picture", "volume")
 
 
 @click.command(short_help="Measure PSNR and SSIM on folders of pictures.")
@@ -116,6 +120,7 @@ __all__ = ["command"]
     metavar="FILE",
     help="Write one HTML page: tables, bars, worst crops, differences.",
 )
+@force_option
 def command(
     names: tuple[str, ...],
     weights: str | None,
@@ -137,6 +142,7 @@ def command(
     form: str | None,
     plot: Path | None,
     report: Path | None,
+    force: bool,
     **how: object,
 ) -> int:
     """Measure MODELs on the pictures of FOLDERs.
@@ -153,8 +159,8 @@ def command(
     pixels cut off as the scale says, 8 bits, mean over the pictures. It holds
     for every --metric, which gets those luma planes; --protocol names others.
 
-    A FOLDER may be a volume (NIfTI, MGH) or hold some: their slices are
-    measured, in floats, with the 99.9th percentile as peak; empty ones are left
+    A FOLDER may be one picture. It may be a volume (NIfTI, MGH) or hold some:
+    their slices are measured, in floats, with the 99.9th percentile as peak; empty ones are left
     out, and with --mask what lies inside is measured apart.
 
     With --jpeg 75 the small pictures are compressed before they are enlarged, as
@@ -169,6 +175,7 @@ def command(
     from zoo.progress import bar
 
     require_engine(where, ship)
+    _require_outputs(report, plot, force)
     models, folders = _sorted_out(names)
     sets = _sets(folders, high, low, low_name)
     if not sets:
@@ -237,6 +244,15 @@ def command(
     return int(any(result.left_out for result in contest.results))
 
 
+def _require_outputs(report: Path | None, plot: Path | None, force: bool) -> None:
+    """Complain of files that cannot be written before anything is measured."""
+    if report is not None and report.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(f"the report is a page; give {str(report)!r} the ending .html")
+    for path in (report, plot):
+        if path is not None and not force:
+            refuse_existing(path)
+
+
 class _Finder:
     """A set that is looked at once for each scale."""
 
@@ -258,14 +274,15 @@ class _Finder:
 def _sorted_out(names: tuple[str, ...]) -> tuple[list[str], list[Path]]:
     """Models and folders of pictures, in whatever order they were given."""
     from zoo.catalog import RUN_CFG
-    from zoo.evaluate.volumes import is_volume
+    from zoo.formats import by_suffix
 
     models: list[str] = []
     folders: list[Path] = []
     for position, name in enumerate(names):
         path = Path(name)
         is_folder = path.is_dir() and not (path / RUN_CFG).is_file()
-        is_folder = is_folder or (is_volume(path) and path.is_file())
+        format = by_suffix(path) if path.is_file() else None
+        is_folder = is_folder or (format is not None and format.kind in _MEASURED)
         # What is nowhere, and stands last, was meant as pictures.
         is_last = position == len(names) - 1 and len(names) > 1
         missing = is_last and not folders and not _is_model(name)

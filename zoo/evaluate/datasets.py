@@ -45,6 +45,7 @@ def find_set(
     Parameters
     ----------
     folder : str or Path
+        Or one large picture.
     scale : int, optional
         Of the small pictures that are wanted; needed where there are several.
     low : str or Path, optional
@@ -64,6 +65,8 @@ def find_set(
     root = Path(folder)
     if is_volume(root):
         return replace(set_of_files([root]), root=root)
+    if root.is_file() and low is None and low_name is None:
+        return generated(root, root.parent, [root])
     _require_folder(root)
     if low is not None or is_high:
         files = _pictures(root)

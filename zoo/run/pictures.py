@@ -18,6 +18,7 @@ from zoo.images.frames import FrameFormat
 from zoo.images.image import Image
 from zoo.images.reading import about
 from zoo.images.zarr_header import ZARR
+from zoo.pixels import beyond_white
 from zoo.run.alpha import flattened
 from zoo.run.files import Options, Work
 from zoo.run.jobs import require_folder
@@ -50,6 +51,12 @@ def run_image(
     """Compute and write what was read; ``windows`` is the Zarr folder of which it is."""
     for text in image.notes:
         work.note(text)
+    most = beyond_white(image.pixels) if work.options.white is None else None
+    if most is not None:
+        work.note(
+            f"its values reach {most:.4g}, and white is 1 where they are floats; if it "
+            f"is another value here, say so (--white 255)"
+        )
     size = target_size(work, image)
     path = work.job.target
     if work.job.format == ZARR:
