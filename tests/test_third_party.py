@@ -155,6 +155,7 @@ def test_a_layer_that_left_is_named_with_whose_it_was(
     bare = zoo_command("show", "own.cfg", path=tmp_path)
     assert bare.returncode == 1
     assert "there is no layer [acme/blur]" in bare.stderr
+    assert "of a package acme that is not installed" in bare.stderr
     assert "acme-zoo" not in bare.stderr
     script = (
         "import zoo; from zoo.checkpoints.files import save_weights\n"

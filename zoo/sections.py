@@ -81,6 +81,9 @@ def _require_known(sections: Sequence[Section]) -> None:
             more = f" (also in line{'s' * (len(found) > 2)} {more}{dots})"
         if kind in origins:
             hint = f"; it came from {origins[kind]}, which is not installed"
+        elif "/" in kind and not hint:
+            package = kind.partition("/")[0]
+            hint = f"; it is of a package {package} that is not installed"
         parts.append(f"there is no layer [{kind}]{more}{hint}")
     first = next(iter(missing.values()))[0]
     text = parts[0]

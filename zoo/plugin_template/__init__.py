@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from importlib.util import find_spec
 from pathlib import Path
 from string import Template
 
@@ -42,11 +43,17 @@ def write_plugin(name: str, folder: str | Path) -> list[Path]:
         If the name is none, or something is in the folder.
     """
     package = name.replace("-", "_")
-    if not _NAME.fullmatch(name) or keyword.iskeyword(package) or package == "zoo":
-        raise UsageError(
-            f"{name!r} is no name for a package; use lower-case letters, digits and - "
-            f"between them, as in acme-layers"
-        )
+    why = ""
+    if not _NAME.fullmatch(name):
+        why = "use lower-case letters, digits and - between them, as in acme-layers"
+    elif keyword.iskeyword(package):
+        why = "it is a word of Python; take another"
+    else:
+        known = find_spec(package)
+        if known is not None and known.origin is not None:  # no mere folder
+            why = f"a package {package} is installed already; take another"
+    if why:
+        raise UsageError(f"{name!r} is no name for a package: {why}")
     folder = Path(folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UsageError(f"{folder} exists and is not empty; give another with -o")
