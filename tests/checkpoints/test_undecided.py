@@ -24,7 +24,8 @@ from torch_functions import Tensors
 
 from zoo.checkpoints.assign import assign
 from zoo.checkpoints.convert import convert
-from zoo.checkpoints.undecided import decide, drawn_pair, open_options
+from zoo.checkpoints.drawn import drawn_pair
+from zoo.checkpoints.undecided import decide, open_options
 from zoo.models.base import Assumption, Recognition
 from zoo.models.fsrcnn import FSRCNN
 from zoo.models.identify import identify

@@ -16,6 +16,7 @@ import zoo
 from tests.graphs.comparing import runtime
 from tests.graphs.hand import Writer
 from zoo.checkpoints.convert import convert
+from zoo.onnx.check import export_onnx
 
 Case = Callable[[Writer], str]
 CASES: dict[str, tuple[Case, float, float, dict[str, Any]]] = {}
@@ -104,3 +105,18 @@ def test_the_caller_says_what_white_is(tmp_path: Path) -> None:
     picture = np.full((8, 8, 3), 0.4, np.float32)
     a, b = (zoo.load(tmp_path / f"{name}.cfg")(picture) for name in "ab")
     np.testing.assert_allclose(b, a / 255, atol=1e-7)
+
+
+@pytest.mark.parametrize("is_trained", [True, False])
+def test_a_drawn_picture_tells_that_a_bare_network_takes_bytes(
+    is_trained: bool, tmp_path: Path
+) -> None:
+    """Nothing in the file says so; without training nothing can be told."""
+    network = zoo.load("edsr_r8f32_x2").network
+    assert network.pixels.range == 255
+    if not is_trained:
+        network.initialize(1)
+    export_onnx(network, tmp_path / "net.onnx", white=None)
+    made = convert(tmp_path / "net.onnx", tmp_path / "net", family="graph")
+    said = {item.option: item.value for item in made.assumptions}
+    assert said["range"] == (255 if is_trained else 1)

@@ -7,25 +7,16 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.checkpoints.drawn import BETTER, MOST_PARAMETERS, TRAINED, evaluate, gain
 from zoo.errors import ShapeError
-from zoo.graphs.picture_keys import CLIPPED
+from zoo.graphs.picture_keys import CLIPPED, USUAL
 from zoo.graphs.translate import NORMALIZED, Translation
 from zoo.network import Network
 
-__all__ = ["evaluate", "probed", "smooth", "told"]
+__all__ = ["probed", "smooth", "told"]
 
 _ALIKE: Final = 0.05
 """Of a picture's variance: as far as what was enlarged and averaged may be from it."""
-
-
-def evaluate(network: Network, picture: NDArray[Any]) -> NDArray[np.float32]:
-    """Run a network on H x W x C in its own range, without normalisation by hand."""
-    pixels = network.pixels
-    mean, std = (np.asarray(v, np.float32) for v in (pixels.mean, pixels.std))
-    y = network.forward(((picture - mean) / std).astype(np.float32)[None])[0]
-    if pixels.denormalize:
-        y = y * std[: y.shape[2]] + mean[: y.shape[2]]
-    return np.asarray(y, np.float32)
 
 
 def smooth(
@@ -78,7 +69,7 @@ def probed(network: Network, made: Translation) -> list[str]:
 
 
 def told(network: Network, made: Translation) -> dict[str, Any]:
-    """What white is in the result, if not what it is in the picture; {} if it is.
+    """What white is, and what in the result; {} if both are as is assumed.
 
     A file that takes 0 to 1 and gives 0 to 255 would make all white, the opposite all
     black, and one that leaves the mean off all dark. Only a result that is the picture
@@ -90,6 +81,8 @@ def told(network: Network, made: Translation) -> dict[str, Any]:
     small = _reduced(network, picture * np.float32(white), picture.shape)
     if small is None:
         return {}
+    if USUAL in made.assumed and _takes_bytes(network, made):
+        return {"range": 255.0}
     is_guess = any(item == CLIPPED for item in made.assumed)
     if is_guess and not _alike(small, picture * white):
         small = _reduced(network, picture, picture.shape)
@@ -104,6 +97,17 @@ def told(network: Network, made: Translation) -> dict[str, Any]:
     if is_left and _alike(small, (picture * white - mean) / std):
         return {"result": NORMALIZED}
     return {}
+
+
+def _takes_bytes(network: Network, made: Translation) -> bool:
+    """Whether it enlarges a drawn picture well, and only where white is 255."""
+    scale = float(made.stated.get("scale", 0))
+    if scale not in range(2, 9) or made.fixed or made.multiple > 1:
+        return False
+    if network.parameter_count > MOST_PARAMETERS:
+        return False
+    usual, other = (gain(network, int(scale), white) for white in (1.0, 255.0))
+    return other > max(usual + BETTER, TRAINED)
 
 
 def _reduced(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from zoo.checkpoints.assign import assign
-from zoo.checkpoints.graph_probe import evaluate, probed, smooth, told
+from zoo.checkpoints.drawn import evaluate
+from zoo.checkpoints.graph_probe import probed, smooth, told
 from zoo.errors import ShapeError, UsageError, WeightsError
 from zoo.graphs.graph import Graph
 from zoo.graphs.picture_keys import Assumed
@@ -81,7 +82,9 @@ def translated(
         made, text, network = _made(graph, {**texts, **given}, cfg)
         for name, value in found.items():
             del made.stated[name]
-            made.assumed.append(Assumed(name, value, "as a smooth picture tells"))
+            made.assumed.append(
+                Assumed(name, value, "as a picture tells that was drawn for it")
+            )
     recognition = Recognition(
         FAMILY,
         container,

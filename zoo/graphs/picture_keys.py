@@ -9,7 +9,7 @@ from typing import Any
 from zoo.errors import UsageError
 from zoo.graphs.graph import GraphInput
 
-__all__ = ["CLIPPED", "Assumed", "color_of", "range_of"]
+__all__ = ["CLIPPED", "USUAL", "Assumed", "color_of", "range_of"]
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class Assumed:
     reason: str
 
 
+USUAL = Assumed("range", 1.0, "as most are; no graph says it")
 CLIPPED = Assumed("range", 255.0, "its result is clipped to bytes")
 """A guess that may be wrong: it may take 0 to 1 all the same."""
 
@@ -57,7 +58,7 @@ def range_of(
     if "white" in keys:
         assumed.append(CLIPPED)
         return 255.0
-    assumed.append(Assumed("range", 1.0, "as most are; no graph says it"))
+    assumed.append(USUAL)
     return 1.0
 
 
