@@ -219,6 +219,16 @@ def test_without_the_token_nothing_is_shown(watched, service: Any) -> None:
     assert "the token is missing" in seen.page.locator(".said").inner_text()
 
 
+# Whether all that is in an element, tables that could be scrolled too, is seen.
+FITS = """css => {
+  const box = document.querySelector(css).getBoundingClientRect();
+  return [...document.querySelectorAll(`${css} *`)].every((one) =>
+    one.scrollWidth <= one.clientWidth + 1 || getComputedStyle(one).display === "inline") &&
+    [...document.querySelectorAll(`${css} td, ${css} th`)].every((one) =>
+      one.getBoundingClientRect().right <= box.right + 1);
+}"""
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_nothing_sticks_out(opened, tmp_path: Path, width: int, scheme: str) -> None:
@@ -229,7 +239,10 @@ def test_nothing_sticks_out(opened, tmp_path: Path, width: int, scheme: str) -> 
     drop(page, path)
     press(page, "Run")
     page.wait_for_selector(f".tag:has-text('{NETWORK}')")
+    press(page, "Measure")
+    page.wait_for_selector(".reports table")
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate(FITS, ".reports")
     boxes = page.locator("button:visible, select:visible").all()
     for box in (one.bounding_box() for one in boxes):
         assert box["x"] >= 0

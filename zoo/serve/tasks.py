@@ -105,7 +105,8 @@ def evaluate(job: Job, store: Store, choices: dict[str, Choice]) -> None:
         contest.measure(entrant, "dropped", pictures, seen)
         worst.append((entrant.name, "dropped", seen))
     header, rows = cells(contest.results)
-    job.table = [list(header), *(list(row) for row in rows)]
+    names = [name.removeprefix("dropped ") for name in header]  # the only set
+    job.table = [names, *(list(row) for row in rows)]
     for one in dropped:
         said = _named(one)
         for result in contest.results:
