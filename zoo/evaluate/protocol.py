@@ -22,7 +22,6 @@ from zoo.evaluate.pairs import Pair, degraded, read_pair
 from zoo.evaluate.presets import PROTOCOLS, Protocol
 from zoo.evaluate.volumes import is_volume, slice_pairs
 from zoo.evaluate.whole import Volumes, measured
-from zoo.formats import suffix_of
 from zoo.metrics.arrays import is_of_volumes
 from zoo.registry import registry
 
@@ -123,17 +122,15 @@ def cases_in(
     def count(volume: str, number: int) -> None:
         counts[volume] += 1
 
-    alike = Counter(path.name for path in pictures.high)
     for path, small, name in zip(
         pictures.high, pictures.low, pictures.names, strict=True
     ):
         try:
             if is_volume(path):
-                is_named = bool(suffix_of(name))  # as its user knows it
                 slices = slice_pairs(
                     path,
                     scale,
-                    name=name if is_named or alike[path.name] > 1 else path.name,
+                    name=name,
                     plane=pictures.plane,
                     mask=pictures.mask,
                     empty=count,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -108,8 +109,17 @@ def generated(
     root: Path, base: Path, files: Sequence[Path], origin: str = GENERATED
 ) -> PictureSet:
     files = sorted(files)
-    names = tuple(_name(path, base) for path in files)
-    return PictureSet(root, tuple(files), (None,) * len(files), names, None, origin)
+    low = (None,) * len(files)
+    return PictureSet(root, tuple(files), low, _names(files, base), None, origin)
+
+
+def _names(files: Sequence[Path], base: Path) -> tuple[str, ...]:
+    """What they are called: a volume by its file's name, where no other has it."""
+    alike = Counter(path.name for path in files)
+    return tuple(
+        path.name if alike[path.name] == 1 and is_volume(path) else _name(path, base)
+        for path in files
+    )
 
 
 def _name(path: Path, base: Path) -> str:
@@ -143,7 +153,7 @@ def paired(
         place = path.parent.relative_to(base) if path.is_relative_to(base) else Path()
         partners.append(_partner(path, place, small, low, scale, low_name))
     known = scale if scale is not None else _measured(files, partners)
-    names = tuple(_name(path, base) for path in files)
+    names = _names(files, base)
     return PictureSet(root, tuple(files), tuple(partners), names, known, str(low))
 
 

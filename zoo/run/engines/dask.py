@@ -27,8 +27,13 @@ _LEVELS = ("", "portable", "avx2", "avx512", "amx")
 _OTHERS = {"neon"}  # sets of processors that have none of those levels but portable
 _PATIENCE = 60.0  # seconds without a worker
 # What Dask does beside the work, a hundred times a second in each process, is for its
-# dashboard, which nobody looks at here.
+# dashboard, which nobody looks at here; memory is looked at often enough for pictures,
+# and nothing lies in the memory of workers that could be moved.
 _QUIET = {
+    "distributed.worker.memory.monitor-interval": "500ms",
+    "distributed.scheduler.active-memory-manager.start": False,
+    # Buffers are used again for the next picture, not given back and fetched anew.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
     "distributed.scheduler.allowed-failures": 0,
     "distributed.worker.profile.enabled": False,
     "distributed.admin.tick.interval": "500ms",
