@@ -20,6 +20,8 @@ from zoo.images.tiff_writer import deflated
 from zoo.network import Network
 from zoo.program.geometry import Window
 from zoo.run import huge
+from zoo.run.engines import Engine
+from zoo.run.engines.files import run_jobs
 from zoo.run.files import NetworkFile, Options, run_file
 from zoo.run.jobs import Job
 from zoo.run.pieces import Pieces
@@ -286,6 +288,31 @@ def test_a_damaged_tile_is_said(tmp_path):
     record = run_file(job, Options(network(tmp_path), window=70))
     assert "damaged" in str(record.error)
     assert str(record.error).startswith(str(tmp_path / "in.tif"))
+
+
+class _Backwards(Engine):
+    """The last part first."""
+
+    def work(self, call):
+        for number in reversed(range(len(call.items))):
+            yield number, call.items[number].run(call.common, call.networks)
+
+
+def test_files_do_not_depend_on_the_order_of_parts(tmp_path):
+    """Nor, byte by byte, on whether an engine worked them off."""
+    options = Options(network(tmp_path), window=64)
+    tiled(tmp_path / "in.tif", picture(alpha="varies"))
+    found = []
+    for name in ("here.tif", "there.tif"):
+        job = Job(str(tmp_path / "in.tif"), str(tmp_path / name), "tiff")
+        if name == "here.tif":
+            record = run_file(job, options)
+        else:
+            (record,) = run_jobs(_Backwards("x", print), [job], options)
+        assert record.error is None, record.error
+        assert record.facts["parts"] > 3
+        found.append((tmp_path / name).read_bytes())
+    assert found[0] == found[1]
 
 
 @pytest.mark.slow

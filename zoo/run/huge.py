@@ -96,10 +96,10 @@ class Huge:
         return Pieces(self.job.target, self.stamp)
 
     def finish(self, pieces: Pieces, paths: Sequence[str]) -> None:
-        """Put the parts together to the file."""
+        """Put the parts together to the file, in whatever order they came."""
         self.sink.write(
             *(self.job.target, self.sample, self.size, self.result),
-            Pieces.tiles(paths),
+            Pieces.tiles(sorted(paths, key=_place)),
         )
         pieces.remove()
 
@@ -242,6 +242,12 @@ def make_piece(
     if not os.path.exists(target):
         Pieces.write(target, _tiles(huge, reader, window, model, options))
     return target
+
+
+def _place(path: str) -> tuple[int, int]:
+    """First row and column of a part, by the name of its file."""
+    row, column, _ = Path(path).name.split("_")
+    return int(row), int(column)
 
 
 def _tiles(
