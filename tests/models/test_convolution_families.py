@@ -312,6 +312,7 @@ def rfdn(
     filters: int = 12,
     scale: int = 4,
     dilations: tuple[int, ...] = (1, 1, 1),
+    merged: bool = False,
 ) -> Any:
     channels = x.shape[1]
     x = head = t.conv("fea_conv", x, filters)
@@ -320,10 +321,11 @@ def rfdn(
         name, parts = f"B{block}", []
         for number, wide in enumerate(dilations, start=1):
             parts.append(leaky(t.conv(f"{name}.c{number}_d", x, filters // 2, 1)))
-            x = leaky(t.conv(f"{name}.c{number}_r", x, filters, dilation=wide) + x)
+            y = t.conv(f"{name}.c{number}_r", x, filters, dilation=wide)
+            x = leaky(y if merged else y + x)
         parts.append(leaky(t.conv(f"{name}.c4", x, filters // 2)))
         x = t.conv(f"{name}.c5", torch.cat(parts, 1), filters, 1)
-        x = esa(t, f"{name}.esa", x, filters // 4, True)
+        x = esa(t, f"{name}.esa", x, filters // 4, True, mixed=not merged)
         ends.append(x)
     x = leaky(t.conv("c.0", torch.cat(ends, 1), filters, 1))
     return upsampler(
@@ -361,6 +363,11 @@ LARGER = np.random.default_rng(2).integers(0, 256, (23, 31, 3), np.uint8)
 def test_rfdn() -> None:
     expected = {"blocks": 4, "filters": 12, "distilled": 6, "hidden": 3, "scale": 4}
     check(rfdn, expected, image=LARGER)
+
+
+def test_merged_rfdn() -> None:
+    """SFDN of NTIRE 2022."""
+    check(rfdn, {"merged": True}, image=LARGER, merged=True)
 
 
 def test_dilated_rfdn() -> None:
@@ -594,6 +601,7 @@ def rcan(
     scale: int = 4,
     unshuffle: int = 1,
     shift: bool = True,
+    act: Any = F.relu,
 ) -> Any:
     height, width = x.shape[2:]
     t.gain = 1.0
@@ -609,7 +617,7 @@ def rcan(
         y = x
         for block in range(blocks):
             name = f"body.{group}.body.{block}.body"
-            z = F.relu(t.conv(f"{name}.0", y, filters))
+            z = act(t.conv(f"{name}.0", y, filters))
             z = t.conv(f"{name}.2", z, filters)
             a = z.mean((2, 3), keepdim=True)
             a = F.relu(t.conv(f"{name}.3.conv_du.0", a, 2, 1))
@@ -653,6 +661,12 @@ def test_rcan(scale: int) -> None:
 
 def test_rcan_without_means() -> None:
     check(rcan, {"range": 1.0, "mean": (0.0,)}, shift=False)
+
+
+def test_rcan_it() -> None:
+    """Lin et al., 2022: the tensors are RCAN's, the function is not."""
+    silu = {"activation": "silu"}
+    check(rcan, silu, shift=False, act=F.silu, overrides=silu)
 
 
 @pytest.mark.parametrize("scale", [1, 2])

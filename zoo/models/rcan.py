@@ -59,6 +59,13 @@ class RCAN(NetworkFamily):
         filters_key(64),
         Key("hidden", "int", 4, "channels inside an attention", minimum=1),
         Key("size", "int", 3, "height and width of kernels; odd", minimum=1),
+        Key(
+            "activation",
+            "str",
+            "relu",
+            "inside a block's branch; silu is RCAN-it's (Lin et al., 2022)",
+            choices=("relu", "silu"),
+        ),
         scale_key(4),
         Key("unshuffle", "int", 1, "side of the cells at the start", minimum=1),
         Key("res_scale", "float", 1.0, "factor of the branch of a residual block"),
@@ -68,9 +75,12 @@ class RCAN(NetworkFamily):
         Key("mean", "floats", (), "subtracted from the input; DIV2K's if not given"),
         Key("std", "floats", (1.0,), "divides the input after that"),
     )
+    undecided: ClassVar[Mapping[str, tuple[Any, ...]]] = {
+        "activation": ("relu", "silu")
+    }
 
     exports = True
-    program: ClassVar[Mapping[str, Any]] = {"std": (1.0,)}
+    program: ClassVar[Mapping[str, Any]] = {"std": (1.0,), "activation": "relu"}
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -86,7 +96,7 @@ class RCAN(NetworkFamily):
         )
 
         def block(name: str, x: int) -> int:
-            y = net.conv(f"{name}.0", x, filters, size, "relu")
+            y = net.conv(f"{name}.0", x, filters, size, options["activation"])
             y = net.conv(f"{name}.2", y, filters, size)
             squeeze, excite = (f"{name}.3.conv_du.{place}" for place in (0, 2))
             y = channel_attention(net, squeeze, excite, y, options["hidden"])
@@ -155,6 +165,7 @@ def _assume(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return {
         **assume_color(options),
         "res_scale": (1.0, "as published"),
+        "activation": ("relu", "as published"),
         "range": (255.0, "as published"),
         "mean": ((), "as published: DIV2K's mean colour"),
         "std": ((1.0,), "as published"),

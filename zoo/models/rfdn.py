@@ -8,7 +8,8 @@
     h = conv(picture);  y_b = block(y_{b-1}),  y_0 = h
     picture = shuffle(conv(h + conv(leaky(conv 1x1 of [y_1, ..., y_B]))))
 
-The attention is spatial, of a small picture. Leaky slopes are 0.05.
+The attention is spatial, of a small picture. Leaky slopes are 0.05. With ``merged``
+(SFDN of NTIRE 2022) r_k is leaky(conv(r_{k-1})), trained so.
 """
 
 from __future__ import annotations
@@ -58,6 +59,12 @@ class RFDN(NetworkFamily):
         Key("distilled", "int", 25, "channels set aside at each step", minimum=1),
         Key("hidden", "int", 12, "channels inside an attention", minimum=1),
         Key(
+            "merged",
+            "bool",
+            False,
+            "1: without conv_f, and what shallow residuals add is in their kernels",
+        ),
+        Key(
             "dilations",
             "ints",
             (1, 1, 1),
@@ -76,7 +83,10 @@ class RFDN(NetworkFamily):
     }
 
     exports = True
-    program: ClassVar[Mapping[str, Any]] = {"dilations": (1, 1, 1)}
+    program: ClassVar[Mapping[str, Any]] = {
+        "dilations": (1, 1, 1),
+        "merged": False,
+    }
 
     @classmethod
     def build(cls, options: Mapping[str, Any]) -> NetworkBuilder:
@@ -90,13 +100,21 @@ class RFDN(NetworkFamily):
             parts = []
             for number, dilation in enumerate(options["dilations"], start=1):
                 parts.append(net.conv(f"{name}.c{number}_d", x, aside, 1, **LEAKY))
-                spread = {"dilation": dilation} if dilation > 1 else {}
-                y = net.conv(f"{name}.c{number}_r", x, filters, **spread)
-                x = net.sum(y, x, **LEAKY)
+                keys: dict[str, Any] = {"dilation": dilation} if dilation > 1 else {}
+                if options["merged"]:
+                    x = net.conv(f"{name}.c{number}_r", x, filters, **keys, **LEAKY)
+                else:
+                    y = net.conv(f"{name}.c{number}_r", x, filters, **keys)
+                    x = net.sum(y, x, **LEAKY)
             parts.append(net.conv(f"{name}.c4", x, aside, **LEAKY))
             x = net.conv(f"{name}.c5", net.concat(*parts), filters, 1)
             return enhanced_spatial_attention(
-                net, f"{name}.esa", x, options["hidden"], deep=True
+                net,
+                f"{name}.esa",
+                x,
+                options["hidden"],
+                deep=True,
+                mixed=not options["merged"],
             )
 
         blocks = []
@@ -112,6 +130,7 @@ class RFDN(NetworkFamily):
             **light_shape(state, "fea_conv", "B{}"),
             "distilled": state.filters("B1.c1_d"),
             "hidden": state.filters("B1.esa.conv1"),
+            "merged": state.has("B1.esa.conv1") and not state.has("B1.esa.conv_f"),
         }
 
 
