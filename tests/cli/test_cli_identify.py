@@ -106,6 +106,8 @@ def test_a_folder_of_checkpoints(
             ],
             "NAFNet",
         ),
+        (["m_head.weight", "m_down1.0.res.0.weight"], "DRUNet, which denoises"),
+        (["B1.body.0.transformer_body.0.blocks.0.attn.qkv.weight"], "DCTLSA"),
         (["1.sub.0.RDB1.conv1.1.weight"], "a relative of RRDBNet"),
         (["tea_conv_cat.bias", "block_1.c1_r.eval_conv.weight"], "ESPAN"),
         (
