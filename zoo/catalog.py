@@ -129,8 +129,12 @@ def find_cfg(name_or_path: str | Path) -> Path:
             f"{wanted} is a folder, and of no training run; give a cfg file or a "
             f"network's name"
         )
-    known = {entry.name.lower(): entry for entry in networks()}
     key = wanted.lower().removesuffix(".cfg")
+    # Most names are of this kind: it spares to look for the weights of all networks.
+    own = CFG_FOLDER / f"{key}.cfg"
+    if key == Path(key).name and own.is_file():
+        return own
+    known = {entry.name.lower(): entry for entry in networks()}
     if key in known:
         return known[key].cfg
     stems = {name.rpartition("/")[2] for name in known}

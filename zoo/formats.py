@@ -246,6 +246,10 @@ class Source:
             self._content = self._read()
         return self._content
 
+    def forget(self) -> None:
+        """Let all bytes go, which nobody asks for any more."""
+        self._content = None
+
     def _read(self) -> bytes:
         if self.size is not None and self.size > _MAPPED:
             with suppress(OSError, ValueError):  # no file of the system

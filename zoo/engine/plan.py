@@ -13,6 +13,7 @@ from zoo.engine.lowering import lower, packed, unpacked
 from zoo.errors import MemoryLimitError, ShapeError
 from zoo.layers.base import INPUT, Array
 from zoo.machine.memory import amount
+from zoo.machine.spill import release, roomy
 from zoo.network import Network, only
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
@@ -218,7 +219,7 @@ class Plan:
         channels = 1 if picture.is_gray else shape.channels
         dtype = np.dtype(np.float32) if as_float else picture.dtype.newbyteorder("=")
         size = (shape.height, shape.width) if self.window is None else self.window.size
-        result = np.empty((len(batch), *size, channels), dtype)
+        result = roomy((len(batch), *size, channels), dtype)
         reverse = pixels.color == "bgr"
         mean = pixels.mean if any(pixels.mean) else None
         std = pixels.std if any(value != 1 for value in pixels.std) else None
@@ -231,7 +232,13 @@ class Plan:
             picture.white / pixels.range, mean, std, reverse and shape.channels == 3
         )
         batch = np.require(batch, None, ("C", "A"))
-        done = self.compiled.run_pixels(batch, load, store, result, progress)
+
+        def report(part: float) -> None:
+            release(result)
+            if progress is not None:
+                progress(part)
+
+        done = self.compiled.run_pixels(batch, load, store, result, report)
         return result if done else None
 
     def __call__(self, x: Array, progress: Progress | None = None) -> Any:

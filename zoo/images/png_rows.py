@@ -18,6 +18,7 @@ from zoo.errors import DamagedError
 from zoo.images.image import Image, Metadata
 from zoo.images.png_chunks import CHANNELS, SIGNATURE, Header, chunk, chunks
 from zoo.images.png_metadata import embed
+from zoo.machine.spill import release
 
 __all__ = ["decoded", "write"]
 
@@ -143,4 +144,5 @@ def write(file: IO[bytes], image: Image, meta: Metadata) -> None:
         packed = stream.compress(some.data)
         if packed:
             file.write(chunk(b"IDAT", packed))
+        release(image.pixels)
     file.write(chunk(b"IDAT", stream.flush()) + chunk(b"IEND", b""))

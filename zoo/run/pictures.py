@@ -42,6 +42,7 @@ def run_picture(work: Work, source: Source, format: Format) -> None:
     """
     image = _read(work, source, format)
     if image is not None:
+        source.forget()
         run_image(work, image, format)
 
 
