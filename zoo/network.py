@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -166,7 +165,11 @@ class Network:
         """Hash of what the network is, whatever comments, spacing and recipe."""
         left_out = [
             TRAINING_KEYS,
-            *(_freezing_keys(type(layer)) for layer in self.layers),
+            *(
+                # The very keys: to compare them value by value takes long.
+                {key.name for key in layer.keys if any(key is k for k in FREEZING_KEYS)}
+                for layer in self.layers
+            ),
         ]
         return fingerprint(
             replace(
@@ -568,9 +571,3 @@ def _shapes_text(shapes: dict[str, tuple[int, ...]]) -> str:
     return ", ".join(
         f"{name} {'x'.join(map(str, shape))}" for name, shape in shapes.items()
     )
-
-
-@cache
-def _freezing_keys(kind: type[Layer]) -> frozenset[str]:
-    """The keys of a kind of layers that say which of its weights learn."""
-    return frozenset(key.name for key in kind.keys if key in FREEZING_KEYS)
