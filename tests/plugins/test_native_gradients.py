@@ -243,6 +243,13 @@ def test_pooling(isa: str, case: tuple, threads: int) -> None:
     np.testing.assert_allclose(
         native.max_pool_backward(x, delta, geometry), truth, atol=1e-4
     )
+    y, places = native.max_pool_places(x, geometry)
+    np.testing.assert_array_equal(y, REFERENCE.max_pool(x, geometry))
+    # The same places by another back end: what was found forward says all.
+    plain = REFERENCE.max_pool_backward_at(
+        places, x.shape, delta.astype(np.float64), geometry
+    )
+    np.testing.assert_allclose(plain, truth, atol=1e-12)
     truth = REFERENCE.average_pool_backward(x.shape, delta.astype(np.float64), geometry)
     np.testing.assert_allclose(
         native.average_pool_backward(x.shape, delta, geometry), truth, atol=1e-5
@@ -270,6 +277,44 @@ def test_pooling_agrees_with_torch(size: int, stride: int) -> None:
         first = x if backward == native.max_pool_backward else x.shape
         ours = backward(first, delta, geometry)
         close(ours, truth.permute(0, 2, 3, 1).numpy())
+
+
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (3, 2), (30, 1), (2, 2)])
+def test_maxima_of_ties_and_nan_stand_where_torch_finds_them(
+    size: int, stride: int
+) -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(size)
+    x = rng.integers(-2, 3, (2, 41, 33, 3)).astype(np.float32)
+    x[0, 3, 4, 0] = x[1, 38, 30, 2] = np.nan  # no window holds two
+    geometry = PoolGeometry((size, size), (stride, stride))
+    images = torch.from_numpy(x).permute(0, 3, 1, 2).requires_grad_()
+    y, found = torch.nn.functional.max_pool2d(images, size, stride, return_indices=True)
+    native = NativeKernels(2)
+    ours, places = native.max_pool_places(x, geometry)
+    assert places is not None
+    np.testing.assert_array_equal(ours, y.detach().permute(0, 2, 3, 1).numpy())
+    np.testing.assert_array_equal(places, found.permute(0, 2, 3, 1).numpy())
+    delta = rng.standard_normal(places.shape).astype(np.float32)
+    (truth,) = torch.autograd.grad(
+        y, images, torch.from_numpy(delta).permute(0, 3, 1, 2)
+    )
+    for threads in (1, 3):
+        back = NativeKernels(threads).max_pool_backward_at(
+            places, x.shape, delta, geometry
+        )
+        close(back, truth.permute(0, 2, 3, 1).numpy())
+
+
+def test_places_that_are_none_are_not_written_to() -> None:
+    """They come from outside, and C must not follow them out of the image."""
+    places = np.full((1, 4, 4, 2), 2**31 - 1, np.int32)
+    places[0, :2] = -5
+    places[0, 3] = 16
+    delta = np.ones(places.shape, np.float32)
+    geometry = PoolGeometry((1, 1), (1, 1))
+    back = NativeKernels(2).max_pool_backward_at(places, (1, 4, 4, 2), delta, geometry)
+    assert not back.any()
 
 
 @pytest.mark.parametrize("isa", available())

@@ -129,17 +129,22 @@ class MaxPool(PoolLayer):
     ) -> Array:
         (x,) = inputs
         if training:
-            self._saved = x
+            self._saved = x, None
         if self.maxpool_depth:
             return self._over_channels(x).max(axis=3)
         if self.adaptive and not self._divides(Shape(*x.shape[1:])):
             size = self.output_shape(Shape(*x.shape[1:]))
             return adaptive_max(x, (size.height, size.width))
-        y = kernels.max_pool(x, self.geometry(Shape(*x.shape[1:])))
+        geometry = self.geometry(Shape(*x.shape[1:]))
+        if training:
+            y, places = kernels.max_pool_places(x, geometry)
+            self._saved = x, places
+        else:
+            y = kernels.max_pool(x, geometry)
         return self._blur.forward(y, kernels) if self._blur else y
 
     def backward(self, delta: Array, *, kernels: Kernels) -> tuple[Array, ...]:
-        x: Array = self._recall()
+        x, places = self._recall()
         if self.maxpool_depth:
             return (self._back_to_channels(x, delta),)
         if self.adaptive and not self._divides(Shape(*x.shape[1:])):
@@ -148,6 +153,8 @@ class MaxPool(PoolLayer):
         if self._blur:
             dense = super().output_shape(Shape(*x.shape[1:]))
             delta = self._blur.backward(delta, dense[:2], kernels)
+        if places is not None:
+            return (kernels.max_pool_backward_at(places, x.shape, delta, geometry),)
         return (kernels.max_pool_backward(x, delta, geometry),)
 
     def _over_channels(self, x: Array) -> Array:

@@ -16,6 +16,7 @@ from abc import ABC, abstractmethod
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.machine.threads import thread_count
 from zoo.program.geometry import (
@@ -150,6 +151,21 @@ class Kernels(ABC):
         A window that holds a NaN gives NaN, one outside the image -infinity.
         """
 
+    def max_pool_places(
+        self, x: Array, geometry: PoolGeometry
+    ) -> tuple[Array, NDArray[np.int32] | None]:
+        """:meth:`max_pool`, and where in its image each maximum stands.
+
+        Returns
+        -------
+        y : ndarray, N x H' x W' x C
+        places : ndarray of int32 in the shape of y, or None
+            row * W + column, of the first in row-major order on a tie and of a NaN
+            before all others; -1 for a window outside the image. None of a back end
+            that looks for them on the way back.
+        """
+        return self.max_pool(x, geometry), None
+
     @abstractmethod
     def average_pool(self, x: Array, geometry: PoolGeometry) -> Array:
         """Mean of each window, over cells inside the image only.
@@ -276,6 +292,27 @@ class Kernels(ABC):
         in row-major order; a NaN counts as largest. Gradients add up where windows
         overlap. ``delta`` has the shape of the result.
         """
+
+    def max_pool_backward_at(
+        self,
+        places: NDArray[np.int32],
+        shape: tuple[int, ...],
+        delta: Array,
+        geometry: PoolGeometry,
+    ) -> Array:
+        """:meth:`max_pool_backward` where :meth:`max_pool_places` found the maxima.
+
+        ``shape`` is that of x.
+        """
+        count, height, width, channels = shape
+        cells = places * channels + np.arange(channels)
+        out = np.empty(shape, delta.dtype)
+        for image in range(count):
+            inside = places[image] >= 0
+            found, values = cells[image][inside], delta[image][inside]
+            sums = np.bincount(found, values, height * width * channels)
+            out[image] = sums.reshape(shape[1:])
+        return out
 
     @abstractmethod
     def average_pool_backward(

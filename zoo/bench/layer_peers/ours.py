@@ -61,7 +61,10 @@ def backward(kernels: Kernels, case: LayerCase, arrays: Data) -> Callable[[], ob
             return lambda: kernels.conv2d_backward(x, weights, delta, geometry)
         case "maxpool":
             window = _window(case)
-            return lambda: kernels.max_pool_backward(x, delta, window)
+            _, places = kernels.max_pool_places(x, window)
+            if places is None:
+                return lambda: kernels.max_pool_backward(x, delta, window)
+            return lambda: kernels.max_pool_backward_at(places, x.shape, delta, window)
         case _:
             return lambda: kernels.space_to_depth(delta, case.size, "crd")
 

@@ -16,7 +16,7 @@ except ImportError as error:
 
 __all__ = ["_native"]
 
-_BINDING = 6  # of _native.pyx
+_BINDING = 7  # of _native.pyx
 
 if getattr(_native, "BINDING", None) != _BINDING:
     raise PluginError(

@@ -6,11 +6,11 @@ checked here because C trusts them; what is wrong raises ValueError. Callers
 allocate the results.
 """
 
-from libc.stdint cimport int64_t
+from libc.stdint cimport int32_t, int64_t
 
 # Raised together with the number in _binding.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
-BINDING = 6
+BINDING = 7
 
 
 cdef extern from "codes.h" nogil:
@@ -101,8 +101,10 @@ cdef extern from "gradients.h" nogil:
     int zoo_slopes_gradient(const zoo_isa *isa, int threads, int64_t pixels,
                             int64_t channels, const float *x, const float *delta,
                             float *sums)
-    int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
-                              const float *x, const float *delta, float *dx)
+    int zoo_max_pool_places(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                            const float *x, float *y, int32_t *places)
+    int zoo_max_pool_gradient(int threads, const zoo_pool_shape *s,
+                              const int32_t *places, const float *delta, float *dx)
     int zoo_average_pool_gradient(const zoo_isa *isa, int threads,
                                   const zoo_pool_shape *s, const float *delta, float *dx)
     int zoo_channel_sums(const zoo_isa *isa, int threads, int64_t pixels,

@@ -32,9 +32,13 @@ int zoo_slopes_gradient(const zoo_isa *isa, int threads, int64_t pixels,
                         int64_t channels, const float *x, const float *delta,
                         float *sums);
 
-/* Of the largest of each window: to its first cell in row-major order. */
-int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
-                          const float *x, const float *delta, float *dx);
+/* The largest of each window, and the number of its first cell in row-major order; -1
+ * where a window holds nothing. */
+int zoo_max_pool_places(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                        const float *x, float *y, int32_t *places);
+/* To the cells that were found. */
+int zoo_max_pool_gradient(int threads, const zoo_pool_shape *s, const int32_t *places,
+                          const float *delta, float *dx);
 int zoo_average_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
                               const float *delta, float *dx);
 

@@ -75,34 +75,78 @@ def slopes_gradient(int level, int threads, const float[:, ::1] x,
         raise MemoryError("not enough memory for sums")
 
 
-def pool_gradient(int level, int threads, bint mean, const float[:, :, :, ::1] x,
-                  const float[:, :, :, ::1] delta, tuple size, tuple stride,
-                  tuple padding, float[:, :, :, ::1] out):
-    """Gradient of pooling with respect to x; of means, x is not read and may be out."""
-    cdef const zoo_isa *isa = table(level)
-    cdef zoo_pool_shape s
-    cdef int failed
-    s.n, s.h, s.w, s.c = out.shape[0], out.shape[1], out.shape[2], out.shape[3]
+cdef int pool_sizes(zoo_pool_shape *s, tuple image, tuple results, tuple size,
+                    tuple stride, tuple padding) except -1:
+    """Describe pooling of an image to results, both of four axes."""
+    s.n, s.h, s.w, s.c = image
     s.kh, s.kw = size
     s.sh, s.sw = stride
     s.top, s.left = padding[0], padding[2]
+    demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST and 0 < s.w,
+           "an array is empty or too large")
+    demand(s.h <= LARGEST // s.w, "the image is too large")
     s.oh = windows(s.h, s.kh, s.sh, 1, padding[0], padding[1])
     s.ow = windows(s.w, s.kw, s.sw, 1, padding[2], padding[3])
+    demand(results == (s.n, s.oh, s.ow, s.c), "the results have another shape")
+    return 0
+
+
+def average_pool_gradient(int level, int threads, const float[:, :, :, ::1] delta,
+                          tuple size, tuple stride, tuple padding,
+                          float[:, :, :, ::1] out):
+    """Gradient of means with respect to what they were taken of."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_pool_shape s
+    cdef int failed
     check_kind(0, threads)
-    demand(0 < s.n <= LARGEST and 0 < s.c <= LARGEST, "an array is empty or too large")
-    demand(s.h <= LARGEST // s.w, "the image is too large")
-    demand(x.shape[0] == s.n and x.shape[1] == s.h and x.shape[2] == s.w and
-           x.shape[3] == s.c, "the result has another shape")
-    demand(delta.shape[0] == s.n and delta.shape[1] == s.oh and
-           delta.shape[2] == s.ow and delta.shape[3] == s.c,
-           "the gradient has another shape")
+    pool_sizes(&s, (out.shape[0], out.shape[1], out.shape[2], out.shape[3]),
+               (delta.shape[0], delta.shape[1], delta.shape[2], delta.shape[3]),
+               size, stride, padding)
     with nogil:
-        if mean:
-            failed = zoo_average_pool_gradient(isa, threads, &s, &delta[0, 0, 0, 0],
-                                               &out[0, 0, 0, 0])
-        else:
-            failed = zoo_max_pool_gradient(isa, threads, &s, &x[0, 0, 0, 0],
-                                           &delta[0, 0, 0, 0], &out[0, 0, 0, 0])
+        failed = zoo_average_pool_gradient(isa, threads, &s, &delta[0, 0, 0, 0],
+                                           &out[0, 0, 0, 0])
+    if failed:
+        raise MemoryError("not enough memory for the gradient of pooling")
+
+
+def max_pool_places(int level, int threads, const float[:, :, :, ::1] x, tuple size,
+                    tuple stride, tuple padding, float[:, :, :, ::1] out,
+                    int32_t[:, :, :, ::1] places):
+    """The largest of each window, and the number of its cell, -1 where there is none."""
+    cdef const zoo_isa *isa = table(level)
+    cdef zoo_pool_shape s
+    cdef int failed
+    check_kind(0, threads)
+    pool_sizes(&s, (x.shape[0], x.shape[1], x.shape[2], x.shape[3]),
+               (out.shape[0], out.shape[1], out.shape[2], out.shape[3]),
+               size, stride, padding)
+    demand(places.shape[0] == s.n and places.shape[1] == s.oh and
+           places.shape[2] == s.ow and places.shape[3] == s.c,
+           "the results have another shape")
+    with nogil:
+        failed = zoo_max_pool_places(isa, threads, &s, &x[0, 0, 0, 0],
+                                     &out[0, 0, 0, 0], &places[0, 0, 0, 0])
+    if failed:
+        raise MemoryError("not enough memory for pooling")
+
+
+def max_pool_gradient(int level, int threads, const int32_t[:, :, :, ::1] places,
+                      const float[:, :, :, ::1] delta, tuple size, tuple stride,
+                      tuple padding, float[:, :, :, ::1] out):
+    """Gradient of maxima; any number may stand in places, only cells are written to."""
+    cdef zoo_pool_shape s
+    cdef int failed
+    table(level)
+    check_kind(0, threads)
+    pool_sizes(&s, (out.shape[0], out.shape[1], out.shape[2], out.shape[3]),
+               (delta.shape[0], delta.shape[1], delta.shape[2], delta.shape[3]),
+               size, stride, padding)
+    demand(places.shape[0] == s.n and places.shape[1] == s.oh and
+           places.shape[2] == s.ow and places.shape[3] == s.c,
+           "the places have another shape")
+    with nogil:
+        failed = zoo_max_pool_gradient(threads, &s, &places[0, 0, 0, 0],
+                                       &delta[0, 0, 0, 0], &out[0, 0, 0, 0])
     if failed:
         raise MemoryError("not enough memory for the gradient of pooling")
 

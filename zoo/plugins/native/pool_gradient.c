@@ -1,11 +1,11 @@
 /* Gradients of pooling.
  *
- * Maxima: which cell of each window is the largest is found again, at a cost that
- * hardly depends on the window. Along the rows windows are made by doubling, down the
- * columns from tails and heads of blocks (pool.c), of pairs of a value and the number
- * of its cell. Every unit is a band of the image's own rows; it looks at all windows
- * that reach into the band, from top to bottom, and adds what belongs to its rows, so
- * sums have one order for every number of threads.
+ * Maxima: on the way forward it is kept which cell of each window is the largest, at a
+ * cost that hardly depends on the window. Along the rows windows are made by doubling,
+ * down the columns from tails and heads of blocks (pool.c), of pairs of a value and the
+ * number of its cell. On the way back every unit is a band of the image's own rows; it
+ * looks at all windows that reach into the band, from top to bottom, and adds what
+ * belongs to its rows, so sums have one order for every number of threads.
  *
  * Means: each row of the image sums up the rows of windows that reach it, and then
  * along the row. */
@@ -20,7 +20,9 @@ typedef struct {
     const zoo_isa *isa;
     zoo_pool_shape s;
     const float *x, *delta;
-    float *dx;
+    float *y, *dx;
+    int32_t *found;
+    const int32_t *places; /* cells of the image, which are the largest of a window */
     int64_t bands, band; /* per image; rows of the image in each */
     int64_t padded, line; /* values of a padded row, and of one of results */
     size_t scratch;
@@ -84,30 +86,26 @@ static pairs carve(char **memory, int64_t n) {
     return made;
 }
 
-/* Units: bands of rows of the images. */
-static void max_bands(void *context, int64_t begin, int64_t end, int worker) {
+/* Units: bands of rows of the results. */
+static void find_bands(void *context, int64_t begin, int64_t end, int worker) {
     const pool *p = context;
     const zoo_pool_shape *s = &p->s;
-    int64_t k = s->kh, c = s->c, n = p->line;
+    int64_t k = s->kh, n = p->line;
     char *memory = p->memory + (size_t)worker * p->scratch;
     pairs wide = carve(&memory, p->padded), row = carve(&memory, n);
-    pairs head = carve(&memory, n), best = carve(&memory, n), tails = carve(&memory, n);
+    pairs head = carve(&memory, n), tails = carve(&memory, n);
     for (int64_t i = 1; i < k; i++)
         carve(&memory, n);
     int64_t apart = (n * 8 + 63) / 64 * 16; /* floats from one of the tails to the next */
     for (int64_t unit = begin; unit < end; unit++) {
-        int64_t number = unit / p->bands, low = unit % p->bands * p->band;
-        int64_t high = low + p->band < s->h ? low + p->band : s->h;
-        const float *image = p->x + number * s->h * s->w * c;
-        float *to = p->dx + number * s->h * s->w * c;
-        int64_t first = low + s->top - k + 1, block = -1, heads = 0;
-        int32_t least = (int32_t)(low * s->w), most = (int32_t)(high * s->w);
-        memset(to + low * s->w * c, 0, (size_t)((high - low) * s->w * c) * sizeof *to);
-        first = first <= 0 ? 0 : (first + s->sh - 1) / s->sh;
-        for (int64_t o = first; o < s->oh && o * s->sh - s->top < high; o++) {
+        int64_t number = unit / p->bands, first = unit % p->bands * p->band;
+        int64_t last = first + p->band < s->oh ? first + p->band : s->oh;
+        const float *image = p->x + number * s->h * s->w * s->c;
+        int64_t block = -1, heads = 0;
+        for (int64_t o = first; o < last; o++) {
             int64_t v = o * s->sh, own = v / k, j = v % k, start = own * k - s->top;
-            const float *delta = p->delta + (number * s->oh + o) * n;
-            pairs found;
+            int64_t place = (number * s->oh + o) * n;
+            pairs found, out = {p->y + place, p->found + place};
             if (own != block) {
                 for (int64_t i = k - 1; i >= 0; i--) {
                     pairs tail = at(tails, i * apart);
@@ -125,14 +123,38 @@ static void max_bands(void *context, int64_t begin, int64_t end, int worker) {
             }
             found = at(tails, j * apart);
             if (j > 0) {
-                join(p, found, head, best, n);
-                found = best;
+                join(p, found, head, out, n);
+                continue;
             }
+            memcpy(out.value, found.value, (size_t)n * sizeof *out.value);
+            memcpy(out.cell, found.cell, (size_t)n * sizeof *out.cell);
+        }
+    }
+}
+
+/* Units: bands of rows of the images. */
+static void scatter_bands(void *context, int64_t begin, int64_t end, int worker) {
+    const pool *p = context;
+    const zoo_pool_shape *s = &p->s;
+    int64_t c = s->c, n = p->line;
+    (void)worker;
+    for (int64_t unit = begin; unit < end; unit++) {
+        int64_t number = unit / p->bands, low = unit % p->bands * p->band;
+        int64_t high = low + p->band < s->h ? low + p->band : s->h;
+        int64_t o = low + s->top - s->kh + 1;
+        float *to = p->dx + (number * s->h + low) * s->w * c;
+        uint32_t least = (uint32_t)(low * s->w), cells = (uint32_t)((high - low) * s->w);
+        memset(to, 0, (size_t)cells * (size_t)c * sizeof *to);
+        o = o <= 0 ? 0 : (o + s->sh - 1) / s->sh;
+        for (; o < s->oh && o * s->sh - s->top < high; o++) {
+            const float *delta = p->delta + (number * s->oh + o) * n;
+            const int32_t *place = p->places + (number * s->oh + o) * n;
             for (int64_t i = 0; i < n; i += c)
                 for (int64_t q = 0; q < c; q++) {
-                    int32_t cell = found.cell[i + q];
-                    if (cell >= least && cell < most)
-                        to[cell * c + q] += delta[i + q];
+                    /* Other bands' rows and -1, of windows of nothing, are far off. */
+                    uint32_t cell = (uint32_t)place[i + q] - least;
+                    if (cell < cells)
+                        to[(int64_t)cell * c + q] += delta[i + q];
                 }
         }
     }
@@ -143,17 +165,22 @@ static int64_t padded_pixels(const zoo_pool_shape *s) {
     return zoo_sum(reach > s->left + s->w ? reach : s->left + s->w, 0);
 }
 
-int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
-                          const float *x, const float *delta, float *dx) {
-    pool p = {.isa = isa, .s = *s, .x = x, .delta = delta, .dx = dx};
+/* Bands of rows, of which each image has so many; several for every thread. */
+static void set_bands(pool *p, int64_t rows, int threads) {
+    p->band = 4 * p->s.kh > 32 ? 4 * p->s.kh : 32;
+    while (p->band > 8 && (rows + p->band - 1) / p->band * p->s.n < 2 * threads)
+        p->band = (p->band + 1) / 2;
+    p->bands = (rows + p->band - 1) / p->band;
+}
+
+int zoo_max_pool_places(const zoo_isa *isa, int threads, const zoo_pool_shape *s,
+                        const float *x, float *y, int32_t *places) {
+    pool p = {.isa = isa, .s = *s, .x = x, .y = y, .found = places};
     int64_t bytes;
     p.line = zoo_mul(s->ow, s->c);
     p.padded = zoo_mul(padded_pixels(s), s->c);
-    p.band = 4 * s->kh > 32 ? 4 * s->kh : 32;
-    while (p.band > 8 && (s->h + p.band - 1) / p.band * s->n < 2 * threads)
-        p.band = (p.band + 1) / 2;
-    p.bands = (s->h + p.band - 1) / p.band;
-    bytes = zoo_mul(p.line, zoo_sum(s->kh, 3));
+    set_bands(&p, s->oh, threads);
+    bytes = zoo_mul(p.line, zoo_sum(s->kh, 2));
     bytes = zoo_mul(zoo_sum(bytes, p.padded), 8);
     bytes = zoo_sum(bytes, zoo_mul(zoo_sum(s->kh, 8), 64));
     if (bytes < 0 || zoo_mul(s->h, s->w) < 0 || s->h * s->w > INT32_MAX)
@@ -164,8 +191,19 @@ int zoo_max_pool_gradient(const zoo_isa *isa, int threads, const zoo_pool_shape 
     p.memory = zoo_alloc(zoo_mul(threads, (int64_t)p.scratch));
     if (p.memory == NULL)
         return -1;
-    zoo_parallel_for(threads, p.bands * s->n, 1, max_bands, &p);
+    zoo_parallel_for(threads, p.bands * s->n, 1, find_bands, &p);
     zoo_free(p.memory);
+    return 0;
+}
+
+int zoo_max_pool_gradient(int threads, const zoo_pool_shape *s, const int32_t *places,
+                          const float *delta, float *dx) {
+    pool p = {.s = *s, .places = places, .delta = delta, .dx = dx};
+    p.line = zoo_mul(s->ow, s->c);
+    if (p.line < 0 || zoo_mul(s->h, s->w) < 0 || s->h * s->w > INT32_MAX)
+        return -1;
+    set_bands(&p, s->h, threads);
+    zoo_parallel_for(threads, p.bands * s->n, 1, scatter_bands, &p);
     return 0;
 }
 

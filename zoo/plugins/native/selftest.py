@@ -116,7 +116,8 @@ class _Cases:
 
     def _result(self, *shape: int, dtype: type = np.float32) -> Array:
         """An array to be written to, which is compared."""
-        self.results.append(np.full(shape, np.nan, dtype))
+        empty = np.nan if np.dtype(dtype).kind == "f" else -9
+        self.results.append(np.full(shape, empty, dtype))
         return self.results[-1]
 
     # -- forward -----------------------------------------------------------
@@ -221,11 +222,14 @@ class _Cases:
                 *(level, 1, kind, 0.1, None, line, f, delta, out)
             )
         delta = self._values(1, 5, 7, 19)
-        for mean in (False, True):
-            out = self._result(*self._x.shape)
-            _native.pool_gradient(
-                *(level, 1, mean, self._x, delta, (5, 5), _ONE, _BARE, out)
-            )
+        window = (5, 5), _ONE, _BARE
+        out = self._result(*self._x.shape)
+        _native.average_pool_gradient(level, 1, delta, *window, out)
+        largest = self._result(*delta.shape)
+        places = self._result(*delta.shape, dtype=np.int32)
+        _native.max_pool_places(level, 1, self._x, *window, largest, places)
+        out = self._result(*self._x.shape)
+        _native.max_pool_gradient(level, 1, places, delta, *window, out)
         rows, delta = self._x.reshape(99, 19), self._values(99, 19)
         slopes, out = self._values(19), self._result(99, 19)
         _native.activation_gradient(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.errors import ShapeError
 from zoo.plugins.base import Array, ConvGeometry, PoolGeometry
@@ -124,13 +125,42 @@ class TrainingKernels(NumpyKernels):
         _native.column_sums(self.level, self.threads, plain(delta), by_biases)
         return by_x, by_weights, by_biases
 
+    def max_pool_places(
+        self, x: Array, geometry: PoolGeometry
+    ) -> tuple[Array, NDArray[np.int32] | None]:
+        shape = pool_output(x.shape, geometry)
+        if shape is None or not computable(x):
+            return super().max_pool_places(x, geometry)
+        y, places = np.empty(shape, np.float32), np.empty(shape, np.int32)
+        _native.max_pool_places(
+            self.level, self.threads, plain(x), *_window(geometry), y, places
+        )
+        return y, places
+
+    def max_pool_backward_at(
+        self,
+        places: NDArray[np.int32],
+        shape: tuple[int, ...],
+        delta: Array,
+        geometry: PoolGeometry,
+    ) -> Array:
+        if not computable(delta) or delta.shape != pool_output(shape, geometry):
+            return super().max_pool_backward_at(places, shape, delta, geometry)
+        out = np.empty(shape, np.float32)
+        _native.max_pool_gradient(
+            *(self.level, self.threads, places, plain(delta)),
+            *(*_window(geometry), out),
+        )
+        return out
+
     def max_pool_backward(
         self, x: Array, delta: Array, geometry: PoolGeometry
     ) -> Array:
-        shape = pool_output(x.shape, geometry)
-        if shape is None or not computable(x, delta) or delta.shape != shape:
+        if not computable(x, delta) or delta.shape != pool_output(x.shape, geometry):
             return super().max_pool_backward(x, delta, geometry)
-        return self._pool_backward(x, delta, geometry, np.empty_like(x), mean=False)
+        _, places = self.max_pool_places(x, geometry)
+        assert places is not None
+        return self.max_pool_backward_at(places, x.shape, delta, geometry)
 
     def average_pool_backward(
         self, shape: tuple[int, ...], delta: Array, geometry: PoolGeometry
@@ -139,15 +169,8 @@ class TrainingKernels(NumpyKernels):
         if pooled is None or not computable(delta) or delta.shape != pooled:
             return super().average_pool_backward(shape, delta, geometry)
         out = np.empty(shape, np.float32)
-        return self._pool_backward(out, delta, geometry, out, mean=True)
-
-    def _pool_backward(
-        self, x: Array, delta: Array, geometry: PoolGeometry, out: Array, *, mean: bool
-    ) -> Array:
-        size, stride, padding = (tuple(map(int, part)) for part in geometry)
-        _native.pool_gradient(
-            *(self.level, self.threads, mean, plain(x), plain(delta)),
-            *(size, stride, padding, out),
+        _native.average_pool_gradient(
+            self.level, self.threads, plain(delta), *_window(geometry), out
         )
         return out
 
@@ -236,3 +259,8 @@ class TrainingKernels(NumpyKernels):
             *(array.reshape(-1) for array in arrays),
         )
         return True
+
+
+def _window(geometry: PoolGeometry) -> tuple[tuple[int, ...], ...]:
+    """Size, stride and padding as the binding takes them."""
+    return tuple(tuple(map(int, part)) for part in geometry)
