@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -261,3 +262,24 @@ def test_a_cache_that_cannot_be_made_is_named(
     write_safetensors(tmp_path / "m.safetensors", edsr())
     with pytest.raises(ZooError, match="ZOO_CACHE"):
         find_network(tmp_path / "m.safetensors")
+
+
+def test_a_folder_that_cannot_be_read_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    locked = tmp_path / "all" / "locked"
+    locked.mkdir(parents=True)
+    list_folder, access = os.scandir, os.access
+
+    def scandir(path: Any) -> Any:
+        if Path(path) == locked:
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != locked and access(path, mode)
+    )
+    assert main(["identify", str(tmp_path / "all")]) == 1
+    assert "locked: is a folder that cannot be read" in capsys.readouterr().out
+    assert main(["identify", str(tmp_path / "all"), "--json"]) == 1

@@ -293,6 +293,15 @@ def test_an_unknown_backend_is_an_error(folder, capsys):
     assert "nonsense" in capsys.readouterr().err
 
 
+def test_a_file_without_permission_does_not_end_the_call(folder, capsys, monkeypatch):
+    """For root too: click asks os.access whether a path can be read."""
+    write("a.png", picture())
+    write("b.png", picture())
+    monkeypatch.setattr(os, "access", lambda path, *_, **__: "b.png" not in str(path))
+    assert run("x2.cfg", "a.png", "b.png") == 0
+    assert {"a_x2.png", "b_x2.png"} <= set(files(folder))
+
+
 @pytest.mark.parametrize("output", ["file/out.png", "file/deep/", "file/x/y.png"])
 def test_an_output_below_a_file(folder, capsys, output):
     write("a.png", picture())

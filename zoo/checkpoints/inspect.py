@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -83,6 +84,8 @@ def inspect(path: str | Path) -> CheckpointInfo:
     known: dict[str, Any] = {"file": str(path)}
     try:
         if path.is_dir():
+            if not os.access(path, os.R_OK | os.X_OK):
+                raise ReaderError("is a folder that cannot be read: Permission denied")
             path = checkpoint_in(path)
         refuse_lone_shard(path)
         reader = reader_of(path)
@@ -166,13 +169,22 @@ def find_checkpoints(paths: list[str]) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    for number, path in enumerate(folder.rglob("*")):
-        if number > _MOST_FILES:
-            return
-        hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
-        named = path.name.endswith((".index.json", "model.json"))
-        if not hidden and path.is_file() and (named or _may_be(path)):
-            yield path
+    """Files that may be checkpoints, and folders that cannot be read."""
+    locked: list[Path] = []
+    number = 0
+    for root, folders, files in os.walk(
+        folder, onerror=lambda error: locked.append(Path(error.filename))
+    ):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in files:
+            number += 1
+            if number > _MOST_FILES:
+                return
+            path = Path(root, name)
+            named = name.endswith((".index.json", "model.json"))
+            if name[0] != "." and path.is_file() and (named or _may_be(path)):
+                yield path
+    yield from locked
 
 
 def _may_be(path: Path) -> bool:

@@ -31,7 +31,7 @@ def command(files: tuple[str, ...], as_json: bool, verbose: bool) -> int:
 
     paths = list(find_checkpoints([*files]))
     if not paths:
-        say("there is no checkpoint in it")
+        say(f"there is no checkpoint in {', '.join(files)}")
         return 1
     checkpoints = []
     with bar(len(paths), "file") as progress:

@@ -50,7 +50,11 @@ __all__ = ["command"]
 @click.command(short_help="Run a network on pictures.")
 @click.argument("cfg", shell_complete=completion.networks)
 @click.argument(
-    "images", metavar="IMAGE...", nargs=-1, required=True, type=click.Path()
+    "images",
+    metavar="IMAGE...",
+    nargs=-1,
+    required=True,
+    type=click.Path(readable=False),  # one of many must not end the call
 )
 @click.option(
     "-o", "--output", metavar="PATH", help="A file, a folder, or - for stdout."

@@ -23,7 +23,7 @@ __all__ = ["command"]
     metavar="FILE...|FOLDER...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, path_type=Path),
+    type=click.Path(exists=True, readable=False, path_type=Path),
 )
 @click.option(
     "--reference",
