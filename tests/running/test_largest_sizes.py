@@ -32,6 +32,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
     ("options", "name", "size"),
     [
         (["--factor", "3"], "a_x3.png", (30, 48)),
+        (["--scale", "3"], "a_x3.png", (30, 48)),
+        (["-s", "3"], "a_x3.png", (30, 48)),
         (["--factor", "1.5"], "a_x1.5.png", (15, 24)),
         (["--factor", "2"], "a_x2.png", (20, 32)),
         (["--factor", "0.5"], "a_x0.5.png", (5, 8)),

@@ -101,7 +101,10 @@ __all__ = ["command"]
     "--width", type=click.IntRange(1, 262_144), help="Width of the result in pixels."
 )
 @click.option(
+    "-s",
+    "--scale",
     "--factor",
+    "factor",
     type=click.FloatRange(0, 64, min_open=True),
     help="Times the size of the picture. The network runs as often as it needs, then "
     "bicubic brings the result to its size.",
