@@ -103,6 +103,10 @@ class PluginError(ZooError):
     """A plugin is missing, broken, or two claim the same name."""
 
 
+class NotCompiledError(PluginError):
+    """A back end was left out when zoo was installed, which is no fault."""
+
+
 class UnknownPluginError(PluginError):
     """There is no plugin of a name that was asked for."""
 

@@ -96,7 +96,13 @@ def command() -> None:
 
 @command.command(short_help="Measure a network against other engines.")
 @click.argument("network", metavar="CFG", shell_complete=completion.networks)
-@click.option("--size", type=SIZE, required=True, help="Size of the picture.")
+@click.option(
+    "--size",
+    type=SIZE,
+    default="256x256",
+    show_default=True,
+    help="Size of the picture.",
+)
 @click.option(
     "--weights",
     help="Weights of the network, or the word random; by default what is found "

@@ -7,8 +7,9 @@ end, one folder; :class:`Kernels` is the interface, :func:`select` finds one.
 from __future__ import annotations
 
 import os
+import warnings
 
-from zoo.errors import PluginError
+from zoo.errors import NotCompiledError, PluginError
 from zoo.plugins.base import (
     ConvGeometry,
     Kernels,
@@ -30,7 +31,8 @@ def select(name: str | None = None, threads: int | None = None) -> Kernels:
     ----------
     name : str, optional
         As registered; else ``ZOO_BACKEND``; else ``native`` where it was
-        compiled and ``numpy`` where not. ``NAME:DEVICE`` asks a back end that
+        compiled and ``numpy`` where not, with a warning where what was compiled does
+        not load. ``NAME:DEVICE`` asks a back end that
         knows several for one of them: ``torch:cuda``.
     threads : int, optional
         See :class:`Kernels`.
@@ -56,7 +58,13 @@ def select(name: str | None = None, threads: int | None = None) -> Kernels:
     for candidate in _PREFERRED[:-1]:
         try:
             kernels = known.load(candidate)
-        except PluginError:
+        except PluginError as error:
+            if not isinstance(error.__cause__, NotCompiledError):
+                warnings.warn(
+                    f"{error}; {_PREFERRED[-1]} runs in its place, slower",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
             continue
         # Not in the try: what the caller forced (ZOO_ISA) must not be lost.
         return kernels(threads=threads)
