@@ -25,7 +25,8 @@ BETTER: Final = 0.5
 TRAINED: Final = 0.5
 """dB above a bilinear filter that training achieves."""
 
-_SIDE: Final = 32
+_SIDE: Final = 32  # of the small picture
+_LARGEST: Final = 160  # and of the large one: features of its size take memory
 _BORDER: Final = 2  # small pixels at each side that do not count
 
 
@@ -49,15 +50,19 @@ def drawn_pair(
     tuple of ndarray, H x W x C
         The original, and what the bicubic filter of the benchmarks makes of it.
     """
-    side = _SIDE * scale
+    small_side = min(_SIDE, _LARGEST // scale)
+    side = small_side * scale
     row, column = np.mgrid[:side, :side].astype(np.float32) / scale  # in small pixels
     rng = np.random.default_rng(5)
     picture = np.stack(
-        [0.3 + 0.4 * column / _SIDE + 0.05 * c * row / _SIDE for c in range(channels)],
+        [
+            0.3 + 0.4 * column / small_side + 0.05 * c * row / small_side
+            for c in range(channels)
+        ],
         axis=-1,
     )
     for _ in range(14):
-        middle = rng.uniform(0, _SIDE, 2)
+        middle = rng.uniform(0, small_side, 2)
         angle, size = rng.uniform(0, np.pi), rng.uniform(2.5, 7, 2)
         along = np.cos(angle) * (row - middle[0]) + np.sin(angle) * (column - middle[1])
         across = np.cos(angle) * (column - middle[1]) - np.sin(angle) * (
@@ -69,7 +74,7 @@ def drawn_pair(
             inside = (abs(along) < size[0]) & (abs(across) < size[1] / 3)
         picture[inside] = rng.uniform(0.1, 0.9, channels)
     picture = np.asarray(picture, np.float32)
-    small = imresize(picture, size=(_SIDE, _SIDE)) if scale > 1 else picture
+    small = imresize(picture, size=(small_side, small_side)) if scale > 1 else picture
     return picture, np.clip(small, 0, 1).astype(np.float32)
 
 
