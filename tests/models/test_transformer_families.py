@@ -73,9 +73,11 @@ def swinir(
     end: str = "pixelshuffle",
     scale: int = 2,
     deep: bool = False,
+    cells: int = 1,
 ) -> Any:
     height, width = x.shape[2:]
-    x = F.pad(x, (0, -width % window, 0, -height % window), "reflect")
+    side = window * cells
+    x = F.pad(x, (0, -width % side, 0, -height % side), "reflect")
     mean = torch.tensor([0.4488, 0.4371, 0.4040]).reshape(1, 3, 1, 1)
     picture = x = x - mean
 
@@ -86,6 +88,8 @@ def swinir(
         y = F.leaky_relu(t.conv(f"{name}.2", y, filters // 4, 1), 0.2)
         return t.conv(f"{name}.4", y, filters)
 
+    if cells > 1:
+        x = F.pixel_unshuffle(x, cells)
     x = head = t.conv("conv_first", x, filters)
     x = t.layernorm("patch_embed.norm", x, 1e-5)
     for group, (depth, count) in enumerate(zip(depths, heads, strict=True)):
@@ -107,7 +111,7 @@ def swinir(
                 x = F.leaky_relu(t.conv(f"conv_up{stage}", x, 6), 0.2)
             x = F.leaky_relu(t.conv("conv_hr", x, 6), 0.2)
         else:
-            for stage, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale]):
+            for stage, factor in enumerate({2: [2], 3: [3], 4: [2, 2]}[scale * cells]):
                 x = t.conv(f"upsample.{2 * stage}", x, 6 * factor**2)
                 x = F.pixel_shuffle(x, factor)
         x = t.conv("conv_last", x, 3)
@@ -131,6 +135,17 @@ def test_swinir(end: str, scale: int, deep: bool) -> None:
     expected = {"end": end, "scale": scale, "window": 4, "hidden": 24, "deep": deep}
     expected |= {"depths": (2, 3), "heads": (2, 3)}
     check(swinir, expected, end=end, scale=scale, deep=deep)
+
+
+@pytest.mark.parametrize("name", ["conv_first.", "conv_first.1."])
+def test_swinir_of_cells(name: str) -> None:
+    check(
+        swinir,
+        {"unshuffle": 2, "scale": 2},
+        rename=lambda theirs: theirs.replace("conv_first.", name),
+        scale=2,
+        cells=2,
+    )
 
 
 @pytest.mark.parametrize(("window", "white"), [(7, 255), (8, 1)])

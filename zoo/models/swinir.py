@@ -18,7 +18,7 @@ what is added to the picture.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from zoo.errors import UsageError
@@ -49,6 +49,7 @@ from zoo.models.transformer import (
     upsampled,
     window_block,
 )
+from zoo.parsers.base import Checkpoint
 
 __all__ = ["SwinIR", "assume_range"]
 
@@ -75,6 +76,7 @@ class SwinIR(NetworkFamily):
         ENDS,
         WIDTH,
         scale_key(2),
+        Key("unshuffle", "int", 1, "side of the cells at the start", minimum=1),
         CHANNELS,
         COLOR,
         range_key(1.0),
@@ -86,9 +88,14 @@ class SwinIR(NetworkFamily):
         if options["end"] == "none" and options["scale"] != 1:
             raise UsageError(f"end=none enlarges nothing, not {options['scale']} times")
         net = NetworkBuilder(**color_keys(options))
-        picture = net.input()
-        padded = net.to_multiple(picture, window)
-        x = head = net.conv("conv_first", padded, filters)
+        picture, cells = net.input(), options["unshuffle"]
+        if options["end"] == "none" and cells > 1:
+            raise UsageError("end=none adds the picture, which cells are not")
+        padded = net.to_multiple(picture, window * cells)
+        x = padded
+        if cells > 1:
+            x = net.add("reorg3d", x, stride=cells, order="crd")
+        x = head = net.conv("conv_first", x, filters)
         if options["patch_norm"]:
             x = norm(net, "patch_embed.norm", x)
         for group, (depth, count) in enumerate(paired_groups(options)):
@@ -100,10 +107,10 @@ class SwinIR(NetworkFamily):
             x = net.sum(body_convolution(net, f"{name}.conv", y, options["deep"]), x)
         x = norm(net, "norm", x)
         x = net.sum(body_convolution(net, "conv_after_body", x, options["deep"]), head)
-        x = upsampled(net, x, options)
+        x = upsampled(net, x, {**options, "scale": options["scale"] * cells})
         if options["end"] == "none":
             x = net.sum(x, padded)
-        net.like_picture(x, picture, window, options["scale"])
+        net.like_picture(x, picture, window * cells, options["scale"])
         return net
 
     @classmethod
@@ -142,7 +149,11 @@ class SwinIR(NetworkFamily):
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        filters, channels, _, _ = state.kernel("conv_first")
+        filters, inputs, _, _ = state.kernel("conv_first")
+        channels = state.filters("conv_last") if state.has("conv_last") else inputs
+        cells = math.isqrt(inputs // channels) if channels else 0
+        if cells < 1 or inputs != channels * cells**2:
+            raise NotRecognized(f"it takes {inputs} channels and makes {channels}")
         groups = state.count("layers.{}.residual_group")
         depths, heads, tables = [], [], set()
         for group in range(groups):
@@ -167,8 +178,23 @@ class SwinIR(NetworkFamily):
             "bias": any(f"{first}.attn.{q}.bias" in state for q in ("qkv", "q")),
             "patch_norm": state.has("patch_embed.norm"),
             "channels": channels,
-            **end_of(state, channels),
+            **cls._end(state, channels, cells),
         }
+
+    @staticmethod
+    def _end(state: StateDict, channels: int, cells: int) -> dict[str, Any]:
+        end = end_of(state, channels)
+        scale, rest = divmod(end["scale"], cells)
+        if rest or not scale:
+            raise NotRecognized(
+                f"it enlarges {end['scale']} times after cells of {cells} pixels"
+            )
+        return {**end, "scale": scale, "unshuffle": cells}
+
+
+def _of_cells(checkpoint: Checkpoint, names: Sequence[str]) -> dict[str, str]:
+    """A convolution behind an unshuffle, in one Sequential, is the first."""
+    return {name: name.replace("conv_first.1.", "conv_first.") for name in names}
 
 
 def assume_range(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
@@ -182,4 +208,7 @@ def assume_range(options: Mapping[str, Any]) -> dict[str, tuple[Any, str]]:
     return {**assume_color(options), "range": white}
 
 
-SwinIR.namings = (Naming("SwinIR", assume=assume_range),)
+SwinIR.namings = (
+    Naming("SwinIR", assume=assume_range),
+    Naming("SwinIR of cells", rename=_of_cells, assume=assume_range),
+)
