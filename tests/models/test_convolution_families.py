@@ -1195,7 +1195,7 @@ def test_upconv(prefix: str) -> None:
     check(upconv, {"bias": prefix == "net"}, prefix=prefix, bias=prefix == "net")
 
 
-def cunet(t: Any, x: Any, scale: int = 2, pro: bool = False) -> Any:
+def cunet(t: Any, x: Any, scale: int = 2, pro: bool = False, fast: bool = False) -> Any:
     picture, (height, width) = x, x.shape[2:]
     if pro:
         t.draw("pro", 1)
@@ -1223,9 +1223,13 @@ def cunet(t: Any, x: Any, scale: int = 2, pro: bool = False) -> Any:
         return F.pad(x, (-size,) * 4)
 
     border, multiple = {1: (28, 4), 2: (18, 2), 3: (14, 4), 4: (19, 2)}[scale]
+    if fast:
+        border, multiple = 38, 4
     more = [border + -width % multiple, border + -height % multiple]
     x = F.pad(x, (border, more[0], border, more[1]), "reflect")
-    outputs = 64 if scale == 4 else 3
+    if fast:
+        x = F.pixel_unshuffle(x, 2)
+    outputs = 64 if fast or scale == 4 else 3
     a = pair("unet1.conv1", x, (32, 64), False)
     b = pair("unet1.conv2", down("unet1.conv1_down", a), (128, 64), True)
     z = lrelu(t.conv("unet1.conv3", cut(a, 4) + up("unet1.conv2_up", b), 64, padding=0))
@@ -1242,12 +1246,12 @@ def cunet(t: Any, x: Any, scale: int = 2, pro: bool = False) -> Any:
         t.conv("unet2.conv5", cut(a, 16) + up("unet2.conv4_up", b), 64, padding=0)
     )
     z = t.conv("unet2.conv_bottom", y, outputs, padding=0) + cut(z, 20)
-    if scale == 4:
+    if fast or scale == 4:
         z = F.pixel_shuffle(cut(t.conv("conv_final", z, 12, padding=0), 1), 2)
     # conv_final keeps nothing of its border: its output is cut once more.
     z = z[:, :, : scale * height, : scale * width]
-    if scale == 4:
-        z = z + F.interpolate(picture, scale_factor=4, mode="nearest")
+    if fast or scale == 4:
+        z = z + F.interpolate(picture, scale_factor=scale, mode="nearest")
     return (z - 0.15) / 0.7 if pro else z
 
 
@@ -1258,3 +1262,8 @@ SQUARE = np.random.default_rng(6).integers(0, 256, (33, 37, 3), np.uint8)
 def test_cunet(scale: int) -> None:
     pro = scale == 3
     check(cunet, {"scale": scale, "pro": pro}, image=SQUARE, scale=scale, pro=pro)
+
+
+def test_fast_cunet() -> None:
+    larger = np.random.default_rng(6).integers(0, 256, (49, 58, 3), np.uint8)
+    check(cunet, {"scale": 2, "fast": True}, image=larger, fast=True)

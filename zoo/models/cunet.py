@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from zoo.errors import UsageError
 from zoo.keys import Key
 from zoo.models.attention import channel_attention
 from zoo.models.base import NotRecognized
@@ -34,6 +35,7 @@ __all__ = ["CUNet"]
 _LEAKY: dict[str, Any] = {"activation": "leaky", "slope": 0.1}
 _INSIDE = 64  # channels between the two networks at scale 4
 _BORDER = {1: 28, 2: 18, 3: 14, 4: 19}
+_FAST = (4, 38)  # multiple and border, in pixels that are not cells yet
 _MULTIPLE = {1: 4, 2: 2, 3: 4, 4: 2}
 # Kernel, stride and padding of the transposed convolution that enlarges.
 _ENLARGE = {2: (4, 2, 3), 3: (5, 3, 2), 4: (4, 2, 3)}
@@ -49,6 +51,7 @@ class CUNet(NetworkFamily):
     options: ClassVar[tuple[Key, ...]] = (
         Key("scale", "int", 2, "output rows per input row", minimum=1, maximum=4),
         Key("pro", "bool", False, "1: pictures from 0.15 to 0.85"),
+        Key("fast", "bool", False, "1: at scale 2, of cells of 2 x 2 pixels"),
         CHANNELS,
         COLOR,
     )
@@ -62,19 +65,28 @@ class CUNet(NetworkFamily):
             span = 1 - 2 * _MARGIN
             mean = (round(-_MARGIN / span, 9),)
             keys |= {"mean": mean, "std": (round(1 / span, 9),), "denormalize": True}
+        fast = options["fast"]
+        if fast and scale != 2:
+            raise UsageError(f"fast is for scale 2, not {scale}")
         net = NetworkBuilder(**keys)
         picture = net.input()
-        inside = _INSIDE if scale == 4 else channels
-        x = net.to_multiple(picture, _MULTIPLE[scale], _BORDER[scale])
+        is_wide = fast or scale == 4
+        inside = _INSIDE if is_wide else channels
+        multiple, border = _MULTIPLE[scale], _BORDER[scale]
+        if fast:
+            multiple, border = _FAST
+        x = net.to_multiple(picture, multiple, border)
+        if fast:
+            x = net.add("reorg3d", x, stride=2, order="crd")
         z = cls._first(net, x, inside, scale)
         y = cls._second(net, z, inside)
         z = net.sum(y, net.trim(z, 20))
-        if scale == 4:
+        if is_wide:
             z = net.conv("conv_final", z, 4 * channels, 3, pad=False)
             z = net.shuffle(net.trim(z, 1), 2)
-        z = net.like_picture(z, picture, _MULTIPLE[scale], scale)
-        if scale == 4:
-            net.sum(net.upsample(picture, 4), z)
+        z = net.like_picture(z, picture, multiple, scale)
+        if is_wide:
+            net.sum(net.upsample(picture, scale), z)
         return net
 
     @staticmethod
@@ -130,15 +142,17 @@ class CUNet(NetworkFamily):
 
     @classmethod
     def infer(cls, state: StateDict, stated: Mapping[str, Any]) -> dict[str, Any]:
-        channels = state.kernel("unet1.conv1.conv.0")[1]
+        inputs = channels = state.kernel("unet1.conv1.conv.0")[1]
         size = state.kernel("unet1.conv_bottom")[2]
         if state.has("conv_final"):
-            scale = 4
+            channels = state.filters("conv_final") // 4
+            scale = 4 if inputs == channels else 2
         elif size in (3, 4, 5):
             scale = {3: 1, 4: 2, 5: 3}[size]
         else:
             raise NotRecognized(f"its unet1.conv_bottom has kernels of {size}")
-        return {"scale": scale, "channels": channels}
+        fast = inputs == 4 * channels
+        return {"scale": scale, "channels": channels, "fast": fast}
 
     @classmethod
     def constants(cls, state: StateDict) -> Constants:
