@@ -83,6 +83,29 @@ def test_nothing_is_sent_nowhere(work):
     assert "--ship goes with --on" in err
 
 
+def test_a_scheduler_s_file(tmp_path, monkeypatch):
+    """Dask itself would wait for it for ever; it may be about to be written."""
+    pytest.importorskip("distributed")
+    from zoo.run.engines import dask
+
+    path = tmp_path / "scheduler.json"
+    engine = engine_at(str(path), print)
+    monkeypatch.setattr(dask, "_PATIENCE", 0.1)
+    with pytest.raises(ZooError, match=r"there is no .*scheduler\.json after"):
+        engine._written(path)
+    for text in ("", "[]", "{}", '{"id": 3}'):
+        path.write_text(text)
+        with pytest.raises(ZooError, match="no file that a Dask scheduler wrote"):
+            engine._written(path)
+    path.unlink()
+    monkeypatch.setattr(dask, "_PATIENCE", 30)
+    later = threading.Timer(
+        0.5, path.write_text, ['{"address": "tcp://10.0.0.1:8786"}']
+    )
+    later.start()
+    assert engine._written(path) == "tcp://10.0.0.1:8786"
+
+
 class _NobodyThere:
     """A client whose workers are gone, and its futures, none of which ends."""
 

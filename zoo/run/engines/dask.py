@@ -6,7 +6,9 @@ memory of a worker. See docs/clusters.md.
 
 from __future__ import annotations
 
+import json
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -25,7 +27,8 @@ __all__ = ["DaskEngine", "LocalEngine"]
 
 _LEVELS = ("", "portable", "avx2", "avx512", "amx")
 _OTHERS = {"neon"}  # sets of processors that have none of those levels but portable
-_PATIENCE = 60.0  # seconds without a worker
+_PATIENCE = 60.0  # seconds without a worker, or a scheduler's file
+_POLL = 0.2
 # What Dask does beside the work, a hundred times a second in each process, is for its
 # dashboard, which nobody looks at here; memory is looked at often enough for pictures,
 # and nothing lies in the memory of workers that could be moved.
@@ -49,15 +52,30 @@ class DaskEngine(Engine):
 
     def _connect(self) -> Any:
         distributed = _distributed()
+        address = self.address.replace("dask://", "tcp://", 1)
+        if address.endswith(".json"):
+            address = self._written(Path(address))
         try:
-            if self.address.endswith(".json"):
-                return distributed.Client(scheduler_file=self.address, timeout=20)
-            address = self.address.replace("dask://", "tcp://", 1)
             return distributed.Client(address, timeout=20)
         except (OSError, ValueError, TimeoutError) as error:
             raise ZooError(
                 f"no scheduler answers at {self.address} ({error or 'time out'})"
             ) from None
+
+    def _written(self, path: Path) -> str:
+        """The address in a scheduler's file, which may be about to be written."""
+        seen = time.monotonic()
+        while not path.exists():
+            if time.monotonic() - seen > _PATIENCE:
+                raise ZooError(
+                    f"there is no {path} after {_PATIENCE:.0f} s; `dask scheduler "
+                    f"--scheduler-file {path}` writes it"
+                )
+            time.sleep(_POLL)
+        try:
+            return str(json.loads(path.read_text(encoding="utf-8"))["address"])
+        except (OSError, ValueError, KeyError, TypeError):
+            raise ZooError(f"{path} is no file that a Dask scheduler wrote") from None
 
     def work(self, call: Call) -> Iterator[tuple[int, Any]]:
         """Run all items; see :class:`zoo.run.engines.Engine`."""
