@@ -176,6 +176,10 @@ def _below(folder: Path) -> Iterator[Path]:
         folder, onerror=lambda error: locked.append(Path(error.filename))
     ):
         folders[:] = [name for name in folders if not name.startswith(".")]
+        if not os.access(root, os.X_OK):  # names can be read, and nothing else
+            locked.append(Path(root))
+            folders.clear()
+            continue
         for name in files:
             number += 1
             if number > _MOST_FILES:

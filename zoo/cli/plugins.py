@@ -20,7 +20,7 @@ __all__ = ["command"]
 @click.option("--check", is_flag=True, help="Load everything; exit 1 if one fails.")
 @json_option
 def command(check: bool, as_json: bool) -> int:
-    """List the registries: layers, kernels, models, readers, metrics, formats.
+    """List the registries: layers, kernels, models, readers, metrics, formats, engines.
 
     Those of third parties are loaded, to see whether they work; the built-in
     ones only with --check. One that is broken, or that two distributions claim,

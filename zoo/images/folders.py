@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections import Counter
 from collections.abc import Collection
@@ -32,6 +33,8 @@ class FolderListing:
         Links to folders, which are not followed.
     unreadable : list of (Path, str)
         Folders that cannot be read, and why.
+    no_files : list of Path
+        Links that lead nowhere, and pipes.
     """
 
     files: list[Path] = field(default_factory=list)
@@ -39,6 +42,7 @@ class FolderListing:
     hidden: int = 0
     links: list[Path] = field(default_factory=list)
     unreadable: list[tuple[Path, str]] = field(default_factory=list)
+    no_files: list[Path] = field(default_factory=list)
 
     def left_out(self) -> list[str]:
         """What was left out, a few words each."""
@@ -53,6 +57,7 @@ class FolderListing:
             words.append(f"{self.hidden} hidden")
         words += [f"the linked folder {path}" for path in self.links]
         words += [f"the folder {path} ({reason})" for path, reason in self.unreadable]
+        words += [f"{path} (no file, or a link to none)" for path in self.no_files]
         return words
 
 
@@ -88,12 +93,19 @@ def find(
         listing.unreadable.append((Path(error.filename), reason))
 
     for root, folders, files in os.walk(folder, onerror=complain):
+        if not os.access(root, os.X_OK):  # names can be read, and nothing else
+            reason = os.strerror(errno.EACCES)
+            listing.unreadable.append((Path(root), reason))
+            folders.clear()
+            continue
         for name in files:
             path = Path(root, name)
             if name.startswith("."):
                 listing.hidden += 1
             elif path.is_file() and _kind_of(path, kinds) in kinds:
                 listing.files.append(path)
+            elif not path.exists() or path.is_fifo():
+                listing.no_files.append(path)
             elif not os.path.isdir(path):
                 listing.others[path.suffix.lower() or "none"] += 1
         below = [Path(root, name) for name in folders]

@@ -127,6 +127,6 @@ class Mgz(Mgh):
     """Gzipped MGH."""
 
     name = "mgz"
-    label = "MGH, gzipped"
+    label = "MGH (gzipped)"
     suffixes = (".mgz", ".mgh.gz")
     is_gzip = True

@@ -92,7 +92,7 @@ class NiftiGz(Nifti):
     """Gzipped NIfTI."""
 
     name = "nii.gz"
-    label = "NIfTI, gzipped"
+    label = "NIfTI (gzipped)"
     suffixes = (".nii.gz",)
     is_gzip = True
 
