@@ -182,8 +182,9 @@ class Network:
     @property
     def tensors(self) -> dict[str, Array]:
         """Every stored array, named ``index.kind.tensor`` (``5.convolutional.weights``)."""
+        kinds = self.canonical_kinds
         return {
-            f"{index}.{self.canonical_kinds[index]}.{name}": tensor
+            f"{index}.{kinds[index]}.{name}": tensor
             for index, layer in enumerate(self.layers)
             if index not in self.owners
             for name, tensor in layer.tensors.items()

@@ -155,9 +155,11 @@ def enlarged(
 ) -> Image:
     """The result for a picture, of a height and width."""
     options = work.options
-    count = 1
+    count, grows = 1, 1.0
     if options.wanted.mark is not None:
-        count = times((image.height, image.width), size, work.model.scale)
+        scale = work.model.scale
+        count = times((image.height, image.width), size, scale)
+        grows = scale**2
     for done in range(count):
         image = super_resolve(
             work.model,
@@ -165,7 +167,7 @@ def enlarged(
             use_ensemble=options.use_ensemble,
             white=options.white,
             # Every time is as many times the work of the one before.
-            progress=partial(_part, progress, done, count, work.model.scale**2),
+            progress=partial(_part, progress, done, count, grows),
         )
     return resized(image, size) if options.wanted.mark is not None else image
 

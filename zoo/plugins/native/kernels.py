@@ -38,6 +38,7 @@ from zoo.plugins.native.codes import (
 )
 from zoo.plugins.native.compiler import NativePlan
 from zoo.plugins.native.isa import choose, has_tiles, why_not
+from zoo.plugins.native.recycled import empty
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.training import TrainingKernels
 from zoo.plugins.numpy.convolution import output_shape
@@ -154,7 +155,7 @@ class NativeKernels(TrainingKernels):
             return super().conv2d(x, weights, biases, geometry, activation)
         shape = output_shape(x.shape, weights.shape, geometry)
         check_length("biases", biases, weights.shape[3])
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         _native.conv2d(
             *(self.level, self.threads, plain(x), plain(weights), plain(biases)),
             *geometry_codes(geometry),
@@ -215,7 +216,7 @@ class NativeKernels(TrainingKernels):
         shape = pool_output(x.shape, geometry)
         if shape is None or not computable(x):
             return None
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         size, stride, padding = (tuple(map(int, part)) for part in geometry)
         _native.pool(
             self.level, self.threads, mean, plain(x), size, stride, padding, out
@@ -227,7 +228,7 @@ class NativeKernels(TrainingKernels):
         if not computable(x) or scale < 1 or depth % (scale * scale):
             return super().depth_to_space(x, scale, order)
         shape = (batch, height * scale, width * scale, depth // (scale * scale))
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         _native.shuffle(self.threads, True, scale, order == "dcr", plain(x), out)
         return out
 
@@ -236,7 +237,7 @@ class NativeKernels(TrainingKernels):
         if not computable(x) or scale < 1 or height % scale or width % scale:
             return super().space_to_depth(x, scale, order)
         shape = (batch, height // scale, width // scale, channels * scale * scale)
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         _native.shuffle(self.threads, False, scale, order == "dcr", plain(x), out)
         return out
 
@@ -257,7 +258,7 @@ class NativeKernels(TrainingKernels):
             return super().resample(x, axis, taps)
         shape = (math.prod(x.shape[:axis]), x.shape[axis], -1)
         rows = plain(x).reshape(shape)
-        out = np.empty((shape[0], len(taps), rows.shape[2]), np.float32)
+        out = empty((shape[0], len(taps), rows.shape[2]))
         _native.resample(
             *(self.level, self.threads, *flat_taps(taps), rows, out),
         )
@@ -270,7 +271,7 @@ class NativeKernels(TrainingKernels):
         if not steps or not computable(x) or (name == "prelu" and slopes is None):
             return super().activate(x, name, slopes)
         rows = as_rows(x)
-        out = np.empty_like(rows)
+        out = empty(rows.shape)
         each = None
         if name == "prelu":
             check_length("slopes", slopes, rows.shape[1])
@@ -289,7 +290,7 @@ class NativeKernels(TrainingKernels):
         )
         if a.ndim != 4 or not (code and computable(a, b) and fits):
             return super().multiply(a, b, activation)
-        out = np.empty(a.shape, np.float32)
+        out = empty(a.shape)
         left, right = plain(a), np.broadcast_to(plain(b), (len(a), *b.shape[1:]))
         for one, other, result in zip(left, right, out, strict=True):
             _native.multiply(self.level, self.threads, *code, one, other, result)
@@ -309,7 +310,7 @@ class NativeKernels(TrainingKernels):
         rows = as_rows(x)
         check_length("scales", scales, rows.shape[1])
         check_length("biases", biases, rows.shape[1])
-        out = np.empty_like(rows)
+        out = empty(rows.shape)
         _native.normalize_pixels(
             *(self.level, self.threads, rows, plain(scales), plain(biases)),
             *(epsilon, out),
@@ -328,7 +329,7 @@ class NativeKernels(TrainingKernels):
         if not code or not computable(a, b) or a.shape != b.shape:
             return super().add(a, b, alpha, beta, activation)
         left, right = plain(a), plain(b)
-        out = np.empty(a.shape, np.float32)
+        out = empty(a.shape)
         _native.blend(
             *(self.level, self.threads, *code, alpha, beta),
             *(left.reshape(-1), right.reshape(-1), out.reshape(-1)),

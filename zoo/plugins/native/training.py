@@ -24,6 +24,7 @@ from zoo.plugins.native.codes import (
     geometry_codes,
 )
 from zoo.plugins.native.conv_input_gradient import by_input
+from zoo.plugins.native.recycled import empty
 from zoo.plugins.numpy import NumpyKernels
 from zoo.plugins.numpy.convolution import output_shape
 
@@ -103,7 +104,7 @@ class TrainingKernels(NumpyKernels):
             each = plain(slopes)
             by_slopes = np.empty(change.shape[1], np.float32)
             _native.slopes_gradient(self.level, self.threads, before, change, by_slopes)
-        out = np.empty_like(change)
+        out = empty(change.shape)
         _native.activation_gradient(
             *(self.level, self.threads, *code, each, before, after, change, out)
         )
@@ -131,7 +132,7 @@ class TrainingKernels(NumpyKernels):
         shape = pool_output(x.shape, geometry)
         if shape is None or not computable(x):
             return super().max_pool_places(x, geometry)
-        y, places = np.empty(shape, np.float32), np.empty(shape, np.int32)
+        y, places = empty(shape), empty(shape, np.int32)
         _native.max_pool_places(
             self.level, self.threads, plain(x), *_window(geometry), y, places
         )
@@ -146,7 +147,7 @@ class TrainingKernels(NumpyKernels):
     ) -> Array:
         if not computable(delta) or delta.shape != pool_output(shape, geometry):
             return super().max_pool_backward_at(places, shape, delta, geometry)
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         _native.max_pool_gradient(
             *(self.level, self.threads, places, plain(delta)),
             *(*_window(geometry), out),
@@ -168,7 +169,7 @@ class TrainingKernels(NumpyKernels):
         pooled = pool_output(shape, geometry)
         if pooled is None or not computable(delta) or delta.shape != pooled:
             return super().average_pool_backward(shape, delta, geometry)
-        out = np.empty(shape, np.float32)
+        out = empty(shape)
         _native.average_pool_gradient(
             self.level, self.threads, plain(delta), *_window(geometry), out
         )
@@ -232,7 +233,7 @@ class TrainingKernels(NumpyKernels):
             return super().normalize(x, mean, factor, offset, delta, share)
         rows = as_rows(x)
         changes = None if delta is None else as_rows(delta)
-        out = np.empty_like(rows)
+        out = empty(rows.shape)
         _native.normalize(
             *(self.level, self.threads, rows, plain(mean), plain(factor)),
             *(plain(offset), changes, plain(share), out),
