@@ -460,6 +460,30 @@ class _Where:
             return self.folder, file.read()
 
 
+class _WhichKernels:
+    """An item that says on what it is run."""
+
+    def run(self, common, networks):
+        kernels = networks[0].load().kernels
+        return kernels.isa
+
+
+def test_a_worker_serves_calls_that_agreed_on_other_instruction_sets(work, monkeypatch):
+    """One that was kept from a call with better processors rounds as this one does."""
+    native = pytest.importorskip("zoo.plugins.native.isa")
+    from zoo.run.engines import tasks
+
+    monkeypatch.setenv("ZOO_ISA", "")
+    monkeypatch.setattr(tasks, "_ASKED", None)
+    best = native.available()[-1]
+    network = NetworkFile(str(work / "net.cfg"))
+    for isa in (best, "portable", best):
+        assert tasks.greet(None, None).isa == best
+        stamp = tasks.Stamp(__version__, "native", isa, 1)
+        (done,) = tasks.work_off([_WhichKernels()], None, None, (network,), stamp)
+        assert done.result == isa
+
+
 def test_what_is_sent_lies_where_dask_cleans_up(tmp_path, monkeypatch):
     """A worker that is killed leaves files that were sent to it; Dask removes its folder."""
     from zoo.run.engines import parcels, tasks

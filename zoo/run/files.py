@@ -29,7 +29,15 @@ if TYPE_CHECKING:
     from zoo.api import Model
     from zoo.plugins import Precision
 
-__all__ = ["NetworkFile", "Options", "Record", "VolumeOptions", "Work", "run_file"]
+__all__ = [
+    "NetworkFile",
+    "Options",
+    "Record",
+    "VolumeOptions",
+    "Work",
+    "forget_models",
+    "run_file",
+]
 
 _MOST_NAMED = 4  # formats that are proposed
 
@@ -131,6 +139,11 @@ def _load(file: NetworkFile) -> Model:
             f"({path.stem}.safetensors) are found by themselves"
         )
     return model
+
+
+def forget_models() -> None:
+    """Load every network anew: what kernels are made of has changed."""
+    _load.cache_clear()
 
 
 @dataclass(frozen=True)

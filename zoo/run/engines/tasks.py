@@ -15,9 +15,12 @@ from zoo._version import __version__
 from zoo.errors import PluginError, ZooError
 from zoo.run.engines import Item
 from zoo.run.engines.parcels import placed
-from zoo.run.files import NetworkFile
+from zoo.run.files import NetworkFile, forget_models
 
 __all__ = ["Done", "Greeting", "Stamp", "WrongWorkerError", "greet", "work_off"]
+
+_ASKED = os.environ.get("ZOO_ISA")  # of this process, by who began it
+_loaded_for = [""]  # the instruction set of the models that are kept
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def greet(
     from zoo.machine.threads import available_threads
     from zoo.plugins import select
 
+    _limit(_ASKED)  # and not what an earlier call agreed on
     kernels = select(backend)
     return Greeting(
         __version__,
@@ -137,6 +141,11 @@ def work_off(
     if own:
         try:
             kernels = own[0].load().kernels
+            if stamp.isa and getattr(kernels, "isa", "") != stamp.isa:
+                # Another call has greeted this worker in between.
+                forget_models()
+                _limit(stamp.isa)
+                kernels = own[0].load().kernels
         except PluginError as problem:
             if "ZOO_ISA" in str(problem):
                 raise WrongWorkerError(str(problem)) from None
@@ -169,7 +178,18 @@ def _require_fit(stamp: Stamp) -> None:
     if stamp.token is not None and not os.path.exists(stamp.token):
         raise WrongWorkerError("it does not see the folder of the results")
     if stamp.isa:
-        os.environ["ZOO_ISA"] = stamp.isa
+        _limit(stamp.isa)
+        if _loaded_for[0] != stamp.isa:  # by an earlier call, of other workers
+            forget_models()
+            _loaded_for[0] = stamp.isa
+
+
+def _limit(isa: str | None) -> None:
+    """Let the kernels that are made from now on use this instruction set."""
+    if isa is None:
+        os.environ.pop("ZOO_ISA", None)
+    else:
+        os.environ["ZOO_ISA"] = isa
 
 
 def _own(network: NetworkFile, stamp: Stamp) -> NetworkFile:
