@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo.errors import PluginError, ShapeError
+from zoo.errors import PluginError, ShapeError, UsageError, ZooError
 
 CFG = """\
 [net]
@@ -77,3 +77,16 @@ def test_what_is_no_array(net, what):
 
 def test_a_model_says_what_it_is(net):
     assert "3 channels, x2, 336 parameters, numpy" in repr(net)
+
+
+@pytest.mark.parametrize("memory", [0, -1, "-5M", ""])
+def test_no_amount_of_memory(tmp_path, memory):
+    (tmp_path / "net.cfg").write_text(CFG)
+    with pytest.raises(UsageError, match="no amount of memory"):
+        zoo.load(tmp_path / "net.cfg", memory=memory)
+
+
+def test_a_summary_for_no_pixels(net):
+    assert net.summary().input == (96, 96, 3)
+    with pytest.raises(ZooError, match="no pixels"):
+        net.summary(0, 5)

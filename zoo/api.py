@@ -411,7 +411,11 @@ class Model:
         from zoo.summary import summarize
 
         nominal_height, nominal_width = self.network.nominal_size
-        return summarize(self.network, height or nominal_height, width or nominal_width)
+        return summarize(
+            self.network,
+            nominal_height if height is None else height,
+            nominal_width if width is None else width,
+        )
 
     @property
     def scale(self) -> float:

@@ -251,3 +251,28 @@ def test_the_module_runs_as_a_program(zoo_command: Zoo, tmp_path: Path) -> None:
     assert result.returncode == 0
     assert __version__ in result.stdout
     assert zoo.cli.__doc__ is not None
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        ["eval", "bicubic", "", "--scale", "2"],
+        ["run", "edsr_x2", "", "-o", "out"],
+        ["run", "", "a.png"],
+        ["train", "edsr_x2", "--data", "", "-o", "run"],
+        ["identify", ""],
+    ],
+)
+def test_an_empty_name_is_not_the_current_folder(
+    call: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    write("a.png", Image(np.zeros((40, 40, 3), np.uint8)))
+    assert main(call) == 2
+    captured = capsys.readouterr()
+    assert "one of the arguments is empty" in captured.err
+    assert f"zoo {' '.join(word or repr('') for word in call)}" in captured.err
+    assert os.listdir() == ["a.png"]

@@ -57,7 +57,7 @@ def test_the_package_works(tmp_path, monkeypatch, capfd):
 
 
 @pytest.mark.parametrize(
-    "name", ["", "Acme", "1a", "a b", "../x", "zoo", "numpy", "json", "class", "a--b"]
+    "name", ["Acme", "1a", "a b", "../x", "zoo", "numpy", "json", "class", "a--b"]
 )
 def test_names_that_are_none(tmp_path, monkeypatch, capfd, name):
     monkeypatch.chdir(tmp_path)

@@ -80,6 +80,13 @@ class _LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
+        if "" in args:
+            # Path("") is the current folder: all that is below it would be meant.
+            at = "".join(f" {word}" if word else " ''" for word in args)
+            ctx.fail(
+                f"one of the arguments is empty, as of a variable without a value; "
+                f"give it, or leave it out: zoo{at}"
+            )
         name = args[0]
         if name not in COMMANDS and not name.startswith("-"):
             from zoo.errors import did_you_mean

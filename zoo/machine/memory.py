@@ -32,6 +32,8 @@ def parse_size(text: str | int) -> int:
         If it is no size.
     """
     if isinstance(text, int):
+        if text < 1:
+            raise UsageError(f"{text} bytes are no amount of memory; give more than 0")
         return text
     match = _SIZE.fullmatch(text.strip())
     if match is None:
