@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.charts import Line, Panel, _Axis, draw, save, ticks
+from zoo.charts import Bars, Line, Panel, _Axis, draw, save, ticks
 from zoo.errors import ImageError, ZooError
 from zoo.images import read
 
@@ -74,3 +74,13 @@ def test_charts_are_saved_as_pictures(tmp_path: Path) -> None:
     with pytest.raises(ZooError):
         save(panels, tmp_path / "none" / "a.png")
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+
+
+@pytest.mark.parametrize("value", [math.inf, -math.inf, math.nan])
+def test_a_point_of_no_place_is_named(value: float) -> None:
+    """As the PSNR of a picture that is met exactly."""
+    panel = Panel("t", "x", "y", [Line("a", [1], [2]), Line("exact", [1], [value])])
+    named = draw([panel], width=300, height=200)
+    alone = draw([Panel("t", "x", "y", panel.lines[:1])], width=300, height=200)
+    assert (named != alone)[:40].any()
+    draw([Bars("t", ["g"], ["a"], [[value]])], width=300, height=200)

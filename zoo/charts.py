@@ -162,7 +162,8 @@ def _draw_panel(panel: Panel, width: int, height: int) -> NDArray[np.uint8]:
     legend = right - 8
     for number, line in reversed(list(enumerate(panel.lines))):
         color = _COLORS[number % len(_COLORS)]
-        if len(line.x) == 1:  # a point carries its name
+        is_point = len(line.x) == 1 and math.isfinite(line.x[0] + line.y[0])
+        if is_point:  # it carries its name; one of no place stands in the legend
             x, y = place(line.x[0], line.y[0])
             cv2.circle(canvas, (x, y), 4, color, -1, cv2.LINE_AA)
             end = x + 8 + 8 * len(line.name)
