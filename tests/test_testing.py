@@ -291,8 +291,8 @@ def test_families():
 class _LosesAlpha(type(formats()["png"])):
     name = "loses"
 
-    def encode(self, image, *, quality=None):
-        return super().encode(replace(image, alpha=None), quality=quality)
+    def write(self, file, item, *, quality=None):
+        super().write(file, replace(item, alpha=None), quality=quality)
 
 
 LOSSY = {"jpg": 0.02, "webp": 0.02, "avif": 0.02}
