@@ -38,15 +38,29 @@ def recompute(program: Program) -> Program:
         far = [at for at, distance in readers if distance >= _FAR]
         if not far or len(far) == len(readers):
             continue
-        shapes.append(shapes[step.output])
-        again = len(shapes) - 1
-        for at in far:
-            inputs = tuple(
-                again if value == step.output else value for value in steps[at].inputs
-            )
-            steps[at] = replace(steps[at], inputs=inputs)
-        steps.insert(far[0], replace(step, output=again))
+        # Readers that are far from each other too get a copy each; the last one first,
+        # so that places before it stay.
+        for some in reversed(_near_each_other(far)):
+            shapes.append(shapes[step.output])
+            again = len(shapes) - 1
+            for at in some:
+                inputs = tuple(
+                    again if value == step.output else value
+                    for value in steps[at].inputs
+                )
+                steps[at] = replace(steps[at], inputs=inputs)
+            steps.insert(some[0], replace(step, output=again))
     return Program(shapes, steps, program.output)
+
+
+def _near_each_other(positions: list[int]) -> list[list[int]]:
+    """Positions in order, in groups that begin less than ``_FAR`` steps ago."""
+    groups = [positions[:1]]
+    for at in positions[1:]:
+        if at - groups[-1][0] >= _FAR:
+            groups.append([])
+        groups[-1].append(at)
+    return groups
 
 
 def _is_cheap(step: Step, program: Program) -> bool:

@@ -16,9 +16,10 @@ twice, which again changes no value.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from heapq import heappop, heappush
 from typing import NamedTuple
 
 import numpy as np
@@ -277,6 +278,14 @@ class _Planner:
         for reads in self.reads:
             for read in reads:
                 self.readers.setdefault(read.value, []).append(read)
+        self.waiting: dict[int, set[int]] = {
+            value: {read.position for read in reads}
+            for value, reads in self.readers.items()
+        }
+        for position, step in enumerate(self.steps):
+            if step.after is not None:
+                self.waiting.setdefault(step.after, set()).add(position)
+        self.unfinished = list(range(len(self.steps)))
         self.done = {0: self.heights[0]} | {step.output: 0 for step in self.steps}
         self.kept = {step.output: 0 for step in self.steps}
         self.tasks: list[Task] = []
@@ -306,22 +315,46 @@ class _Planner:
         the start too, when early steps must run far ahead, values are read soon
         after they are made and rings stay small.
         """
-        needed = self.needed(end)
+        self.unfinished = [
+            position
+            for position in self.unfinished
+            if self.done[self.steps[position].output]
+            < self.heights[self.steps[position].output]
+        ]
+        needed = self.needed(end, self.unfinished)
+        tried = self.unfinished
         while self.done[self.program.output] < end:
-            for position, step in enumerate(self.steps):
-                begun = self.done[step.output]
-                if needed[step.output] <= begun:
-                    continue
-                stop = self._reachable(position, needed[step.output])
-                if stop <= begun:
-                    continue
-                self.tasks.append(Task(position, begun, stop))
-                self.done[step.output] = stop
-                # Where strides exceed windows, rows are made that nobody reads. They
-                # too need a place of their own: threads make a task's rows in any
-                # order.
-                first = min(begun, self._first_needed(step.output))
-                self.kept[step.output] = max(self.kept[step.output], stop - first)
+            tried = self._round(needed, tried)
+
+    def _round(self, needed: dict[int, int], tried: list[int]) -> list[int]:
+        """Let steps advance, those in ``tried`` and those that read what was made.
+
+        Returns those that did: no other can go on by itself in the next round.
+        """
+        advanced = []
+        queued = set(tried)
+        tried = tried.copy()  # in order, and so a heap
+        while tried:
+            position = heappop(tried)
+            value = self.steps[position].output
+            begun = self.done[value]
+            if needed[value] <= begun:
+                continue
+            stop = self._reachable(position, needed[value])
+            if stop <= begun:
+                continue
+            self.tasks.append(Task(position, begun, stop))
+            advanced.append(position)
+            self.done[value] = stop
+            # Where strides exceed windows, rows are made that nobody reads. They too
+            # need a place of their own: threads make a task's rows in any order.
+            first = min(begun, self._first_needed(value))
+            self.kept[value] = max(self.kept[value], stop - first)
+            for reader in self.waiting.get(value, ()):
+                if reader not in queued:
+                    queued.add(reader)
+                    heappush(tried, reader)
+        return advanced
 
     def _reachable(self, position: int, wanted: int) -> int:
         """Up to which row a step can go now: its inputs' rows, one band, its unit."""
@@ -355,11 +388,18 @@ class _Planner:
             return stop
         return axis.supported(available, stop, height)
 
-    def needed(self, end: int) -> dict[int, int]:
-        """For every value, how many of its first rows the first ``end`` need."""
+    def needed(
+        self, end: int, positions: Sequence[int] | None = None
+    ) -> dict[int, int]:
+        """For every value, how many of its first rows the first ``end`` need.
+
+        By the steps at ``positions``, in order; by default all.
+        """
         needed = dict.fromkeys(self.done, 0)
         needed[self.program.output] = end
-        for position in reversed(range(len(self.steps))):
+        if positions is None:
+            positions = range(len(self.steps))
+        for position in reversed(positions):
             value = self.steps[position].output
             rows = needed[value]
             if rows == 0:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.program.operations import Program
+from zoo.program.operations import Conv, Opaque, Program
 from zoo.program.schedule import Schedule
 from zoo.program.strips import Strip
+from zoo.program.succession import successions
 
 __all__ = ["Arena", "aligned"]
 
 _ALIGNMENT = 16  # floats: 64 bytes, a line of the cache
+
+
+class _Block(NamedTuple):
+    """What values take that stand in one place, from its first task to its last."""
+
+    values: list[int]
+    floats: int
+    born: int
+    dies: int
 
 
 class Arena:
@@ -27,6 +39,8 @@ class Arena:
     rows : list of int
         Rows that each value keeps; input and output are whole and stand
         elsewhere.
+    shifts : list of int
+        The place of each value's first row in its ring.
     bytes : int
         Size of the block.
     """
@@ -35,33 +49,61 @@ class Arena:
         self.strip = strip
         self.program = program = strip.program
         self.rows = [shape.height for shape in program.shapes]
-        outside = {0, program.output}
+        self.shifts = [0] * len(program.shapes)
+        self.outside = {0, program.output}
         for value, rows in schedule.rows.items():
-            if value not in outside:
+            if value not in self.outside:
                 self.rows[value] = max(1, rows)
-        self.offsets: dict[int, int] = {}
         lives = _lifetimes(program, schedule)
-        placed: list[tuple[int, int, int, int]] = []  # offset, end, born, dies
-        sizes = {
-            value: self._floats(value)
+        ever = 0, len(schedule.tasks)
+        blocks = [
+            _Block([value], self._floats(value), *lives.get(value, ever))
             for value in {program.place(value).base for value in schedule.rows}
-            if value not in outside
-        }
-        top = 0
-        for value in sorted(sizes, key=lambda v: (-sizes[v], v)):
-            born, dies = lives.get(value, (0, len(schedule.tasks)))
-            offset = _first_gap(placed, sizes[value], born, dies)
-            placed.append((offset, offset + sizes[value], born, dies))
-            self.offsets[value] = offset
-            top = max(top, offset + sizes[value])
-        self.floats = top
-        self.bytes = 4 * top
+            if value not in self.outside
+        ]
+        self.floats, self.offsets = _packed(blocks)
+        self._share_rings(schedule, blocks)
+        self.bytes = 4 * self.floats
+
+    def _share_rings(self, schedule: Schedule, blocks: list[_Block]) -> None:
+        """Let whole values follow each other in a ring, where that takes less."""
+        block_of = {block.values[0]: block for block in blocks}
+        rings = successions(
+            *(self.program, schedule, self._row_floats, self._unshifted())
+        )
+        rest = dict(block_of)
+        joint = []
+        for ring in rings:
+            some = [rest.pop(value) for value in ring.values]
+            floats = _rounded_up(ring.rows * self._row_floats(ring.values[0]))
+            born, dies = min(b.born for b in some), max(b.dies for b in some)
+            joint.append(_Block(ring.values, floats, born, dies))
+        floats, offsets = _packed([*rest.values(), *joint])
+        if floats >= self.floats:
+            return
+        self.floats, self.offsets = floats, offsets
+        for ring in rings:
+            for number, value in enumerate(ring.values):
+                self.rows[value] = ring.rows
+                self.shifts[value] = ring.shift(number)
+
+    def _unshifted(self) -> set[int]:
+        """Values whose rows must stand in order: somebody takes them for an array."""
+        found = set()
+        for step in self.program.steps:
+            if isinstance(step.operation, Opaque):
+                found.update((step.output, *step.inputs))
+            elif isinstance(step.operation, Conv) and step.operation.shuffle > 1:
+                found.add(step.output)
+        return found
+
+    def _row_floats(self, value: int) -> int:
+        _, width = self.strip.held(value)
+        return width * self.program.shapes[value].channels
 
     def _floats(self, value: int) -> int:
         """Of a value that stands in no other, all that stands in it included."""
-        _, width = self.strip.held(value)
-        size = self.rows[value] * width * self.program.shapes[value].channels
-        return -(-size // _ALIGNMENT) * _ALIGNMENT
+        return _rounded_up(self.rows[value] * self._row_floats(value))
 
     def pixel(self, value: int) -> int:
         """Floats from pixel to pixel of a value."""
@@ -106,6 +148,24 @@ def _lifetimes(program: Program, schedule: Schedule) -> dict[int, tuple[int, int
             born, dies = lives.get(base, (begin, end))
             lives[base] = (min(born, begin), max(dies, end))
     return lives
+
+
+def _rounded_up(floats: int) -> int:
+    return -(-floats // _ALIGNMENT) * _ALIGNMENT
+
+
+def _packed(blocks: list[_Block]) -> tuple[int, dict[int, int]]:
+    """Floats that blocks take, and where each value begins; the largest come first."""
+    placed: list[tuple[int, int, int, int]] = []  # offset, end, born, dies
+    offsets: dict[int, int] = {}
+    top = 0
+    for block in sorted(blocks, key=lambda b: (-b.floats, b.values[0])):
+        offset = _first_gap(placed, block.floats, block.born, block.dies)
+        end = offset + block.floats
+        placed.append((offset, end, block.born, block.dies))
+        offsets.update(dict.fromkeys(block.values, offset))
+        top = max(top, end)
+    return top, offsets
 
 
 def _first_gap(

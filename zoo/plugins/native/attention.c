@@ -32,9 +32,9 @@ void zoo_attend_part(const zoo_isa *isa, const zoo_attention *a, const zoo_rows_
             results[at] = NULL;
             if (y < 0 || y >= a->height || from < 0 || from >= a->in_width)
                 continue;
-            pixels[at] = in->data + y % in->rows * in->apart + from * 3 * channels;
+            pixels[at] = zoo_row_in(in, y) + from * 3 * channels;
             if (y >= start && y < stop && to >= 0 && to < a->out_width)
-                results[at] = out->data + y % out->rows * out->apart + to * channels;
+                results[at] = zoo_row_out(out, y) + to * channels;
         }
     isa->attend(a, pixels, results, results + places);
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,7 @@ from zoo.program.operations import (
     Program,
     Step,
 )
-from zoo.program.passes import in_passes
+from zoo.program.passes import checkpoints, in_passes, large_values
 from zoo.program.products import amplified
 from zoo.program.schedule import most_rows, plan_bands
 from zoo.program.strips import whole
@@ -110,19 +110,13 @@ class NativePlan:
         if self.window is not None:
             _require_stream(self.program)
         self._algorithms = self._choose()
-        if self.window is not None:
-            return self._fit(memory)
-        try:
-            return self._fit(memory)
-        except MemoryLimitError as error:
-            again = in_passes(program)
-            if again is None:
-                raise
-            # The same ones for every pass: the limit must change no pixel.
-            codes_of = {
-                id(self.program.steps[position].operation): code
-                for position, code in self._algorithms.items()
-            }
+        # The same ones for every pass: the limit must change no pixel.
+        codes_of = {
+            id(self.program.steps[position].operation): code
+            for position, code in self._algorithms.items()
+        }
+        refusals = []
+        for again in self._ways(program):
             self.program = joined(again)
             self._algorithms = {
                 position: codes_of[id(step.operation)]
@@ -131,8 +125,24 @@ class NativePlan:
             }
             try:
                 return self._fit(memory)
-            except MemoryLimitError as other:
-                raise min(error, other, key=lambda e: e.needed or 0) from None
+            except MemoryLimitError as error:
+                refusals.append(error)
+        raise min(refusals, key=lambda error: error.needed or 0)
+
+    def _ways(self, program: Program) -> Iterator[Program]:
+        """The same program with less and less kept of whole pictures.
+
+        All that is read later; so much that no step is done three times; nothing, so
+        that all steps are done again for every pass.
+        """
+        if self.window is not None:
+            yield program
+            return
+        yield in_passes(program, large_values(program)) or program
+        for kept in dict.fromkeys((frozenset(checkpoints(program)), frozenset())):
+            again = in_passes(program, kept)
+            if again is not None:
+                yield again
 
     def _fit(self, memory: int | None) -> Partition:
         self._convolutions = {

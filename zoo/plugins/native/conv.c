@@ -147,13 +147,40 @@ int64_t zoo_conv_zeros(const zoo_conv_shape *s) {
     return zoo_sum(zoo_mul(s->w, s->c), 64);
 }
 
-int64_t zoo_conv_source(const zoo_conv *p, int64_t row, int64_t i) {
+/* Row of the image that row i of the window of a row of tiles sees; -1 for zeros. */
+static int64_t source_row(const zoo_conv *p, int64_t row, int64_t i) {
     if (p->tile == 1)
         return zoo_source(row * p->s.sh - p->s.top + i * p->s.dh, p->s.h, p->s.pad_mode);
     row *= p->tile;
     if (row + i >= p->s.oh + 2) /* seen only by rows below the last */
         return -1;
     return zoo_source(row - p->s.top + i, p->s.h, p->s.pad_mode);
+}
+
+int64_t zoo_conv_rows(const zoo_conv *p, int64_t first, int64_t stop, int64_t scale,
+                      const zoo_rows_in *in, const zoo_rows_in *residual,
+                      const zoo_rows_out *out, const float **table, zoo_rows *rows) {
+    int64_t ins = p->tile_rows * p->span, outs = p->tile_rows * p->tile;
+    int64_t high = (p->s.oh + p->tile - 1) / p->tile; /* p->image_rows are the task's */
+    for (int64_t r = 0; r < p->tile_rows; r++) {
+        int64_t image = (first + r) / high, row = (first + r) % high;
+        for (int64_t i = 0; i < p->span; i++) {
+            int64_t from = source_row(p, row, i);
+            table[r * p->span + i] =
+                from < 0 ? p->zeros : zoo_row_in(in, image * p->s.h + from);
+        }
+        for (int64_t i = 0; i < p->tile; i++) {
+            int64_t y = row * p->tile + i, at = ins + r * p->tile + i;
+            int64_t to = image * p->s.oh + y;
+            table[at] = y < stop ? zoo_row_out(out, to * scale) : NULL;
+            if (residual)
+                table[at + outs] = y < stop ? zoo_row_in(residual, to) : NULL;
+        }
+    }
+    rows->in = table;
+    rows->out = (float *const *)(table + ins);
+    rows->residual = residual ? table + ins + outs : NULL;
+    return ins + outs * (residual ? 2 : 1);
 }
 
 int zoo_conv_shuffle(zoo_conv *p, int64_t scale) {

@@ -22,6 +22,9 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
                const float *residual, float *y) {
     zoo_conv p;
     zoo_rows rows;
+    const zoo_rows_in in = {x, s->w * s->c, s->n * s->h, 0};
+    const zoo_rows_in other = {residual, s->ow * s->k, s->n * s->oh, 0};
+    const zoo_rows_out out = {y, s->ow * s->k, s->n * s->oh, 0};
     conv_loop l;
     int failed = -1;
     int64_t ins, outs;
@@ -40,23 +43,7 @@ int zoo_conv2d(const zoo_isa *isa, int threads, const zoo_conv_shape *s, int alg
     l.scratch = zoo_alloc(zoo_mul(threads, (int64_t)p.scratch));
     if (table == NULL || l.scratch == NULL)
         goto done;
-    rows.in = table;
-    rows.out = (float *const *)(table + ins);
-    rows.residual = residual ? table + ins + outs : NULL;
-    for (int64_t r = 0; r < p.tile_rows; r++) {
-        int64_t image = r / p.image_rows, row = r % p.image_rows;
-        for (int64_t i = 0; i < p.span; i++) {
-            int64_t from = zoo_conv_source(&p, row, i);
-            table[r * p.span + i] =
-                from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
-        }
-        for (int64_t i = 0; i < p.tile; i++) {
-            int64_t out = row * p.tile + i, at = (image * s->oh + out) * s->ow * s->k;
-            ((float **)table)[ins + r * p.tile + i] = out < s->oh ? y + at : NULL;
-            if (residual)
-                table[ins + outs + r * p.tile + i] = out < s->oh ? residual + at : NULL;
-        }
-    }
+    zoo_conv_rows(&p, 0, s->oh, 1, &in, residual ? &other : NULL, &out, table, &rows);
     zoo_conv_pack(isa, s, algorithm, threads, weights, packed);
     l.conv = &p;
     l.rows = &rows;

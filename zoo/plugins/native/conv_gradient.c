@@ -165,6 +165,8 @@ static int by_algorithm(const zoo_isa *isa, int threads, const zoo_conv_shape *s
                         float *db) {
     zoo_conv p;
     zoo_rows rows;
+    const zoo_rows_in in = {x, s->w * s->c, s->n * s->h, 0};
+    const zoo_rows_out out = {(float *)delta, s->ow * s->k, s->n * s->oh, 0}; /* read */
     zoo_epilogue e = {0};
     int result = -1;
     int64_t ins;
@@ -175,22 +177,7 @@ static int by_algorithm(const zoo_isa *isa, int threads, const zoo_conv_shape *s
     table = zoo_alloc(zoo_mul(zoo_sum(ins, zoo_mul(p.tile_rows, p.tile)), sizeof *table));
     if (table == NULL)
         goto done;
-    for (int64_t r = 0; r < p.tile_rows; r++) {
-        int64_t image = r / p.image_rows, row = r % p.image_rows;
-        for (int64_t i = 0; i < p.span; i++) {
-            int64_t from = zoo_conv_source(&p, row, i);
-            table[r * p.span + i] =
-                from < 0 ? p.zeros : x + (image * s->h + from) * s->w * s->c;
-        }
-        for (int64_t i = 0; i < p.tile; i++) {
-            int64_t out = row * p.tile + i;
-            table[ins + r * p.tile + i] =
-                out < s->oh ? delta + (image * s->oh + out) * s->ow * s->k : NULL;
-        }
-    }
-    rows.in = table;
-    rows.out = (float *const *)(table + ins); /* only read */
-    rows.residual = NULL;
+    zoo_conv_rows(&p, 0, s->oh, 1, &in, NULL, &out, table, &rows);
     if (p.tile > 1) {
         result = zoo_winograd_gradient(&p, (int)p.tile, threads, &rows, dw, db);
     } else {

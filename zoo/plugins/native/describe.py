@@ -75,7 +75,8 @@ def describe(
     program = strip.program
     engine = _native.Engine(level, len(program.shapes), max(1, len(program.steps)))
     for value, shape in enumerate(program.shapes):
-        engine.set_value(value, *shape, arena.rows[value], arena.pixel(value))
+        kept = arena.rows[value], arena.pixel(value), arena.shifts[value]
+        engine.set_value(value, *shape, *kept)
     for position, most in enumerate(most_rows(schedule, len(program.steps))):
         _describe_step(engine, strip, position, most, convolutions.get(position))
     return engine

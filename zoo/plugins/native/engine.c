@@ -85,7 +85,7 @@ int64_t zoo_engine_scratch(const zoo_engine *engine) {
 /* -- steps ------------------------------------------------------------------ */
 
 static float *row_of(const zoo_value *value, int64_t row) {
-    return value->data + row % value->rows * value->apart;
+    return value->data + (row + value->shift) % value->rows * value->apart;
 }
 
 /* Row of a step's input, from the first column that the step reads. */
@@ -105,6 +105,19 @@ typedef struct {
     void *scratch; /* the worker's */
 } job;
 
+static zoo_rows_in rows_in(const job *j, int n) {
+    const zoo_value *in = &j->engine->values[j->step->inputs[n]];
+    zoo_rows_in rows = {in->data + j->step->skip[n] * in->pixel, in->apart, in->rows,
+                        in->shift};
+    return rows;
+}
+
+static zoo_rows_out rows_out(const job *j) {
+    const zoo_value *out = &j->engine->values[j->step->output];
+    zoo_rows_out rows = {out->data, out->apart, out->rows, out->shift};
+    return rows;
+}
+
 static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
     job *j = context;
     (void)worker;
@@ -115,37 +128,21 @@ static void conv_units(void *context, int64_t begin, int64_t end, int worker) {
 static void prepare_conv(job *j, int team) {
     const zoo_step *step = j->step;
     const zoo_value *out = &j->engine->values[step->output];
-    int residual = step->input_count > 1;
+    const zoo_rows_in in = rows_in(j, 0);
+    const zoo_rows_in residual = rows_in(j, step->input_count - 1);
+    const zoo_rows_out to = rows_out(j);
     zoo_conv *c = &j->conv;
-    const float **table = j->scratch;
-    int64_t scale = step->scale, start = j->start / scale, stop = j->stop / scale;
-    int64_t tile_rows, first;
+    int64_t scale = step->scale, start = j->start / scale, stop = j->stop / scale, bytes;
     *c = step->conv;
     c->zeros = j->engine->zeros;
     /* The rows that a row becomes stand together: rings hold whole groups of them. */
     c->jump = out->apart - c->cell;
-    first = start / c->tile;
-    tile_rows = (stop - start + c->tile - 1) / c->tile;
-    zoo_conv_divide(c, 1, tile_rows, team);
-    j->rows.in = table;
-    for (int64_t r = 0; r < c->tile_rows; r++)
-        for (int64_t i = 0; i < c->span; i++) {
-            int64_t from = zoo_conv_source(c, first + r, i);
-            *table++ = from < 0 ? c->zeros : input_row(j->engine, step, 0, from);
-        }
-    j->rows.out = (float *const *)table;
-    for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
-        int64_t y = first * c->tile + r;
-        *table++ = y < stop ? row_of(out, y * scale) : NULL;
-    }
-    j->rows.residual = residual ? table : NULL;
-    if (residual)
-        for (int64_t r = 0; r < c->tile_rows * c->tile; r++) {
-            int64_t y = first * c->tile + r;
-            *table++ = y < stop ? input_row(j->engine, step, 1, y) : NULL;
-        }
-    j->scratch = (char *)j->scratch +
-                 ((char *)table - (char *)j->scratch + 63) / 64 * 64;
+    zoo_conv_divide(c, 1, (stop - start + c->tile - 1) / c->tile, team);
+    bytes = zoo_conv_rows(c, start / c->tile, stop, scale, &in,
+                          step->input_count > 1 ? &residual : NULL, &to, j->scratch,
+                          &j->rows) *
+            (int64_t)sizeof(void *);
+    j->scratch = (char *)j->scratch + (bytes + 63) / 64 * 64;
 }
 
 static void shuffle_row(const job *j, int64_t y) {
@@ -510,10 +507,8 @@ static void step_rows(void *context, int64_t begin, int64_t end, int worker) {
 
 static void pool_units(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
-    const zoo_value *in = &j->engine->values[j->step->inputs[0]];
-    const zoo_value *out = &j->engine->values[j->step->output];
-    zoo_rows_in from = {input_row(j->engine, j->step, 0, 0), in->apart, in->rows};
-    zoo_rows_out to = {out->data, out->apart, out->rows};
+    zoo_rows_in from = rows_in(j, 0);
+    zoo_rows_out to = rows_out(j);
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t o0 = j->start + unit * j->band;
@@ -524,10 +519,8 @@ static void pool_units(void *context, int64_t begin, int64_t end, int worker) {
 
 static void attend_units(void *context, int64_t begin, int64_t end, int worker) {
     const job *j = context;
-    const zoo_value *in = &j->engine->values[j->step->inputs[0]];
-    const zoo_value *out = &j->engine->values[j->step->output];
-    zoo_rows_in from = {input_row(j->engine, j->step, 0, 0), in->apart, in->rows};
-    zoo_rows_out to = {out->data, out->apart, out->rows};
+    zoo_rows_in from = rows_in(j, 0);
+    zoo_rows_out to = rows_out(j);
     (void)worker;
     for (int64_t unit = begin; unit < end; unit++)
         zoo_attend_part(j->engine->isa, &j->step->attention, &from, &to, j->start,

@@ -3,7 +3,7 @@
  * The planner (zoo/program/schedule.py) has cut the work into tasks: rows
  * [start, stop) of the output of one step. Tasks run one after the other, each
  * shared by all threads; between two tasks there is a barrier and nothing else.
- * A value keeps its rows in a ring: row y stands at place y modulo `rows`.
+ * A value keeps its rows in a ring: row y stands at place y + shift modulo `rows`.
  */
 #ifndef ZOO_ENGINE_H
 #define ZOO_ENGINE_H
@@ -15,7 +15,9 @@
 typedef struct {
     float *data;    /* rows x width x channels */
     int64_t apart;  /* floats from row to row: of a strip, more than it is wide */
-    int64_t rows;   /* of the ring; height if the value is kept whole */
+    int64_t rows;   /* of the ring; height if the value is kept whole, more if others
+                     * follow it there */
+    int64_t shift;  /* the place of row 0 */
     int64_t height, width, channels;
     int64_t pixel;  /* floats from pixel to pixel: of a part of another value's channels,
                      * more than it has */

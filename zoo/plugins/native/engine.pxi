@@ -58,7 +58,7 @@ cdef extern from "engine.h" nogil:
 
     ctypedef struct zoo_value:
         float *data
-        int64_t apart, rows, height, width, channels, pixel
+        int64_t apart, rows, shift, height, width, channels, pixel
 
     ctypedef struct zoo_picture:
         void *data
@@ -188,17 +188,23 @@ cdef class Engine:
         return width
 
     def set_value(self, int64_t index, int64_t height, int64_t width,
-                  int64_t channels, int64_t rows, int64_t pixel):
-        """Describe a value, pixels `pixel` floats apart; its memory comes by set_data."""
+                  int64_t channels, int64_t rows, int64_t pixel, int64_t shift=0):
+        """Describe a value, pixels `pixel` floats apart; its memory comes by set_data.
+
+        Row y stands at place y + `shift` of `rows`, modulo these.
+        """
         cdef zoo_value *v = self.value(index)
         demand(0 < height <= LARGEST and 0 < width <= LARGEST and
-               0 < channels <= pixel <= LARGEST and 0 < rows <= height,
-               "sizes out of range")
-        demand(zoo_mul(zoo_mul(height, width), zoo_mul(pixel, 4)) > 0,
+               0 < channels <= pixel <= LARGEST and 0 < rows <= LARGEST and
+               0 <= shift < rows, "sizes out of range")
+        demand(rows <= 2 * height, "a ring has more rows than two values")
+        demand(zoo_mul(zoo_mul(rows if rows > height else height, width),
+                       zoo_mul(pixel, 4)) > 0,
                "a value is too large")
         v.data = NULL
         v.pixel = pixel
         v.rows, v.height, v.width, v.channels = rows, height, width, channels
+        v.shift = shift
 
     def set_data(self, int64_t index, const float[:, :, :] data):
         """Give a value its memory: rows x width x channels, pixels as far apart as said.
@@ -243,7 +249,8 @@ cdef class Engine:
         demand(0 < shuffle <= 32768 and y.height == s.oh * shuffle and
                y.width == s.ow * shuffle and
                y.channels * shuffle * shuffle == s.k, "the result has another shape")
-        demand(shuffle == 1 or (len(inputs) == 1 and y.rows % shuffle == 0),
+        demand(shuffle == 1 or (len(inputs) == 1 and y.rows % shuffle == 0 and
+                                y.shift % shuffle == 0),
                "this convolution cannot be stored as a shuffle")
         # Pixels of a strip are as far apart as those of the whole row, so the
         # kernels, which count columns from the row's pointer, need no more.

@@ -100,6 +100,26 @@ typedef struct {
     const float *const *residual;
 } zoo_rows;
 
+/* An image of which a ring holds some rows: row y stands at place y + shift modulo
+ * `rows`, `apart` floats from the next. */
+typedef struct {
+    const float *data;
+    int64_t apart, rows, shift;
+} zoo_rows_in;
+
+typedef struct {
+    float *data;
+    int64_t apart, rows, shift;
+} zoo_rows_out;
+
+static inline const float *zoo_row_in(const zoo_rows_in *in, int64_t y) {
+    return in->data + (y + in->shift) % in->rows * in->apart;
+}
+
+static inline float *zoo_row_out(const zoo_rows_out *out, int64_t y) {
+    return out->data + (y + out->shift) % out->rows * out->apart;
+}
+
 /* Self-attention inside windows of rows x columns pixels, the first of which begins `top`
  * rows and `left` columns before the picture: what is outside is left out. Of the picture
  * of so many rows, columns from in_first and out_first on are there. Pixels are heads of
@@ -238,8 +258,13 @@ int zoo_conv_init(zoo_conv *conv, const zoo_isa *isa, const zoo_conv_shape *s,
                   int algorithm, const zoo_epilogue *e, const float *weights,
                   const float *packed, int own_zeros);
 
-/* Row of the image that row i of the window of a row of tiles sees; -1 for zeros. */
-int64_t zoo_conv_source(const zoo_conv *conv, int64_t row, int64_t i);
+/* Fill `table` with pointers to what p->tile_rows rows of tiles read and write, from
+ * number `first` on; results from row `stop` of an image on are not wanted. Images stand
+ * one after the other; each row becomes `scale` rows of `out`. Returns how many pointers
+ * there are. */
+int64_t zoo_conv_rows(const zoo_conv *p, int64_t first, int64_t stop, int64_t scale,
+                      const zoo_rows_in *in, const zoo_rows_in *residual,
+                      const zoo_rows_out *out, const float **table, zoo_rows *rows);
 
 /* Floats of the row of zeros that stands for rows outside the image. Without
  * own_zeros the caller keeps it and sets zoo_conv.zeros. */
@@ -275,18 +300,6 @@ typedef struct {
     int64_t n, h, w, c, oh, ow;
     int64_t kh, kw, sh, sw, top, left;
 } zoo_pool_shape;
-
-/* An image of which a ring holds some rows: row y stands at place y modulo `rows`,
- * `apart` floats from the next. */
-typedef struct {
-    const float *data;
-    int64_t apart, rows;
-} zoo_rows_in;
-
-typedef struct {
-    float *data;
-    int64_t apart, rows;
-} zoo_rows_out;
 
 /* Pooling of one shape. */
 typedef struct {

@@ -25,6 +25,9 @@ COMFORT = 256e6
 # do not stay in the cache are read again for every task, so they want longer ones.
 _TILES, _TILES_LARGE = 256, 512
 _CACHED = 24 * 2**20
+_SAVES = (
+    0.9  # of the memory, with half the rows: what takes more is no more comfortable
+)
 _HALVINGS = 4  # bands to try before there are more strips
 # Values of more are cut into strips where that costs few columns that two of them
 # compute: what a strip keeps stays in the caches, so that it is not slower (2 strips of
@@ -128,6 +131,8 @@ class PartitionSearch:
             if partition.memory <= limit:
                 if partition.memory <= COMFORT or size < self.width:
                     return partition
+                if uncomfortable and partition.memory > _SAVES * uncomfortable.memory:
+                    return uncomfortable  # whole values, which no band makes smaller
                 uncomfortable = partition
         if uncomfortable is not None:
             return uncomfortable

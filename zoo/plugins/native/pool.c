@@ -135,10 +135,6 @@ typedef struct {
     char *tails;  /* kh rows: results from each row of a block to its end */
 } buffers;
 
-static const float *row_at(const zoo_rows_in *in, int64_t row) {
-    return in->data + row % in->rows * in->apart;
-}
-
 static void direct_row(const zoo_pool *p, const zoo_rows_in *in, int64_t oy, char *middle) {
     int64_t low = oy * p->s.sh - p->s.top, high = low + p->s.kh;
     if (low < 0)
@@ -148,13 +144,13 @@ static void direct_row(const zoo_pool *p, const zoo_rows_in *in, int64_t oy, cha
     if (low >= high)
         return;
     if (p->isa && high - low > 1) {
-        p->isa->maximum(row_at(in, low), row_at(in, low + 1), (float *)middle, p->line);
+        p->isa->maximum(zoo_row_in(in, low), zoo_row_in(in, low + 1), (float *)middle, p->line);
         low++;
     } else {
-        load_row(p, middle, row_at(in, low));
+        load_row(p, middle, zoo_row_in(in, low));
     }
     for (int64_t i = low + 1; i < high; i++)
-        join_row(p, middle, middle, row_at(in, i));
+        join_row(p, middle, middle, zoo_row_in(in, i));
 }
 
 /* Tails from the last row of a block up to its row `from`: what is above may be gone
@@ -170,11 +166,11 @@ static void fill_tails(const zoo_pool *p, const zoo_rows_in *in, int64_t first, 
             if (out)
                 neutral(p, to, wc);
             else
-                load_row(p, to, row_at(in, at));
+                load_row(p, to, zoo_row_in(in, at));
         } else if (out) {
             memcpy(to, to + bytes, (size_t)bytes);
         } else {
-            join_row(p, to, to + bytes, row_at(in, at));
+            join_row(p, to, to + bytes, zoo_row_in(in, at));
         }
     }
 }
@@ -196,14 +192,14 @@ static void blocked_rows(const zoo_pool *p, const zoo_rows_in *in, const zoo_row
         for (; heads < j; heads++) {
             int64_t at = next + heads;
             if (at >= 0 && at < p->s.h)
-                join_row(p, b->head, b->head, row_at(in, at));
+                join_row(p, b->head, b->head, zoo_row_in(in, at));
         }
         neutral(p, b->row, p->padded);
         if (j == 0)
             memcpy(middle, b->tails, (size_t)bytes);
         else
             join(p, middle, b->tails + j * bytes, b->head, wc);
-        emit(p, b->row, b->spare, oy, out->data + oy % out->rows * out->apart);
+        emit(p, b->row, b->spare, oy, zoo_row_out(out, oy));
     }
 }
 
@@ -243,7 +239,7 @@ void zoo_pool_part(const zoo_pool *p, const zoo_rows_in *in, const zoo_rows_out 
     for (int64_t oy = o0; oy < o1; oy++) {
         neutral(p, b.row, p->padded);
         direct_row(p, in, oy, b.row + p->s.left * p->s.c * p->size);
-        emit(p, b.row, b.spare, oy, out->data + oy % out->rows * out->apart);
+        emit(p, b.row, b.spare, oy, zoo_row_out(out, oy));
     }
 }
 
@@ -265,8 +261,8 @@ static void pool_bands(void *context, int64_t begin, int64_t end, int worker) {
     for (int64_t unit = begin; unit < end; unit++) {
         int64_t image = unit / l->bands, o0 = unit % l->bands * l->pool.band;
         int64_t o1 = o0 + l->pool.band < s->oh ? o0 + l->pool.band : s->oh;
-        zoo_rows_in in = {l->x + image * s->h * l->pool.line, l->pool.line, s->h};
-        zoo_rows_out out = {l->y + image * s->oh * s->ow * s->c, s->ow * s->c, s->oh};
+        zoo_rows_in in = {l->x + image * s->h * l->pool.line, l->pool.line, s->h, 0};
+        zoo_rows_out out = {l->y + image * s->oh * s->ow * s->c, s->ow * s->c, s->oh, 0};
         zoo_pool_part(&l->pool, &in, &out, o0, o1, scratch);
     }
 }
