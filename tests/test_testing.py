@@ -8,11 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from zoo.errors import PluginError, ReaderError
+from zoo.errors import PluginError, ReaderError, UsageError
 from zoo.formats import formats
+from zoo.layers.activation import Activation
 from zoo.layers.base import Layer, Window, one_input
 from zoo.models.base import Recognition
 from zoo.models.edsr import EDSR
+from zoo.onnx import graph
 from zoo.parsers.base import Checkpoint, Reader
 from zoo.plugins import select
 from zoo.plugins.numpy import NumpyKernels
@@ -193,6 +195,71 @@ class _StartsRight(_ZerosInSeries):
         self.parameters["a"][...] = 1
 
 
+class _StartsDead(_Scale):
+    """y = max(a x - 100, 0): from where a is 1 nothing gets through."""
+
+    def initialize(self, rng):
+        self.parameters["factor"][...] = 1
+
+    def forward(self, *inputs, kernels, training=False):
+        y = super().forward(*inputs, kernels=kernels, training=training) - 100
+        if training:
+            self._alive = y > 0
+        return np.maximum(y, 0)
+
+    def backward(self, delta, *, kernels):
+        return super().backward(delta * self._alive, kernels=kernels)
+
+
+class _SwapsGradients(_StartsRight):
+    """The right gradients, in the order of the parameters, under each other's names."""
+
+    def backward(self, delta, *, kernels):
+        result = super().backward(delta, kernels=kernels)
+        by_a, by_b = self.gradients["a"], self.gradients["b"]
+        self.gradients = {"a": by_b, "b": by_a}
+        return result
+
+
+class _SharesState(_Scale):
+    """Keeps its input where every layer of its kind does."""
+
+    saved: np.ndarray
+
+    def forward(self, *inputs, kernels, training=False):
+        if training:
+            type(self).saved = inputs[0]
+        return inputs[0] * self.parameters["factor"]
+
+    def backward(self, delta, *, kernels):
+        self._x = self.saved
+        return super().backward(delta, kernels=kernels)
+
+
+class _NarrowColumns(_Scale):
+    def forward(self, *inputs, kernels, training=False):
+        x = super().forward(*inputs, kernels=kernels, training=training)
+        return x + np.roll(x, 1, axis=2)
+
+
+class _NarrowSecond(_Scale):
+    """Sees the neighbours of its second input alone."""
+
+    def output_shape(self, *inputs):
+        return inputs[0]
+
+    def forward(self, *inputs, kernels, training=False):
+        x = super().forward(inputs[0], kernels=kernels, training=training)
+        return x + inputs[1] + np.roll(inputs[1], 1, axis=1)
+
+
+class _WrongStride(_Scale):
+    """Says that it halves the picture."""
+
+    def window(self):
+        return Window(1, 2), Window(1, 2)
+
+
 class _LowersWrongly(_Scale):
     def lower(self, *inputs):
         return Repeat(1, 5.0)
@@ -203,15 +270,54 @@ class _LowersWrongly(_Scale):
     [
         (_NarrowWindow(), r"sees \d rows"),
         (_WideWindow(), "no output pixel sees more than 1 rows"),
+        (_NarrowColumns(), r"sees \d columns"),
+        (_WrongStride(), "over rows of the input 6 output pixels advance by 5"),
         (_ZerosInSeries(), "a, b cannot learn"),
+        (_StartsDead(), "factor cannot learn"),
+        (_SwapsGradients(), "gradient of a is off"),
+        (_SharesState(), "what forward saves must belong to the layer"),
         (_LowersWrongly(), "what lower gives is different"),
     ],
 )
 def test_finds_what_a_layer_claims_wrongly(layer, message):
     with pytest.raises(AssertionError, match=message):
         check_layer(
-            layer, [Shape(6, 7, 2)], gradient=not isinstance(layer, _NarrowWindow)
+            layer, [Shape(6, 7, 2)], gradient="Narrow" not in type(layer).__name__
         )
+
+
+def test_every_input_has_its_window():
+    with pytest.raises(AssertionError, match="rows of input 1 and window"):
+        check_layer(_NarrowSecond(), 2 * [Shape(6, 7, 2)], gradient=False)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [
+        (KeyError("no such thing"), "writing ONNX ends with KeyError"),
+        (UsageError(""), "the refusal to write ONNX says nothing"),
+        ("leaky", "what ONNX Runtime computes is different"),
+        (UsageError("no counterpart in ONNX"), None),
+        ("relu", None),
+    ],
+)
+def test_exports_or_refuses_in_a_sentence(monkeypatch, outcome, message):
+    pytest.importorskip("onnxruntime")
+    write = graph.to_onnx
+
+    def written(network, *arguments, **options):
+        if isinstance(outcome, Exception):
+            raise outcome
+        network.layers[-1] = Activation(activation=outcome)
+        return write(network, *arguments, **options)
+
+    monkeypatch.setattr(graph, "to_onnx", written)
+    layer = Activation(activation="relu")
+    if message is None:
+        check_layer(layer, [_SHAPE])
+    else:
+        with pytest.raises(AssertionError, match=message):
+            check_layer(layer, [_SHAPE])
 
 
 def test_gradients_may_come_in_any_order():

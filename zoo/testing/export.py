@@ -87,6 +87,11 @@ def _check_onnx(
     except UsageError as refusal:
         assert str(refusal), f"{name}: the refusal to write ONNX says nothing"
         return
+    except Exception as error:
+        raise AssertionError(
+            f"{name}: writing ONNX ends with {type(error).__name__}: {error}; what "
+            f"cannot be written must be refused by a UsageError"
+        ) from error
     try:
         import onnxruntime
     except ImportError:

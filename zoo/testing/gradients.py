@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from zoo.layers.base import Array, Layer
 from zoo.testing.values import numpy_kernels
 
-__all__ = ["check_gradients", "numeric_gradient"]
+__all__ = ["check_gradients", "check_order", "numeric_gradient"]
 
 
 def numeric_gradient(
@@ -150,6 +150,52 @@ def check_gradients(
         assert gradient.dtype == np.float32, (
             f"{name}: a gradient is {gradient.dtype} in float32 training"
         )
+
+
+def check_order(layer: Layer, inputs: Sequence[Array]) -> None:
+    """Check that layers of one kind may be taken back in any order.
+
+    Two copies go forward one after the other and back in either order: each must give
+    the gradients that it gives alone. What a forward saved belongs to its layer.
+
+    Parameters
+    ----------
+    layer : Layer
+        Built and filled with values; not changed.
+    inputs : sequence of ndarray, float32, N x H x W x C
+
+    Raises
+    ------
+    AssertionError
+        If a gradient depends on what the other copy did.
+    """
+    kernels = numpy_kernels()
+    given = [list(inputs), [array[::-1] * np.float32(0.5) for array in inputs]]
+    output = copy.deepcopy(layer).forward(*inputs, kernels=kernels)
+    rng = np.random.default_rng(3)
+    delta = rng.standard_normal(output.shape).astype(np.float32)
+
+    def gradients(order: Sequence[int]) -> dict[tuple[int, int | str], Array]:
+        """Both go forward, those in ``order`` back."""
+        pair = [copy.deepcopy(layer), copy.deepcopy(layer)]
+        for one, values in zip(pair, given, strict=True):
+            if len(order) > 1 or one is pair[order[0]]:
+                one.forward(*values, kernels=kernels, training=True)
+        found: dict[tuple[int, int | str], Array] = {}
+        for which in order:
+            results = pair[which].backward(delta, kernels=kernels)
+            found |= {(which, number): each for number, each in enumerate(results)}
+            found |= {(which, key): g for key, g in pair[which].gradients.items()}
+        return found
+
+    alone = gradients([0]) | gradients([1])
+    for order in ([0, 1], [1, 0]):
+        for place, gradient in gradients(order).items():
+            assert np.array_equal(gradient, alone[place], equal_nan=True), (
+                f"{type(layer).__name__}: backward gives other gradients where another "
+                f"layer of its kind went forward in between; what forward saves must "
+                f"belong to the layer"
+            )
 
 
 def _in_precision(layer: Layer, dtype: type[np.floating[Any]]) -> Layer:

@@ -12,15 +12,13 @@ from zoo.layers.base import Array, Layer
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 from zoo.testing.export import check_export
-from zoo.testing.gradients import check_gradients
+from zoo.testing.gradients import check_gradients, check_order
 from zoo.testing.values import build_randomly, numpy_kernels, random_inputs
+from zoo.testing.window import check_window
 
 __all__ = ["check_layer"]
 
 _STEPS = 6
-_LARGE = np.float32(
-    1e3
-)  # beyond every threshold, so that a maximum or a rectifier is seen to move
 
 
 def check_layer(
@@ -42,8 +40,9 @@ def check_layer(
     gives what two batches of one give; no output pixel sees more of the input than
     ``window`` says, nor much less; what ``lower`` gives computes the same; the layer
     is written as ONNX, or refused in a sentence; and, unless ``gradient`` is False,
-    ``backward`` agrees with finite differences (:func:`check_gradients`) and the
-    values of ``initialize`` let every parameter learn.
+    ``backward`` agrees with finite differences (:func:`check_gradients`), whatever
+    other layers of its kind do in between (:func:`check_order`), and the values of
+    ``initialize`` let every parameter learn.
 
     Parameters
     ----------
@@ -121,10 +120,11 @@ def check_layer(
         atol=1e-5,
         err_msg=f"{name}: a batch differs from its images one at a time",
     )
-    _check_window(layer, shapes, kernels)
+    check_window(layer, shapes, kernels)
     check_export(layer, inputs)
     if gradient:
         check_gradients(layer, inputs, samples=samples, tolerance=tolerance, seed=seed)
+        check_order(layer, inputs)
     if gradient and build:
         _check_start(fresh, shapes, seed)
     return output
@@ -161,43 +161,6 @@ def _check_start(layer: Layer, shapes: Sequence[Shape], seed: int) -> None:
         f"{type(layer).__name__}: {', '.join(stuck)} cannot learn from the values of "
         f"initialize: the gradient stays zero; start from random values"
     )
-
-
-def _check_window(layer: Layer, shapes: Sequence[Shape], kernels: Kernels) -> None:
-    """Change one row or column of the input and look how far it is seen."""
-    if len(shapes) != 1:
-        return
-    (x,) = random_inputs(shapes, batch=1, seed=5)
-    rng = np.random.default_rng(6)
-    before = layer.forward(x, kernels=kernels)
-    if before.size == 0:
-        return
-    for axis, window in enumerate(layer.window(), start=1):
-        length = x.shape[axis]
-        seen = np.zeros((length, before.shape[axis]), bool)
-        others = tuple(other for other in range(4) if other != axis)
-        for place in range(length):
-            for _ in range(2):
-                changed = x.copy()
-                line = np.moveaxis(changed, axis, 0)[place]
-                line += _LARGE * rng.standard_normal(line.shape, np.float32)
-                after = layer.forward(changed, kernels=kernels)
-                differs = (after != before) & ~(np.isnan(after) & np.isnan(before))
-                seen[place] |= differs.any(axis=others)
-        widest = 0
-        for column in seen.T:
-            places = np.flatnonzero(column)
-            if places.size:
-                widest = max(widest, int(places[-1] - places[0]) + 1)
-        name, side = type(layer).__name__, ("rows", "columns")[axis - 1]
-        assert widest <= np.ceil(window.size), (
-            f"{name}: an output pixel sees {widest} {side} of the input and window() "
-            f"says {window.size:g}"
-        )
-        assert not widest or widest >= min(np.floor(window.size), length / 2), (
-            f"{name}: no output pixel sees more than {widest} {side} of the input and "
-            f"window() says {window.size:g}"
-        )
 
 
 def _snapshot(layer: Layer) -> dict[str, Any]:
