@@ -84,9 +84,10 @@ def check(net, whole, others):
     for plan in others:
         for _ in range(2):  # what threads do in the wrong order they do not do always
             np.testing.assert_array_equal(plan(x), expected)
-    return np.abs(expected - (truth := net.forward(x, kernels=NUMPY))).max() / np.abs(
-        truth
-    ).max()
+    return (
+        np.abs(expected - (truth := net.forward(x, kernels=NUMPY))).max()
+        / np.abs(truth).max()
+    )
 
 
 @pytest.mark.parametrize("name", NETWORKS)
