@@ -271,7 +271,10 @@ class _LowersWrongly(_Scale):
         (_NarrowWindow(), r"sees \d rows"),
         (_WideWindow(), "no output pixel sees more than 1 rows"),
         (_NarrowColumns(), r"sees \d columns"),
-        (_WrongStride(), "over rows of the input 6 output pixels advance by 5"),
+        (
+            _WrongStride(),
+            "over rows of the input windows of output pixels advance by 1 and not by 2",
+        ),
         (_ZerosInSeries(), "a, b cannot learn"),
         (_StartsDead(), "factor cannot learn"),
         (_SwapsGradients(), "gradient of a is off"),

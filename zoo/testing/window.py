@@ -38,7 +38,6 @@ def check_window(layer: Layer, shapes: Sequence[Shape], kernels: Kernels) -> Non
     name = type(layer).__name__
     for axis, window in enumerate(layer.window(), start=1):
         side = ("rows", "columns")[axis - 1]
-        most, room = 0, 0.0
         for number, shape in enumerate(shapes):
             seen = _seen(layer, shapes, number, axis, kernels)
             widest = max(map(_extent, seen.T), default=0)
@@ -47,14 +46,13 @@ def check_window(layer: Layer, shapes: Sequence[Shape], kernels: Kernels) -> Non
                 f"{name}: an output pixel sees {widest} {side} {of} and window() says "
                 f"{window.size:g}"
             )
-            if widest > most:
-                most, room = widest, shape[axis - 1] / 2
-            if shape[axis - 1] == shapes[0][axis - 1]:
-                _check_advance(seen, window, f"{name}: over {side} {of}")
-        assert not most or most >= min(np.floor(window.size), room), (
-            f"{name}: no output pixel sees more than {most} {side} of the input and "
-            f"window() says {window.size:g}"
-        )
+            _check_advance(seen, window, f"{name}: over {side} {of}")
+            # Of several inputs some may only say a size.
+            least = min(np.floor(window.size), shape[axis - 1] / 2)
+            assert len(shapes) > 1 or not widest or widest >= least, (
+                f"{name}: no output pixel sees more than {widest} {side} of the input "
+                f"and window() says {window.size:g}"
+            )
 
 
 def _seen(
@@ -86,16 +84,24 @@ def _extent(column: NDArray[np.bool_]) -> int:
 
 
 def _check_advance(seen: NDArray[np.bool_], window: Window, where: str) -> None:
-    """Compare how far the first and the last output pixel look from each other.
+    """Look how far output pixels with whole windows are from each other.
 
-    At the borders a window is cut, which moves its centre by a quarter of it at most.
+    Where borders mirror, or windows are those of a grid, they are not everywhere as far
+    as the stride; so only if they all agree on another one.
     """
-    centres = [np.flatnonzero(column).mean() for column in seen.T if column.any()]
-    if len(centres) < 2 or len(centres) < seen.shape[1]:
+    extents = [_extent(column) for column in seen.T]
+    centres = [
+        np.flatnonzero(column).mean() if column.any() else 0 for column in seen.T
+    ]
+    apart = {
+        float(centres[at + window.scale] - centres[at])
+        for at in range(len(centres) - window.scale)
+        if extents[at] == extents[at + window.scale] == max(extents) > 0
+    }
+    if len(apart) != 1 or len(seen) == 1:
         return
-    found = centres[-1] - centres[0]
-    said = (len(centres) - 1) * window.stride / window.scale
-    assert abs(found - said) <= window.size / 2 + max(1, window.stride), (
-        f"{where} {len(centres)} output pixels advance by {found:g} pixels, and by "
-        f"window() it would be {said:g}"
+    (found,) = apart
+    assert found == window.stride, (
+        f"{where} windows of output pixels advance by {found:g} and not by "
+        f"{window.stride}, as window() says"
     )
