@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from zoo.network import Network
 from zoo.plugins import Kernels
 from zoo.plugins.interpret import execute
-from zoo.program.operations import Program
+from zoo.program.program import Program
 from zoo.shapes import Array
 
 ACTIVATIONS = ("linear", "relu", "leaky", "mish", "prelu")

@@ -31,8 +31,8 @@ from zoo.pixels import (
     unbatched,
 )
 from zoo.plugins import Kernels, Precision, select
+from zoo.program.compiled import Cache
 from zoo.program.geometry import Window
-from zoo.program.operations import Cache
 
 if TYPE_CHECKING:
     from zoo.summary import Summary

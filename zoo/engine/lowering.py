@@ -10,7 +10,8 @@ import numpy as np
 from zoo.layers.base import INPUT, Array, Layer
 from zoo.network import Network
 from zoo.plugins import Kernels
-from zoo.program.operations import Opaque, Operation, Program, Step
+from zoo.program.operations import Opaque, Operation
+from zoo.program.program import Program, Step
 from zoo.shapes import Shape
 
 __all__ = ["lower", "packed", "unpacked"]

@@ -17,9 +17,9 @@ from zoo.machine.spill import release, roomy
 from zoo.network import Network, only
 from zoo.pixels import Picture
 from zoo.plugins import Kernels, Precision
+from zoo.program.compiled import Cache, Compiled, PixelMap, PlannedStep
 from zoo.program.fusion import fuse
 from zoo.program.geometry import Window
-from zoo.program.operations import Cache, Compiled, PixelMap, PlannedStep
 from zoo.program.recompute import recompute
 
 __all__ = ["Plan", "Progress"]

@@ -38,11 +38,11 @@ from zoo.program.operations import (
     Operation,
     Pad,
     Pool,
-    Program,
     Repeat,
     Resize,
     Shuffle,
 )
+from zoo.program.program import Program
 from zoo.shapes import Shape
 
 if TYPE_CHECKING:

@@ -21,13 +21,7 @@ from zoo.layers.window_attention import WindowAttention
 from zoo.onnx.attention import transposed_attention, window_attention
 from zoo.onnx.writer import GraphWriter
 from zoo.plugins.base import Array
-from zoo.program.operations import (
-    Attend,
-    NormalizeGroups,
-    Opaque,
-    Operation,
-    Resize,
-)
+from zoo.program.operations import Attend, NormalizeGroups, Opaque, Operation, Resize
 from zoo.shapes import Shape
 
 __all__ = [

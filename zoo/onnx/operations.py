@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 
 from zoo.onnx.writer import GraphWriter
-from zoo.program.operations import (
-    Multiply,
-    Normalize,
-    Operation,
-    Scale,
-    Unshuffle,
-)
+from zoo.program.operations import Multiply, Normalize, Operation, Scale, Unshuffle
 
 __all__ = ["OPERATIONS", "deviation"]
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.machine.threads import thread_count
+from zoo.program.compiled import Cache, Compiled, CompiledPart
 from zoo.program.geometry import (
     ConvGeometry,
     Padding,
@@ -28,7 +29,7 @@ from zoo.program.geometry import (
     Taps,
     Window,
 )
-from zoo.program.operations import Cache, Compiled, CompiledPart, Program
+from zoo.program.program import Program
 from zoo.shapes import Array
 
 __all__ = [

@@ -19,10 +19,9 @@ from zoo.program.operations import (
     Epilogue,
     Identity,
     Multiply,
-    Program,
     Shuffle,
-    Step,
 )
+from zoo.program.program import Program, Step
 from zoo.shapes import Shape
 
 __all__ = ["fuse"]

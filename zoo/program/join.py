@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from zoo.program.operations import Concat, Operation, Place, Program, Step
+from zoo.program.operations import Concat, Operation
+from zoo.program.program import Place, Program, Step
 
 __all__ = ["join"]
 

@@ -1,19 +1,17 @@
-"""What a compiled plan is made of: a network as operations on arrays.
+"""What a compiled plan is made of: operations on arrays.
 
 Layers say which operation stands for them (:meth:`zoo.layers.Layer.lower`);
-``zoo.engine`` joins these to a :class:`Program`, fuses them, and works out which
-rows are computed when. A back end that can, turns the result into one call
-(:meth:`zoo.plugins.Kernels.compile`).
+``zoo.engine`` joins these to a :class:`zoo.program.program.Program`, fuses them, and
+works out which rows are computed when. A back end that can, turns the result into one
+call (:meth:`zoo.plugins.Kernels.compile`).
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
-
-from numpy.typing import NDArray
+from dataclasses import dataclass
+from typing import ClassVar, Literal
 
 from zoo.program.axes import ALL, SAME, Axis, resized_axis, window_axis
 from zoo.program.geometry import (
@@ -23,7 +21,6 @@ from zoo.program.geometry import (
     PoolGeometry,
     ShuffleOrder,
     Taps,
-    Window,
 )
 from zoo.program.resampling import Resampling
 from zoo.shapes import Array, Shape
@@ -35,9 +32,6 @@ __all__ = [
     "Attend",
     "Axis",
     "BlockMoments",
-    "Cache",
-    "Compiled",
-    "CompiledPart",
     "Concat",
     "Conv",
     "Epilogue",
@@ -49,16 +43,11 @@ __all__ = [
     "Opaque",
     "Operation",
     "Pad",
-    "PixelMap",
-    "Place",
-    "PlannedStep",
     "Pool",
-    "Program",
     "Repeat",
     "Resize",
     "Scale",
     "Shuffle",
-    "Step",
     "Store",
     "Unshuffle",
 ]
@@ -386,20 +375,6 @@ class Store(Operation):
     kind = "store"
 
 
-class PixelMap(NamedTuple):
-    """How pixels and values of a network belong together, per channel.
-
-    value = (pixel scale - mean) / std; of a result, pixel = (value std + mean)
-    scale. ``reverse`` says that pixels have the opposite order of channels. A
-    picture of one channel is replicated, and a result of one is the mean.
-    """
-
-    scale: float = 1.0
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
-    reverse: bool = False
-
-
 @dataclass(frozen=True)
 class Attend(Operation):
     """softmax(q k^T / sqrt(d) + B) v over the pixels of windows, head by head.
@@ -435,141 +410,3 @@ class Opaque(Operation):
     forward: Callable[..., Array]
     name: str = "opaque"
     """What the layer is called, for people."""
-
-
-@dataclass(frozen=True)
-class Step:
-    """One operation, the values it reads and makes, and the layers it stands for.
-
-    It does not begin before the value ``after`` is there as a whole, if there is one.
-    """
-
-    operation: Operation
-    inputs: tuple[int, ...]
-    output: int
-    layers: tuple[int, ...]
-    after: int | None = None
-
-
-Cache = dict[Any, Any]
-"""Where a back end keeps what it made of a network's weights."""
-
-
-class Place(NamedTuple):
-    """Channels of ``base``, from ``channel`` on, are another value."""
-
-    base: int
-    channel: int
-
-
-class PlannedStep(NamedTuple):
-    """One line of ``zoo show --plan``."""
-
-    layers: tuple[int, ...]
-    operation: str
-    algorithm: str
-    rows_at_a_time: int
-    buffer: int
-    """Bytes kept of the output."""
-    packed: int
-    """Bytes of prepared weights."""
-    operations: int
-    """Floating-point operations for one picture, a multiply-add counting two."""
-
-
-class Compiled(Protocol):
-    """A program made ready by a back end for one picture size."""
-
-    memory: int
-    """Bytes that a run takes, beside the picture, the result and the weights."""
-
-    @property
-    def cutting(self) -> str:
-        """How the picture is cut up, in a few words for people."""
-
-    def __call__(
-        self, x: Array, progress: Callable[[float], None] | None = None
-    ) -> Array:
-        """Run on N x H x W x C pictures; ``progress`` hears the part that is done."""
-
-    def run_pixels(
-        self,
-        images: NDArray[Any],
-        load: PixelMap,
-        store: PixelMap,
-        result: NDArray[Any],
-        progress: Callable[[float], None] | None = None,
-    ) -> bool:
-        """Run from pixels to pixels, so that no picture of floats is needed.
-
-        Parameters
-        ----------
-        images : ndarray, N x H x W x C or N x H x W x 1
-            uint8, uint16 or float32.
-        load, store : PixelMap
-        result : ndarray, N x H' x W' x C' or N x H' x W' x 1
-            Of the same types; written to. Integers are rounded and clipped.
-
-        Returns
-        -------
-        bool
-            False where the back end cannot, and nothing was done.
-        """
-
-    def steps(self) -> list[PlannedStep]:
-        """What is executed, for people."""
-
-
-class CompiledPart(Compiled, Protocol):
-    """A program made ready for a part of its output; it runs on a part of a picture."""
-
-    reads: Window
-    """Which that is."""
-
-
-@dataclass
-class Program:
-    """Operations in order.
-
-    Attributes
-    ----------
-    shapes : list of Shape
-        Of the values; value 0 is the input.
-    steps : list of Step
-        In an order in which every value is made before it is read.
-    output : int
-        The value that is the network's output.
-    places : dict of int to Place
-        Of values that stand among the channels of another one (:mod:`zoo.program.join`).
-    parts : dict of int to tuple of int
-        Of values that no step makes: those that are joined in them.
-    """
-
-    shapes: list[Shape]
-    steps: list[Step] = field(default_factory=list)
-    output: int = 0
-    places: dict[int, Place] = field(default_factory=dict)
-    parts: dict[int, tuple[int, ...]] = field(default_factory=dict)
-
-    def made_of(self, value: int) -> tuple[int, ...]:
-        """The values that steps make, of which a value is joined; else itself."""
-        return self.parts.get(value, (value,))
-
-    def place(self, value: int) -> Place:
-        """Where a value stands: in itself, if nowhere else."""
-        return self.places.get(value, Place(value, 0))
-
-    def joined(self) -> dict[int, list[int]]:
-        """For every value that holds others among its channels, these and itself."""
-        found: dict[int, list[int]] = {}
-        for value, place in self.places.items():
-            found.setdefault(place.base, []).append(value)
-        return found
-
-    def consumers(self) -> dict[int, list[int]]:
-        """For every value, the positions of the steps that read it."""
-        found: dict[int, list[int]] = {}
-        for position, step in enumerate(self.steps):
-            for value in step.inputs:
-                found.setdefault(value, []).append(position)
-        return found

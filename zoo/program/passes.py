@@ -12,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
-from zoo.program.operations import Load, Program, Step
+from zoo.program.operations import Load
+from zoo.program.program import Program, Step
 
 __all__ = ["checkpoints", "in_passes", "large_values"]
 

@@ -7,16 +7,8 @@ it is small so is its error, and elsewhere it lets through what is there.
 
 from __future__ import annotations
 
-from zoo.program.operations import (
-    Activate,
-    Add,
-    Conv,
-    Multiply,
-    Operation,
-    Program,
-    Scale,
-    Step,
-)
+from zoo.program.operations import Activate, Add, Conv, Multiply, Operation, Scale
+from zoo.program.program import Program, Step
 
 __all__ = ["amplified"]
 

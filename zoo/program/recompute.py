@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 from itertools import accumulate
 
-from zoo.program.operations import Concat, Conv, Program, Step
+from zoo.program.operations import Concat, Conv
+from zoo.program.program import Program, Step
 
 __all__ = ["recompute"]
 

@@ -25,7 +25,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.program.operations import Axis, Program
+from zoo.program.operations import Axis
+from zoo.program.program import Program
 
 __all__ = ["Schedule", "Task", "most_rows", "plan_bands"]
 

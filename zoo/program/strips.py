@@ -13,17 +13,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from zoo.program.geometry import Padding
-from zoo.program.operations import (
-    Attend,
-    Axis,
-    Conv,
-    Operation,
-    Pad,
-    Pool,
-    Program,
-    Resize,
-    Step,
-)
+from zoo.program.operations import Attend, Axis, Conv, Operation, Pad, Pool, Resize
+from zoo.program.program import Program, Step
 
 __all__ = ["Strip", "cut", "whole"]
 

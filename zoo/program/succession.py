@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.program.operations import Program
+from zoo.program.program import Program
 from zoo.program.schedule import Schedule
 
 __all__ = ["Succession", "successions"]

@@ -20,7 +20,8 @@ from zoo.errors import PluginError
 from zoo.extras import how_to_install
 from zoo.plugins.base import Precision
 from zoo.plugins.numpy import NumpyKernels
-from zoo.program.operations import Cache, Compiled, Program
+from zoo.program.compiled import Cache, Compiled
+from zoo.program.program import Program
 
 __all__ = ["TorchKernels", "import_torch"]
 

@@ -12,16 +12,9 @@ from torch import Tensor
 
 from zoo.errors import PluginError
 from zoo.plugins.base import Array
-from zoo.program.operations import (
-    Attend,
-    Cache,
-    Conv,
-    Opaque,
-    PixelMap,
-    PlannedStep,
-    Program,
-    Step,
-)
+from zoo.program.compiled import Cache, PixelMap, PlannedStep
+from zoo.program.operations import Attend, Conv, Opaque
+from zoo.program.program import Program, Step
 from zoo.torch.attention import attend
 from zoo.torch.functions import apply, apply_conv, to_images, to_tensor
 
@@ -29,7 +22,7 @@ __all__ = ["TorchProgram"]
 
 
 class TorchProgram:
-    """A program on one device; see :class:`zoo.program.operations.Compiled`.
+    """A program on one device; see :class:`zoo.program.compiled.Compiled`.
 
     Layers that only their own forward can compute run on the CPU in between.
 

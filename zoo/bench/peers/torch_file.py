@@ -16,7 +16,8 @@ import numpy as np
 
 from zoo.bench.peers.base import NotPossibleError
 from zoo.program import geometry, operations
-from zoo.program.operations import Conv, Opaque, Operation, Step
+from zoo.program.operations import Conv, Opaque, Operation
+from zoo.program.program import Step
 
 if TYPE_CHECKING:
     from torch import Tensor

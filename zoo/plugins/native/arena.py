@@ -7,7 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.program.operations import Conv, Opaque, Program
+from zoo.program.operations import Conv, Opaque
+from zoo.program.program import Program
 from zoo.program.schedule import Schedule
 from zoo.program.strips import Strip
 from zoo.program.succession import successions

@@ -18,19 +18,12 @@ from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.partition import COMFORT, Partition, PartitionSearch
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.translate import joined, translate
+from zoo.program.compiled import Cache, PixelMap, PlannedStep
 from zoo.program.geometry import Window
-from zoo.program.operations import (
-    Cache,
-    Conv,
-    Opaque,
-    Operation,
-    PixelMap,
-    PlannedStep,
-    Program,
-    Step,
-)
+from zoo.program.operations import Conv, Opaque, Operation
 from zoo.program.passes import checkpoints, in_passes, large_values
 from zoo.program.products import amplified
+from zoo.program.program import Program, Step
 from zoo.program.schedule import most_rows, plan_bands
 from zoo.program.strips import whole
 
@@ -227,7 +220,7 @@ class NativePlan:
     def __call__(
         self, x: Array, progress: Callable[[float], None] | None = None
     ) -> Array:
-        """Run on N x H x W x C pictures; see :class:`zoo.program.operations.Compiled`."""
+        """Run on N x H x W x C pictures; see :class:`zoo.program.compiled.Compiled`."""
         height, width, channels = self.program.shapes[self.program.output]
         if self.window is not None:
             height, width = self.window.size
@@ -244,7 +237,7 @@ class NativePlan:
         result: NDArray[Any],
         progress: Callable[[float], None] | None = None,
     ) -> bool:
-        """Run from pixels to pixels; see :class:`zoo.program.operations.Compiled`."""
+        """Run from pixels to pixels; see :class:`zoo.program.compiled.Compiled`."""
         if not {images.dtype.name, result.dtype.name} <= codes.PIXEL_CODES.keys():
             return False
         parts = len(images) * len(self.strips)

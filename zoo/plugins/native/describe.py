@@ -15,6 +15,7 @@ from zoo.plugins.native._binding import _native
 from zoo.plugins.native.arena import Arena
 from zoo.plugins.native.arrays import flat_taps, plain
 from zoo.plugins.native.packing import PackedConvolution
+from zoo.program.compiled import PixelMap
 from zoo.program.operations import (
     Activate,
     Add,
@@ -27,7 +28,6 @@ from zoo.program.operations import (
     Multiply,
     Normalize,
     Pad,
-    PixelMap,
     Pool,
     Repeat,
     Resize,

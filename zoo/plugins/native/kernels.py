@@ -42,8 +42,9 @@ from zoo.plugins.native.recycled import empty
 from zoo.plugins.native.target import Target
 from zoo.plugins.native.training import TrainingKernels
 from zoo.plugins.numpy.convolution import output_shape
+from zoo.program.compiled import Cache, Compiled, CompiledPart
 from zoo.program.geometry import Window
-from zoo.program.operations import Cache, Compiled, CompiledPart, Program
+from zoo.program.program import Program
 
 __all__ = ["NativeKernels"]
 

@@ -9,14 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.plugins.base import group_factors
-from zoo.program.operations import (
-    Affine,
-    BlockMoments,
-    NormalizeGroups,
-    Opaque,
-    Pool,
-    Step,
-)
+from zoo.program.operations import Affine, BlockMoments, NormalizeGroups, Opaque, Pool
+from zoo.program.program import Step
 from zoo.shapes import Array, Shape
 
 __all__ = ["normalized", "pooled"]

@@ -13,7 +13,7 @@ from zoo.plugins.native.describe import describe
 from zoo.plugins.native.packing import PackedConvolution
 from zoo.plugins.native.target import Target
 from zoo.program.geometry import Window
-from zoo.program.operations import Program
+from zoo.program.program import Program
 from zoo.program.schedule import Alignment, Schedule, plan_bands
 from zoo.program.strips import Strip, cut, whole
 

@@ -28,15 +28,14 @@ from zoo.program.operations import (
     Operation,
     Pad,
     Pool,
-    Program,
     Repeat,
     Resize,
     Scale,
     Shuffle,
-    Step,
     Store,
     Unshuffle,
 )
+from zoo.program.program import Program, Step
 from zoo.shapes import Shape
 
 __all__ = ["joined", "translate"]
