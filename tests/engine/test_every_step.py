@@ -73,7 +73,9 @@ def plans(text: str, **how):
         kernels.compile(program, 1)
     least = refusal.value.needed
     assert least is not None
-    limits = {least, max(least, (least + whole.memory) // 2)}
+    # Bands in rings; at the least there are thousands of tasks, with a barrier each.
+    room = max(0, whole.memory - least)
+    limits = {least + room // 10, least + room // 2}
     return net, whole, [kernels.compile(program, limit) for limit in limits]
 
 
