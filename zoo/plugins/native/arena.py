@@ -51,16 +51,16 @@ class Arena:
         self.program = program = strip.program
         self.rows = [shape.height for shape in program.shapes]
         self.shifts = [0] * len(program.shapes)
-        self.outside = {0, program.output}
+        outside = {0, program.output}
         for value, rows in schedule.rows.items():
-            if value not in self.outside:
+            if value not in outside:
                 self.rows[value] = max(1, rows)
         lives = _lifetimes(program, schedule)
         ever = 0, len(schedule.tasks)
         blocks = [
             _Block([value], self._floats(value), *lives.get(value, ever))
             for value in {program.place(value).base for value in schedule.rows}
-            if value not in self.outside
+            if value not in outside
         ]
         self.floats, self.offsets = _packed(blocks)
         self._share_rings(schedule, blocks)
@@ -68,11 +68,10 @@ class Arena:
 
     def _share_rings(self, schedule: Schedule, blocks: list[_Block]) -> None:
         """Let whole values follow each other in a ring, where that takes less."""
-        block_of = {block.values[0]: block for block in blocks}
         rings = successions(
             *(self.program, schedule, self._row_floats, self._unshifted())
         )
-        rest = dict(block_of)
+        rest = {block.values[0]: block for block in blocks}
         joint = []
         for ring in rings:
             some = [rest.pop(value) for value in ring.values]
@@ -90,7 +89,7 @@ class Arena:
 
     def _unshifted(self) -> set[int]:
         """Values whose rows must stand in order: somebody takes them for an array."""
-        found = set()
+        found: set[int] = set()
         for step in self.program.steps:
             if isinstance(step.operation, Opaque):
                 found.update((step.output, *step.inputs))
