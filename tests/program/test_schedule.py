@@ -170,8 +170,8 @@ def test_needs_is_the_span_of_all_taps(
         folded = [t % (2 * length) for t in taps]
         taps = [t if t < length else 2 * length - 1 - t for t in folded]
     elif mode == "reflect":
-        mirrored = np.pad(np.arange(length), 100, mode="reflect")
-        taps = [int(mirrored[100 + t]) for t in taps]
+        mirrored = np.pad(np.arange(length), 200, mode="reflect")
+        taps = [int(mirrored[200 + t]) for t in taps]
     inside = [t for t in taps if 0 <= t < length]
     low, high = axis.needs(start, start + count, length)
     if inside:
