@@ -22,7 +22,7 @@ except ImportError as error:
 
 __all__ = ["_native"]
 
-_BINDING = 7  # of _native.pyx
+_BINDING = 8  # of _native.pyx
 
 if getattr(_native, "BINDING", None) != _BINDING:
     raise PluginError(

@@ -10,7 +10,7 @@ from libc.stdint cimport int32_t, int64_t
 
 # Raised together with the number in _binding.py whenever a signature here changes,
 # so that a library compiled earlier is recognised.
-BINDING = 7
+BINDING = 8
 
 
 cdef extern from "codes.h" nogil:
