@@ -253,13 +253,6 @@ class _NarrowSecond(_Scale):
         return x + inputs[1] + np.roll(inputs[1], 1, axis=1)
 
 
-class _WrongStride(_Scale):
-    """Says that it halves the picture."""
-
-    def window(self):
-        return Window(1, 2), Window(1, 2)
-
-
 class _LowersWrongly(_Scale):
     def lower(self, *inputs):
         return Repeat(1, 5.0)
@@ -271,10 +264,6 @@ class _LowersWrongly(_Scale):
         (_NarrowWindow(), r"sees \d rows"),
         (_WideWindow(), "no output pixel sees more than 1 rows"),
         (_NarrowColumns(), r"sees \d columns"),
-        (
-            _WrongStride(),
-            "over rows of the input windows of output pixels advance by 1 and not by 2",
-        ),
         (_ZerosInSeries(), "a, b cannot learn"),
         (_StartsDead(), "factor cannot learn"),
         (_SwapsGradients(), "gradient of a is off"),

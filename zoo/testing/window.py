@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from zoo.layers.base import Layer, Window
+from zoo.layers.base import Layer
 from zoo.plugins.base import Kernels
 from zoo.shapes import Shape
 from zoo.testing.values import random_inputs
@@ -32,8 +32,8 @@ def check_window(layer: Layer, shapes: Sequence[Shape], kernels: Kernels) -> Non
     Raises
     ------
     AssertionError
-        If an output pixel sees more of an input than ``window`` says, all of them see
-        less, or they do not advance over the input as it says.
+        If an output pixel sees more of an input than ``window`` says, or all of them
+        see less.
     """
     name = type(layer).__name__
     for axis, window in enumerate(layer.window(), start=1):
@@ -46,7 +46,6 @@ def check_window(layer: Layer, shapes: Sequence[Shape], kernels: Kernels) -> Non
                 f"{name}: an output pixel sees {widest} {side} {of} and window() says "
                 f"{window.size:g}"
             )
-            _check_advance(seen, window, f"{name}: over {side} {of}")
             # Of several inputs some may only say a size.
             least = min(np.floor(window.size), shape[axis - 1] / 2)
             assert len(shapes) > 1 or not widest or widest >= least, (
@@ -81,27 +80,3 @@ def _extent(column: NDArray[np.bool_]) -> int:
     """From the first place that is seen to the last one."""
     places = np.flatnonzero(column)
     return int(places[-1] - places[0]) + 1 if places.size else 0
-
-
-def _check_advance(seen: NDArray[np.bool_], window: Window, where: str) -> None:
-    """Look how far output pixels with whole windows are from each other.
-
-    Where borders mirror, or windows are those of a grid, they are not everywhere as far
-    as the stride; so only if they all agree on another one.
-    """
-    extents = [_extent(column) for column in seen.T]
-    centres = [
-        np.flatnonzero(column).mean() if column.any() else 0 for column in seen.T
-    ]
-    apart = {
-        float(centres[at + window.scale] - centres[at])
-        for at in range(len(centres) - window.scale)
-        if extents[at] == extents[at + window.scale] == max(extents) > 0
-    }
-    if len(apart) != 1 or len(seen) == 1:
-        return
-    (found,) = apart
-    assert found == window.stride, (
-        f"{where} windows of output pixels advance by {found:g} and not by "
-        f"{window.stride}, as window() says"
-    )
