@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
@@ -60,6 +61,7 @@ class Gathering:
     paths: list[str] = field(default_factory=list)
     arrived: int = 0
     problem: str = ""
+    started: float = field(default_factory=time.perf_counter)
 
     def items(self) -> Iterator[PartItem]:
         """What is to be done."""
@@ -76,6 +78,7 @@ class Gathering:
         if self.arrived < len(self.huge.windows):
             return None
         record = Record(self.job.source, self.job.target)
+        record.seconds = time.perf_counter() - self.started
         record.notes = list(self.huge.notes)
         record.facts = dict(self.huge.facts())
         try:
