@@ -41,7 +41,7 @@ def check_layer(
     ``window`` says, nor much less; what ``lower`` gives computes the same; the layer
     is written as ONNX, or refused in a sentence; and, unless ``gradient`` is False,
     ``backward`` agrees with finite differences (:func:`check_gradients`), whatever
-    other layers of its kind do in between (:func:`check_order`), and the values of
+    other layers of its kind do in between (``check_order``), and the values of
     ``initialize`` let every parameter learn.
 
     Parameters
