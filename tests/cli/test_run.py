@@ -250,7 +250,7 @@ def test_one_stem_with_two_endings(folder):
         (["a.png", "a.png"], "both be written to a_x2.png"),
         (["a.png", "-o", "c.png", "-f", "jpg"], "two formats"),
         (["a.png", "-o", "c.xyz"], "none of the endings"),
-        (["a.png", "-o", ""], "-o is empty"),
+        (["a.png", "-o", ""], "one of the arguments is empty"),
         (["a.png", "--force", "--skip-existing"], "contradict"),
         (["a.png", "-o", "-", "--json"], "cannot both go to stdout"),
         (["-", "--json"], "cannot both go to stdout"),

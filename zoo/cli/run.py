@@ -404,8 +404,6 @@ def _check_call(
     """Refuse options that contradict each other."""
     if force and skip_existing:
         raise UsageError("--force and --skip-existing contradict each other; give one")
-    if output == "":
-        raise UsageError("-o is empty; name a file, a folder or -")
     if output == "-":
         _check_stdout(as_json)
 
